@@ -1,0 +1,153 @@
+use super::*;
+use crate::{BadSvid, Keypair, Refused, Svid};
+
+const HOUR: Duration = Duration::from_hours(1);
+
+fn domain() -> TrustDomain {
+    TrustDomain::new("isthmus.local").unwrap()
+}
+
+fn web() -> SpiffeId {
+    SpiffeId::for_service_account(&domain(), "shop", "web").unwrap()
+}
+
+fn authority(now: SystemTime) -> Authority {
+    Authority::generate(domain(), now, HOUR * 24 * 365).unwrap()
+}
+
+#[test]
+fn a_leaf_has_the_form_of_an_x509_svid() {
+    let now = SystemTime::now();
+    let authority = authority(now);
+    let keypair = Keypair::generate().unwrap();
+    let issued = authority.issue(&keypair.csr().unwrap(), &web(), now, DEFAULT_LEAF_LIFETIME).unwrap();
+    let leaf = leaf::parse(&issued.chain[0]).unwrap();
+    let usage = leaf.extended_key_usage().unwrap().unwrap().value;
+    assert!(usage.server_auth && usage.client_auth && !usage.any);
+    assert_eq!(leaf::uri_names(&leaf).unwrap(), [web().as_str()]);
+    assert_eq!(leaf::workload_id(&issued.chain[0]), Ok(web()));
+    assert!(!leaf.basic_constraints().unwrap().unwrap().value.ca);
+    let life = issued.not_after.duration_since(issued.not_before).unwrap();
+    assert_eq!(life, DEFAULT_LEAF_LIFETIME + BACKDATE);
+    assert_eq!(Svid::new(issued.chain, &keypair).unwrap().id(), &web());
+}
+
+#[test]
+fn two_leaves_never_share_a_serial_number() {
+    let now = SystemTime::now();
+    let authority = authority(now);
+    let csr = Keypair::generate().unwrap().csr().unwrap();
+    let serial = || {
+        let issued = authority.issue(&csr, &web(), now, HOUR).unwrap();
+        leaf::parse(&issued.chain[0]).unwrap().raw_serial().to_vec()
+    };
+    assert_ne!(serial(), serial());
+}
+
+#[test]
+fn nothing_of_a_request_but_its_key_is_used() {
+    let now = SystemTime::now();
+    let key = KeyPair::generate().unwrap();
+    let mut params = CertificateParams::default();
+    params.subject_alt_names = vec![SanType::URI("spiffe://isthmus.local/ns/kube-system/sa/admin".try_into().unwrap())];
+    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    params.key_usages = vec![KeyUsagePurpose::KeyCertSign];
+    let csr = params.serialize_request(&key).unwrap();
+    let issued = authority(now).issue(csr.der(), &web(), now, HOUR).unwrap();
+    assert_eq!(leaf::workload_id(&issued.chain[0]), Ok(web()));
+}
+
+#[test]
+fn an_id_of_another_domain_is_not_signed() {
+    let now = SystemTime::now();
+    let csr = Keypair::generate().unwrap().csr().unwrap();
+    for foreign in ["spiffe://other.local/ns/shop/sa/web", "spiffe://sub.isthmus.local/ns/shop/sa/web"] {
+        let refused = authority(now).issue(&csr, &foreign.parse().unwrap(), now, HOUR);
+        assert!(matches!(refused, Err(AuthorityError::ForeignId { .. })), "{refused:?}");
+    }
+}
+
+#[test]
+fn a_request_must_be_signed_by_its_own_p256_key() {
+    let now = SystemTime::now();
+    let authority = authority(now);
+    let good = Keypair::generate().unwrap().csr().unwrap();
+    let mut forged = good.clone();
+    *forged.last_mut().unwrap() ^= 1;
+    let p384 = KeyPair::generate_for(&rcgen::PKCS_ECDSA_P384_SHA384).unwrap();
+    let p384 = CertificateParams::default().serialize_request(&p384).unwrap().der().to_vec();
+    for bad in [forged, p384, Vec::new(), vec![0x30; MAX_CSR + 1], good[..good.len() - 1].to_vec()] {
+        let refused = authority.issue(&bad, &web(), now, HOUR);
+        assert!(matches!(refused, Err(AuthorityError::BadRequest(_))), "{refused:?}");
+    }
+}
+
+#[test]
+fn a_leaf_does_not_outlive_its_root_and_an_expired_root_signs_nothing() {
+    let now = SystemTime::now();
+    let authority = Authority::generate(domain(), now, HOUR).unwrap();
+    let csr = Keypair::generate().unwrap().csr().unwrap();
+    for lifetime in [HOUR * 24, Duration::MAX] {
+        let issued = authority.issue(&csr, &web(), now, lifetime).unwrap();
+        assert_eq!(issued.not_after, authority.not_after());
+    }
+    let late = authority.issue(&csr, &web(), now + HOUR * 2, HOUR);
+    assert!(matches!(late, Err(AuthorityError::NotValidNow)));
+}
+
+#[test]
+fn an_authority_survives_its_secret() {
+    let now = SystemTime::now();
+    let first = authority(now);
+    let pem = first.to_pem();
+    let second = Authority::from_pem(&domain(), &pem.certificate, pem.key.expose(), now).unwrap();
+    assert_eq!(first.certificate(), second.certificate());
+    assert_eq!(Bundle::from_pem(domain(), &pem.certificate, 1).unwrap(), first.bundle(1));
+    let csr = Keypair::generate().unwrap().csr().unwrap();
+    assert!(second.issue(&csr, &web(), now, HOUR).is_ok());
+}
+
+#[test]
+fn what_is_not_a_root_of_the_domain_is_refused() {
+    let now = SystemTime::now();
+    let pem = authority(now).to_pem();
+    let other = Authority::generate(TrustDomain::new("other.local").unwrap(), now, HOUR).unwrap().to_pem();
+    let load = |cert: &str, key: &str, now| Authority::from_pem(&domain(), cert, key, now).unwrap_err();
+    let foreign = load(&other.certificate, other.key.expose(), now);
+    assert!(foreign.to_string().contains("spiffe://isthmus.local"), "{foreign}");
+    assert!(matches!(load(&pem.certificate, other.key.expose(), now), AuthorityError::KeyMismatch));
+    assert!(matches!(load("nonsense", pem.key.expose(), now), AuthorityError::BadCertificate { .. }));
+    assert!(matches!(load(&pem.certificate, "nonsense", now), AuthorityError::BadKey));
+    let later = now + HOUR * 24 * 3660;
+    assert!(matches!(load(&pem.certificate, pem.key.expose(), later), AuthorityError::NotValidNow));
+    let keypair = Keypair::generate().unwrap();
+    let leaf = authority(now).issue(&keypair.csr().unwrap(), &web(), now, HOUR).unwrap();
+    let not_a_ca = load(&pem_certificate(&leaf.chain[0]), pem.key.expose(), now);
+    assert!(not_a_ca.to_string().contains("is not a CA"), "{not_a_ca}");
+}
+
+#[test]
+fn secrets_are_in_no_debug_output() {
+    let now = SystemTime::now();
+    let authority = authority(now);
+    let pem = authority.to_pem();
+    let keypair = Keypair::generate().unwrap();
+    let issued = authority.issue(&keypair.csr().unwrap(), &web(), now, HOUR).unwrap();
+    let svid = Svid::new(issued.chain, &keypair).unwrap();
+    let shown = format!("{authority:?} {pem:?} {keypair:?} {svid:?}");
+    let secret: String = pem.key.expose().lines().filter(|l| !l.starts_with("--")).collect();
+    assert!(secret.len() > 100 && !shown.contains(&secret[..16]));
+    assert!(!shown.contains("PRIVATE") && shown.matches("[secret]").count() == 2, "{shown}");
+}
+
+#[test]
+fn an_svid_needs_the_key_that_it_was_issued_for() {
+    let now = SystemTime::now();
+    let csr = Keypair::generate().unwrap().csr().unwrap();
+    let issued = authority(now).issue(&csr, &web(), now, HOUR).unwrap();
+    let other = Keypair::generate().unwrap();
+    assert!(matches!(Svid::new(issued.chain, &other), Err(BadSvid::Key(_))));
+    assert!(matches!(Svid::new(vec![], &other), Err(BadSvid::EmptyChain)));
+    let root = authority(now).certificate().clone();
+    assert!(matches!(Svid::new(vec![root], &other), Err(BadSvid::Leaf(Refused::LeafIsCa))));
+}

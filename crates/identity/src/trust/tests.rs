@@ -1,0 +1,55 @@
+use std::time::{Duration, SystemTime};
+
+use rustls_pki_types::CertificateDer;
+
+use super::*;
+use crate::{Authority, MAX_ROOT, MAX_ROOTS};
+
+fn domain(name: &str) -> TrustDomain {
+    TrustDomain::new(name).unwrap()
+}
+
+fn bundle(name: &str) -> Bundle {
+    Authority::generate(domain(name), SystemTime::now(), Duration::from_hours(1)).unwrap().bundle(1)
+}
+
+#[test]
+fn a_replacement_is_whole_and_what_it_leaves_out_is_distrusted() {
+    let (a, b) = (bundle("a.test"), bundle("b.test"));
+    let store = TrustStore::with(&[b.clone(), a.clone()]).unwrap();
+    assert_eq!(store.bundles(), [a.clone(), b.clone()]);
+    store.replace(std::slice::from_ref(&b)).unwrap();
+    assert!(!store.trusts(&domain("a.test")) && store.trusts(&domain("b.test")));
+}
+
+#[test]
+fn a_bad_bundle_changes_nothing() {
+    let (a, b) = (bundle("a.test"), bundle("b.test"));
+    let store = TrustStore::with(std::slice::from_ref(&a)).unwrap();
+    let with_roots = |roots: Vec<CertificateDer<'static>>| Bundle { roots, ..b.clone() };
+    let root = b.roots[0].clone();
+    let bad = [
+        with_roots(vec![]),
+        with_roots(vec![root.clone(); MAX_ROOTS + 1]),
+        with_roots(vec![root.clone(), CertificateDer::from(vec![1, 2, 3])]),
+        with_roots(vec![CertificateDer::from(vec![0; MAX_ROOT + 1])]),
+        with_roots(a.roots.clone()),
+        a.clone(),
+    ];
+    for bad in bad {
+        let error = store.replace(&[a.clone(), bad]).unwrap_err();
+        assert_eq!(store.bundles(), std::slice::from_ref(&a), "{error}");
+    }
+    assert!(matches!(store.replace(&vec![a; MAX_DOMAINS + 1]), Err(BadBundle::TooManyDomains(_))));
+}
+
+#[test]
+fn a_bundle_reads_back_from_pem() {
+    let mut both = bundle("a.test");
+    both.roots.extend(bundle("a.test").roots);
+    let text = both.to_pem();
+    assert_eq!(Bundle::from_pem(domain("a.test"), &text, 1).unwrap(), both);
+    assert!(matches!(Bundle::from_pem(domain("a.test"), "", 1), Err(BadBundle::Empty(_))));
+    let cut = text.replace("-----END", "-----FIN");
+    assert!(Bundle::from_pem(domain("a.test"), &cut, 1).is_err());
+}
