@@ -1,0 +1,19 @@
+//! The control protocol between proxies and the controller (design §5): its generated types, their conversions
+//! to and from the model, versions, and deltas of endpoints.
+
+pub mod decode;
+pub mod delta;
+pub mod encode;
+pub mod version;
+
+/// Version 1 of the control protocol, generated from `proto/control.proto` by `cargo xtask proto`.
+pub mod control {
+    /// Messages, clients and servers.
+    #[allow(missing_docs, unreachable_pub, clippy::all, clippy::unwrap_used, clippy::expect_used)]
+    pub mod v1 {
+        include!("generated/isthmus.control.v1.rs");
+    }
+}
+
+/// Most bytes of one message in either direction, set on clients and servers.
+pub const MAX_MESSAGE_BYTES: usize = 8 << 20;
