@@ -1,0 +1,89 @@
+//! The CustomResourceDefinitions, made from the types.
+
+use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{
+    CustomResourceDefinition, JSONSchemaProps, JSONSchemaPropsOrArray,
+};
+use kube::CustomResourceExt;
+use serde_json::{Number, Value};
+
+use crate::{
+    access::{IdentityBinding, TrafficTarget},
+    specs::{HTTPRouteGroup, TCPRoute, UDPRoute},
+    split::TrafficSplit,
+};
+
+/// The definition of every kind, in the order of their names. Each is stored as v1alpha4; the other versions served
+/// have the same shape, so that no conversion is needed.
+pub fn crds() -> Vec<CustomResourceDefinition> {
+    let mut all = vec![
+        HTTPRouteGroup::crd(),
+        IdentityBinding::crd(),
+        TCPRoute::crd(),
+        also_served(TrafficSplit::crd(), &["v1alpha2", "v1alpha3"]),
+        also_served(TrafficTarget::crd(), &["v1alpha3"]),
+        UDPRoute::crd(),
+    ];
+    for version in all.iter_mut().flat_map(|crd| crd.spec.versions.iter_mut()) {
+        if let Some(schema) = version.schema.as_mut().and_then(|s| s.open_api_v3_schema.as_mut()) {
+            tidy(schema);
+        }
+    }
+    all.sort_by(|a, b| a.metadata.name.cmp(&b.metadata.name));
+    all
+}
+
+/// The definitions as YAML, by file name.
+pub fn files() -> Result<Vec<(String, String)>, serde_json::Error> {
+    let yaml = |crd: &CustomResourceDefinition| {
+        let mut value = serde_json::to_value(crd)?;
+        whole_numbers(&mut value);
+        let text = serde_saphyr::to_string(&value).map_err(serde::ser::Error::custom)?;
+        let name = crd.metadata.name.as_deref().unwrap_or_default();
+        Ok((format!("{name}.yaml"), format!("# Written by `cargo xtask crds` from the types in crates/k8s.\n{text}")))
+    };
+    crds().iter().map(yaml).collect()
+}
+
+fn also_served(mut crd: CustomResourceDefinition, versions: &[&str]) -> CustomResourceDefinition {
+    if let Some(stored) = crd.spec.versions.first().cloned() {
+        for name in versions {
+            let mut version = stored.clone();
+            version.name = (*name).to_owned();
+            version.storage = false;
+            crd.spec.versions.push(version);
+        }
+    }
+    crd
+}
+
+/// `format: int64` and its like say nothing that the API server would check. Defaults are for our own reading: what a
+/// user wrote shall come back as it was written.
+fn tidy(schema: &mut JSONSchemaProps) {
+    if schema.type_.as_deref() == Some("integer") {
+        schema.format = None;
+    }
+    schema.default = None;
+    for property in schema.properties.iter_mut().flat_map(|p| p.values_mut()) {
+        tidy(property);
+    }
+    if let Some(JSONSchemaPropsOrArray::Schema(items)) = &mut schema.items {
+        tidy(items);
+    }
+}
+
+/// `minimum: 0` rather than `0.0`.
+fn whole_numbers(value: &mut Value) {
+    match value {
+        Value::Number(number) => {
+            if let Some(float) = number.as_f64().filter(|f| f.fract() == 0.0 && f.abs() < 1e15) {
+                *number = Number::from(float as i64);
+            }
+        }
+        Value::Array(list) => list.iter_mut().for_each(whole_numbers),
+        Value::Object(map) => map.values_mut().for_each(whole_numbers),
+        _ => {}
+    }
+}
+
+#[cfg(test)]
+mod tests;

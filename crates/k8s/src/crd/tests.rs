@@ -1,0 +1,62 @@
+use std::{collections::BTreeSet, path::PathBuf};
+
+use super::*;
+
+fn folder() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../charts/isthmus-crds/crds")
+}
+
+#[test]
+fn the_charts_hold_what_the_types_say() {
+    let folder = folder();
+    let files = files().unwrap();
+    for (name, text) in &files {
+        let committed = std::fs::read_to_string(folder.join(name)).unwrap_or_default();
+        assert_eq!(&committed, text, "{name} has drifted: run `cargo xtask crds`");
+    }
+    let known: BTreeSet<_> = files.into_iter().map(|(name, _)| name).collect();
+    let found: BTreeSet<_> =
+        std::fs::read_dir(&folder).unwrap().map(|f| f.unwrap().file_name().into_string().unwrap()).collect();
+    assert_eq!(found, known);
+}
+
+#[test]
+fn names_versions_and_short_names_are_those_of_the_specification() {
+    let row = |crd: &CustomResourceDefinition| {
+        let versions: Vec<_> = crd.spec.versions.iter().map(|v| v.name.clone()).collect();
+        let short = crd.spec.names.short_names.clone().unwrap_or_default();
+        (crd.metadata.name.clone().unwrap(), short.join(","), versions.join(","))
+    };
+    let text = |a: &str, b: &str, c: &str| (a.to_owned(), b.to_owned(), c.to_owned());
+    let rows: Vec<_> = crds().iter().map(row).collect();
+    assert_eq!(
+        rows,
+        [
+            text("httproutegroups.specs.smi-spec.io", "htr", "v1alpha4"),
+            text("identitybindings.access.smi-spec.io", "ib", "v1alpha4"),
+            text("tcproutes.specs.smi-spec.io", "tr", "v1alpha4"),
+            text("trafficsplits.split.smi-spec.io", "ts", "v1alpha4,v1alpha2,v1alpha3"),
+            text("traffictargets.access.smi-spec.io", "tt", "v1alpha4,v1alpha3"),
+            text("udproutes.specs.smi-spec.io", "ur", "v1alpha4"),
+        ]
+    );
+    for crd in crds() {
+        let stored: Vec<_> = crd.spec.versions.iter().filter(|v| v.storage).map(|v| v.name.as_str()).collect();
+        assert_eq!(stored, ["v1alpha4"]);
+        for version in &crd.spec.versions {
+            assert!(version.served && version.subresources.as_ref().unwrap().status.is_some());
+        }
+    }
+}
+
+#[test]
+fn weights_are_whole_numbers_from_zero_and_headers_have_no_type() {
+    let crds = serde_json::to_value(crds()).unwrap();
+    let schema =
+        |crd: usize| crds[crd]["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"]["spec"].clone();
+    let weight = &schema(3)["properties"]["backends"]["items"]["properties"]["weight"];
+    assert_eq!((&weight["type"], weight["minimum"].as_f64()), (&"integer".into(), Some(0.0)));
+    let headers = &schema(0)["properties"]["matches"]["items"]["properties"]["headers"];
+    assert_eq!(headers["x-kubernetes-preserve-unknown-fields"], true);
+    assert!(headers.get("type").is_none());
+}
