@@ -1,0 +1,21 @@
+//! What this build is.
+
+use prometheus::{IntGauge, Opts, Registry};
+
+/// The version of the workspace.
+pub const VERSION: &str = env!("CARGO_PKG_VERSION");
+
+/// `isthmus <version>`, as in `isthmus version`.
+pub fn line() -> String {
+    format!("isthmus {VERSION} ({} {})", std::env::consts::OS, std::env::consts::ARCH)
+}
+
+/// Registers `isthmus_build_info{role,version} 1`.
+pub fn register(registry: &Registry, role: &str) -> Result<(), prometheus::Error> {
+    let opts = Opts::new("isthmus_build_info", "The build that runs; always 1.")
+        .const_label("role", role)
+        .const_label("version", VERSION);
+    let info = IntGauge::with_opts(opts)?;
+    info.set(1);
+    registry.register(Box::new(info))
+}
