@@ -1,0 +1,90 @@
+//! What a sidecar is told at its start.
+
+use std::{
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
+    path::PathBuf,
+    sync::Arc,
+    time::Duration,
+};
+
+use isthmus_core::id::{SpiffeId, TrustDomain};
+
+use crate::original::{FromKernel, OriginalDestination};
+
+/// Port for departing connections.
+pub const OUTBOUND_PORT: u16 = 15001;
+/// Port for arriving connections.
+pub const INBOUND_PORT: u16 = 15006;
+/// Port of the admin server.
+pub const ADMIN_PORT: u16 = 15020;
+/// User that the sidecar runs as; what it sends isn't redirected.
+pub const PROXY_UID: u32 = 2102;
+/// Mark of the sidecar's sockets where users can't be told apart.
+pub const SOCKET_MARK: u32 = 0x1574;
+
+/// All that a sidecar is told at its start. [`Config::new`] fills in the defaults.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// Where the controller serves, `host:port`.
+    pub control_addr: String,
+    /// The identity that the controller must show.
+    pub controller_id: SpiffeId,
+    /// This mesh's trust domain.
+    pub trust_domain: TrustDomain,
+    /// The mesh's name, the last part but one of the server names in mesh TLS.
+    pub mesh: String,
+    /// Roots of the trust domain to begin with, PEM.
+    pub trust_bundle: String,
+    /// File with the projected ServiceAccount token; read anew for every certificate, because the kubelet rotates it.
+    pub token_file: PathBuf,
+    /// The pod's namespace.
+    pub namespace: String,
+    /// The pod's name.
+    pub pod: String,
+    /// The pod's own addresses: endpoints among them are reached inside the process.
+    pub pod_ips: Vec<IpAddr>,
+    /// Where departing connections are taken. An IPv6 address that the host can't bind is left out.
+    pub outbound: Vec<SocketAddr>,
+    /// Where arriving connections are taken; the same holds.
+    pub inbound: Vec<SocketAddr>,
+    /// Where the admin server listens; `None` for none.
+    pub admin: Option<SocketAddr>,
+    /// Worker threads.
+    pub workers: usize,
+    /// `SO_MARK` of every socket that the proxy dials with. Needs CAP_NET_ADMIN or CAP_NET_RAW.
+    pub socket_mark: Option<u32>,
+    /// Write one line for each request and connection to the `access` log target.
+    pub access_log: bool,
+    /// Changes the running process's log filter, for `/log-level`.
+    pub log_level: Option<isthmus_runtime::logging::Handle>,
+    /// How long requests under way may go on once shutdown was asked for.
+    pub drain: Duration,
+    /// How a connection's original destination is found out.
+    pub original: Arc<dyn OriginalDestination>,
+}
+
+impl Config {
+    /// The configuration of a pod's sidecar, with every optional part at its default.
+    pub fn new(control_addr: impl Into<String>, controller_id: SpiffeId, trust_domain: TrustDomain) -> Self {
+        Self {
+            control_addr: control_addr.into(),
+            controller_id,
+            trust_domain,
+            mesh: "isthmus".into(),
+            trust_bundle: String::new(),
+            token_file: "/var/run/secrets/isthmus/token".into(),
+            namespace: String::new(),
+            pod: String::new(),
+            pod_ips: Vec::new(),
+            outbound: vec![(Ipv4Addr::LOCALHOST, OUTBOUND_PORT).into(), (Ipv6Addr::LOCALHOST, OUTBOUND_PORT).into()],
+            inbound: vec![(Ipv4Addr::UNSPECIFIED, INBOUND_PORT).into(), (Ipv6Addr::UNSPECIFIED, INBOUND_PORT).into()],
+            admin: Some((Ipv4Addr::UNSPECIFIED, ADMIN_PORT).into()),
+            workers: 1,
+            socket_mark: None,
+            access_log: true,
+            log_level: None,
+            drain: Duration::from_secs(30),
+            original: Arc::new(FromKernel),
+        }
+    }
+}

@@ -1,0 +1,52 @@
+//! Dialling the controller: TCP past the redirect, then TLS to exactly its identity.
+
+use std::{io, sync::Arc};
+
+use hyper_util::rt::TokioIo;
+use rustls::pki_types::ServerName;
+use tokio::net::TcpStream;
+use tokio_rustls::{TlsConnector, client::TlsStream};
+use tonic::transport::{Channel, Endpoint, Uri};
+use tower::service_fn;
+
+use crate::{
+    endpoint::dial_tcp,
+    limits::{CONNECT_TIME, CONTROL_KEEPALIVE, CONTROL_KEEPALIVE_ANSWER},
+    worker::Shared,
+};
+
+/// A connection to the controller, in the workload's name if it has one by now.
+pub(super) async fn channel(shared: &Arc<Shared>) -> Result<Channel, tonic::transport::Error> {
+    let shared = Arc::clone(shared);
+    Endpoint::from_static("http://isthmus-controller")
+        .connect_timeout(CONNECT_TIME)
+        .http2_keep_alive_interval(CONTROL_KEEPALIVE)
+        .keep_alive_timeout(CONTROL_KEEPALIVE_ANSWER)
+        .keep_alive_while_idle(true)
+        .connect_with_connector(service_fn(move |_: Uri| {
+            let shared = Arc::clone(&shared);
+            async move { dial(&shared).await.map(TokioIo::new) }
+        }))
+        .await
+}
+
+async fn dial(shared: &Shared) -> io::Result<TlsStream<TcpStream>> {
+    let addr = &shared.config.control_addr;
+    let host = addr.rsplit_once(':').map_or(addr.as_str(), |(host, _)| host).trim_matches(['[', ']']);
+    let name = ServerName::try_from(host.to_owned()).map_err(|e| io::Error::new(io::ErrorKind::InvalidInput, e))?;
+    let config = shared
+        .tls
+        .client_config(&[b"h2"], shared.config.controller_id.clone())
+        .map_err(|e| io::Error::new(io::ErrorKind::InvalidInput, e))?;
+    let mut last = io::Error::new(io::ErrorKind::NotFound, "the controller's name has no address");
+    for addr in tokio::net::lookup_host(addr).await? {
+        match dial_tcp(addr, shared.config.socket_mark).await {
+            Ok(stream) => {
+                stream.set_nodelay(true)?;
+                return TlsConnector::from(config).connect(name, stream).await;
+            }
+            Err(error) => last = error,
+        }
+    }
+    Err(last)
+}

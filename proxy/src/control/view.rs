@@ -1,0 +1,86 @@
+//! What the admin server shows of the configuration in use. It holds no key and no token.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use isthmus_core::{
+    destination::{Backend, Destination, ServiceRoute, Split},
+    http_match::HttpMatch,
+    inbound::{Grant, HttpScope, InboundPolicy, PortSet, Source},
+};
+use serde_json::{Value, json};
+
+use super::subscriptions::Subscriptions;
+
+/// The state of the subscriptions, shared by the session and the admin server. Never locked across an await.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct View(Arc<Mutex<Subscriptions>>);
+
+impl View {
+    pub(super) fn with<T>(&self, act: impl FnOnce(&mut Subscriptions) -> T) -> T {
+        act(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    pub(crate) fn to_json(&self) -> Result<String, serde_json::Error> {
+        serde_json::to_string_pretty(&self.with(|state| state.shown()))
+    }
+}
+
+pub(super) fn policy(policy: &InboundPolicy) -> Value {
+    let exempt = &policy.exempt;
+    json!({
+        "mode": policy.mode,
+        "grants": policy.grants.iter().map(grant).collect::<Vec<_>>(),
+        "plaintextPorts": exempt.ports,
+        "plaintextSources": exempt.sources.iter().map(|c| format!("{}/{}", c.addr, c.prefix)).collect::<Vec<_>>(),
+        "node": exempt.node,
+        "probes": exempt.probes,
+        "protocols": policy.protocols,
+    })
+}
+
+pub(super) fn destination(destination: &Destination) -> Value {
+    match destination {
+        Destination::Service(route) => service(route),
+        Destination::Workload(endpoint) => json!({ "workload": endpoint }),
+        Destination::Unknown => json!("unknown"),
+    }
+}
+
+fn service(route: &ServiceRoute) -> Value {
+    json!({ "protocol": route.protocol, "root": route.root, "split": route.split.as_ref().map(split) })
+}
+
+fn split(split: &Split) -> Value {
+    let weighted = |(backend, weight): &(Backend, u32)| json!({ "weight": weight, "backend": backend });
+    json!({
+        "name": split.name,
+        "generation": split.generation,
+        "matches": split.matches.as_deref().map(specs),
+        "backends": split.backends.iter().map(weighted).collect::<Vec<_>>(),
+    })
+}
+
+fn grant(grant: &Grant) -> Value {
+    let source = |source: &Source| match source {
+        Source::Identity(id) => json!({ "identity": id }),
+        Source::Pods(id, addresses) => json!({ "identity": id, "addresses": addresses }),
+    };
+    let ports = |ports: &PortSet| match ports {
+        PortSet::All => json!("all"),
+        PortSet::Only(ports) => json!(ports),
+    };
+    json!({
+        "name": grant.name,
+        "sources": grant.sources.iter().map(source).collect::<Vec<_>>(),
+        "tcp": grant.tcp.as_ref().map(ports),
+        "udp": grant.udp.as_ref().map(ports),
+        "http": match &grant.http {
+            HttpScope::Opaque => json!("opaque"),
+            HttpScope::Only(matches) => specs(matches),
+        },
+    })
+}
+
+fn specs(matches: &[HttpMatch]) -> Value {
+    matches.iter().map(|m| json!(m.spec())).collect()
+}

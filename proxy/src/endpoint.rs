@@ -1,0 +1,175 @@
+//! One endpoint as a worker knows it: its load, its idle connections, and how to dial it.
+
+use std::{
+    cell::{OnceCell, RefCell},
+    io,
+    net::SocketAddr,
+    rc::Rc,
+    sync::Arc,
+    time::Instant,
+};
+
+use isthmus_core::{balance::Load, destination::Endpoint};
+use isthmus_identity::{MeshTls, Refused};
+use rustls::{ClientConfig, pki_types::ServerName};
+use socket2::SockRef;
+use tokio::net::{TcpSocket, TcpStream};
+use tokio_rustls::{TlsConnector, TlsStream};
+
+use crate::{
+    fault::Fault,
+    limits::CONNECT_TIME,
+    metrics::Direction,
+    pool::Pool,
+    transport::{Stream, Transport},
+    worker::Worker,
+};
+
+/// What is to be spoken inside mesh TLS.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Alpn {
+    Http1,
+    Http2,
+    Tcp,
+}
+
+impl Alpn {
+    /// All, in the inbound side's order of preference.
+    pub(crate) const ALL: [Self; 3] = [Self::Http2, Self::Http1, Self::Tcp];
+
+    pub(crate) const fn id(self) -> &'static [u8] {
+        match self {
+            Self::Http1 => b"isthmus-http/1.1",
+            Self::Http2 => b"isthmus-h2",
+            Self::Tcp => b"isthmus-tcp",
+        }
+    }
+
+    pub(crate) fn from_id(id: &[u8]) -> Option<Self> {
+        Self::ALL.into_iter().find(|alpn| alpn.id() == id)
+    }
+}
+
+/// One endpoint of a worker, as it is called by one name: connections are made, pooled and judged by that name, for behind a
+/// gateway it is the name that leads to a pod. Every backend that calls the endpoint so shares it.
+pub(crate) struct EndpointState {
+    pub(crate) endpoint: Endpoint,
+    pub(crate) load: RefCell<Load>,
+    pub(crate) pool: Pool,
+    server_name: Option<ServerName<'static>>,
+    tls: [OnceCell<Arc<ClientConfig>>; 3],
+}
+
+impl EndpointState {
+    pub(crate) fn new(endpoint: Endpoint, server_name: Option<ServerName<'static>>, worker: &Worker) -> Self {
+        Self {
+            server_name,
+            endpoint,
+            load: RefCell::new(Load::new(worker.now())),
+            pool: Pool::default(),
+            tls: Default::default(),
+        }
+    }
+
+    /// Opens a connection: mesh TLS to the identity that is expected, or plaintext to who is outside the mesh.
+    pub(crate) async fn dial(&self, worker: &Rc<Worker>, alpn: Alpn) -> Result<Stream, Fault> {
+        let dialled = tokio::time::timeout(CONNECT_TIME, self.try_dial(worker, alpn)).await;
+        let result = dialled.unwrap_or(Err(Fault::ConnectTimeout));
+        if let Err(fault) = &result {
+            // What is this proxy's own fault says nothing of the endpoint.
+            if !matches!(fault, Fault::NotReady | Fault::Loop) {
+                self.load.borrow_mut().fail(worker.now());
+            }
+            tracing::debug!(endpoint = %self.endpoint.addr, fault = fault.as_str(), "endpoint can't be dialled");
+        }
+        result
+    }
+
+    async fn try_dial(&self, worker: &Rc<Worker>, alpn: Alpn) -> Result<Stream, Fault> {
+        let addr = self.endpoint.addr;
+        let Some(identity) = &self.endpoint.identity else {
+            return Ok(Stream::Plain(connect(worker, addr).await?));
+        };
+        if worker.tls.svid().get().is_none() {
+            return Err(Fault::NotReady);
+        }
+        let config = self.config(&worker.tls, alpn, identity)?;
+        let transport = match worker.own_inbound(addr) {
+            Some(pipe) => pipe,
+            None => connect(worker, addr).await?,
+        };
+        // An address is sent as no name at all (RFC 6066 §3).
+        let name = self.server_name.clone().unwrap_or_else(|| ServerName::IpAddress(addr.ip().into()));
+        let result = TlsConnector::from(config).connect(name, transport).await;
+        worker.metrics.handshake(Direction::Outbound, result.is_ok());
+        match result {
+            Ok(stream) if stream.get_ref().1.alpn_protocol() == Some(alpn.id()) => {
+                Ok(Stream::Tls(Box::new(TlsStream::Client(stream))))
+            }
+            Ok(_) => Err(Fault::Identity),
+            Err(error) => {
+                tracing::debug!(endpoint = %addr, expected = %identity, %error, "mesh TLS failed");
+                Err(if Refused::of_io(&error).is_some() { Fault::Identity } else { Fault::ConnectFailed })
+            }
+        }
+    }
+
+    fn config(
+        &self,
+        tls: &MeshTls,
+        alpn: Alpn,
+        identity: &isthmus_core::id::SpiffeId,
+    ) -> Result<Arc<ClientConfig>, Fault> {
+        let cell = match (alpn, &self.tls) {
+            (Alpn::Http1, [cell, _, _]) | (Alpn::Http2, [_, cell, _]) | (Alpn::Tcp, [_, _, cell]) => cell,
+        };
+        if let Some(config) = cell.get() {
+            return Ok(Arc::clone(config));
+        }
+        let config = tls.client_config(&[alpn.id()], identity.clone()).map_err(|_| Fault::NotReady)?;
+        Ok(Arc::clone(cell.get_or_init(|| config)))
+    }
+}
+
+/// Connects to an address, past the pod's own redirect.
+pub(crate) async fn connect(worker: &Worker, addr: SocketAddr) -> Result<Transport, Fault> {
+    if worker.is_own_listener(addr) {
+        return Err(Fault::Loop);
+    }
+    let stream = dial_tcp(addr, worker.config.socket_mark).await;
+    stream.map(Transport::tcp).map_err(|error| match error.kind() {
+        io::ErrorKind::TimedOut => Fault::ConnectTimeout,
+        _ => Fault::ConnectFailed,
+    })
+}
+
+/// Dials with the mark that keeps the proxy's own connections out of the redirect.
+pub(crate) async fn dial_tcp(addr: SocketAddr, mark: Option<u32>) -> io::Result<TcpStream> {
+    let socket = if addr.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
+    if let Some(mark) = mark {
+        SockRef::from(&socket).set_mark(mark)?;
+    }
+    socket.connect(addr).await
+}
+
+/// A TCP connection that counts towards its endpoint's load.
+pub(crate) struct Busy {
+    worker: Rc<Worker>,
+    endpoint: Rc<EndpointState>,
+}
+
+impl Busy {
+    pub(crate) fn new(worker: &Rc<Worker>, endpoint: &Rc<EndpointState>) -> Self {
+        endpoint.load.borrow_mut().begin();
+        Self { worker: Rc::clone(worker), endpoint: Rc::clone(endpoint) }
+    }
+}
+
+impl Drop for Busy {
+    fn drop(&mut self) {
+        self.endpoint.load.borrow_mut().end(self.worker.now(), None);
+    }
+}
+
+/// When a pooled connection was last used.
+pub(crate) type LastUse = Instant;

@@ -1,0 +1,90 @@
+//! What can go wrong between the proxy and what it calls: stable codes, in `x-isthmus-error`, logs and metrics.
+
+use http::StatusCode;
+
+/// Why a request was answered by the proxy instead of the one it was for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Fault {
+    /// The backend has no ready endpoint.
+    NoEndpoints,
+    /// No endpoint could be connected to.
+    ConnectFailed,
+    /// Connecting took too long.
+    ConnectTimeout,
+    /// The pod's own application doesn't take connections.
+    AppUnreachable,
+    /// The endpoint didn't prove the identity that it should have.
+    Identity,
+    /// The endpoint closed before it answered.
+    Closed,
+    /// The request leads back into this proxy.
+    Loop,
+    /// The request can't be taken.
+    BadRequest,
+    /// This proxy has no certificate yet.
+    NotReady,
+}
+
+impl Fault {
+    pub(crate) const ALL: [Self; 9] = [
+        Self::NoEndpoints,
+        Self::ConnectFailed,
+        Self::ConnectTimeout,
+        Self::AppUnreachable,
+        Self::Identity,
+        Self::Closed,
+        Self::Loop,
+        Self::BadRequest,
+        Self::NotReady,
+    ];
+
+    /// The same, where the endpoint is the pod's own application.
+    pub(crate) fn of_app(self) -> Self {
+        if matches!(self, Self::ConnectFailed | Self::ConnectTimeout) { Self::AppUnreachable } else { self }
+    }
+
+    pub(crate) const fn as_str(self) -> &'static str {
+        match self {
+            Self::NoEndpoints => "no-endpoints",
+            Self::ConnectFailed => "connect-failed",
+            Self::ConnectTimeout => "connect-timeout",
+            Self::AppUnreachable => "app-unreachable",
+            Self::Identity => "upstream-identity",
+            Self::Closed => "upstream-closed",
+            Self::Loop => "loop",
+            Self::BadRequest => "bad-request",
+            Self::NotReady => "not-ready",
+        }
+    }
+
+    pub(crate) const fn status(self) -> StatusCode {
+        match self {
+            Self::NoEndpoints | Self::ConnectFailed | Self::AppUnreachable | Self::Identity | Self::NotReady => {
+                StatusCode::SERVICE_UNAVAILABLE
+            }
+            Self::ConnectTimeout => StatusCode::GATEWAY_TIMEOUT,
+            Self::Closed => StatusCode::BAD_GATEWAY,
+            Self::Loop => StatusCode::LOOP_DETECTED,
+            Self::BadRequest => StatusCode::BAD_REQUEST,
+        }
+    }
+
+    /// What happened and what to do, for the body of the answer.
+    pub(crate) const fn remedy(self) -> &'static str {
+        match self {
+            Self::NoEndpoints => "the backend has no ready endpoint: check its pods and its Service's selector",
+            Self::ConnectFailed => "no endpoint accepted a connection: check that the pods listen on the targetPort",
+            Self::ConnectTimeout => "connecting to the endpoint took too long: check the network and the pods' load",
+            Self::AppUnreachable => {
+                "the pod's application doesn't take connections: check that it listens on this port"
+            }
+            Self::Identity => "the endpoint didn't prove its mesh identity: check its sidecar and the trust bundles",
+            Self::Closed => "the endpoint closed the connection before it answered",
+            Self::Loop => "the request leads back into this proxy",
+            Self::BadRequest => {
+                "the proxy can't tell for sure what is asked for: send one host, and a path without dot segments"
+            }
+            Self::NotReady => "the proxy has no certificate yet: check that it reaches the controller",
+        }
+    }
+}

@@ -1,0 +1,166 @@
+//! Fields that belong to one hop (RFC 9110 §7.6.1) and the mesh's own fields.
+
+use http::{
+    HeaderMap, HeaderName, HeaderValue, Request, StatusCode, Version,
+    header::{
+        CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, HOST, PROXY_AUTHENTICATE, PROXY_AUTHORIZATION, TE, TRANSFER_ENCODING,
+        UPGRADE,
+    },
+};
+use isthmus_core::{deny::DenyCode, http_match::HttpRequest};
+
+/// Tells the callee who calls. Only the callee's own proxy writes it.
+pub(crate) const CLIENT_ID: HeaderName = HeaderName::from_static("x-isthmus-client-id");
+/// Why a request was denied.
+pub(crate) const DENY: HeaderName = HeaderName::from_static("x-isthmus-deny");
+/// Why the proxy couldn't pass a request on.
+pub(crate) const ERROR: HeaderName = HeaderName::from_static("x-isthmus-error");
+
+const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
+const PROXY_CONNECTION: HeaderName = HeaderName::from_static("proxy-connection");
+const HTTP2_SETTINGS: HeaderName = HeaderName::from_static("http2-settings");
+
+/// The protocol that an HTTP/1.1 request wants to change to, if it may: every one but h2c, which is between neighbours.
+pub(crate) fn upgrade_of(headers: &HeaderMap) -> Option<HeaderValue> {
+    let wanted = headers.get(UPGRADE)?;
+    let asked = names(headers, CONNECTION).any(|n| n.eq_ignore_ascii_case(b"upgrade"));
+    (asked && !wanted.as_bytes().eq_ignore_ascii_case(b"h2c")).then(|| wanted.clone())
+}
+
+/// Takes away what was meant for this hop alone. `upgrade` is put back: it is passed on.
+pub(crate) fn strip(headers: &mut HeaderMap, upgrade: Option<HeaderValue>) {
+    // Most messages have none of these: look before the (costlier) removals.
+    if headers.contains_key(CONNECTION) {
+        let named: Vec<HeaderName> =
+            names(headers, CONNECTION).filter_map(|n| HeaderName::from_bytes(n).ok()).filter(|n| *n != HOST).collect();
+        for name in named {
+            if name != TE {
+                headers.remove(name);
+            }
+        }
+        headers.remove(CONNECTION);
+    }
+    // The next hop frames the body anew; a length beside chunks could only contradict them (RFC 9112 §6.3).
+    if headers.remove(TRANSFER_ENCODING).is_some() {
+        headers.remove(CONTENT_LENGTH);
+    }
+    for name in [KEEP_ALIVE, PROXY_CONNECTION, UPGRADE, HTTP2_SETTINGS, PROXY_AUTHENTICATE] {
+        headers.remove(name);
+    }
+    if headers.contains_key(TE) && !names(headers, TE).any(|n| n.eq_ignore_ascii_case(b"trailers")) {
+        headers.remove(TE);
+    }
+    if let Some(protocol) = upgrade {
+        headers.insert(UPGRADE, protocol);
+        headers.insert(CONNECTION, HeaderValue::from_static("upgrade"));
+    }
+}
+
+/// What only a proxy needs to see, in explicit mode.
+pub(crate) fn strip_proxy_credentials(headers: &mut HeaderMap) {
+    headers.remove(PROXY_AUTHORIZATION);
+}
+
+/// The elements of a comma-separated field.
+fn names(headers: &HeaderMap, name: HeaderName) -> impl Iterator<Item = &[u8]> {
+    headers.get_all(name).iter().flat_map(|v| v.as_bytes().split(|b| *b == b',')).map(<[u8]>::trim_ascii)
+}
+
+/// The request as matches see it.
+pub(crate) fn as_matched<B>(request: &Request<B>) -> HttpRequest<'_> {
+    let host = || request.headers().get(HOST).and_then(|h| h.to_str().ok());
+    HttpRequest {
+        method: request.method().as_str(),
+        path: request.uri().path(),
+        authority: request.uri().authority().map(http::uri::Authority::as_str).or_else(host).unwrap_or_default(),
+        headers: request.headers(),
+    }
+}
+
+/// Could the callee read the request otherwise than this proxy has? So it could with several hosts, and with a transfer coding
+/// other than chunked, which would be lost on the way.
+pub(crate) fn is_equivocal<B>(request: &Request<B>) -> bool {
+    let headers = request.headers();
+    let coded = |v: &HeaderValue| !v.as_bytes().eq_ignore_ascii_case(b"chunked");
+    headers.get_all(HOST).iter().nth(1).is_some()
+        || headers.get_all(TRANSFER_ENCODING).iter().nth(1).is_some()
+        || headers.get(TRANSFER_ENCODING).is_some_and(coded)
+}
+
+/// Makes the request fit the connection that it goes out on. HTTP/1 gets origin-form and a `Host` that is the target's
+/// (RFC 9112 §3.2.2); HTTP/2 needs an authority. What was asked for isn't rewritten.
+pub(crate) fn fit<B>(request: &mut Request<B>) -> Result<(), http::Error> {
+    if request.version() == Version::HTTP_2 {
+        if request.uri().authority().is_none() {
+            let host = request.headers().get(HOST).map(HeaderValue::as_bytes).unwrap_or_default().try_into()?;
+            let mut parts = std::mem::take(request.uri_mut()).into_parts();
+            parts.authority = Some(host);
+            parts.scheme.get_or_insert(http::uri::Scheme::HTTP);
+            *request.uri_mut() = http::Uri::from_parts(parts)?;
+        }
+        // The authority counts; a `Host` beside it could only contradict.
+        request.headers_mut().remove(HOST);
+        return Ok(());
+    }
+    *request.version_mut() = Version::HTTP_11;
+    if request.method() == http::Method::CONNECT {
+        return Ok(());
+    }
+    let Some(authority) = request.uri().authority() else { return Ok(()) };
+    let host = HeaderValue::from_str(authority.as_str())?;
+    request.headers_mut().insert(HOST, host);
+    let mut parts = std::mem::take(request.uri_mut()).into_parts();
+    (parts.scheme, parts.authority) = (None, None);
+    parts.path_and_query.get_or_insert(http::uri::PathAndQuery::from_static("/"));
+    *request.uri_mut() = http::Uri::from_parts(parts)?;
+    Ok(())
+}
+
+/// Is it gRPC, whose clients expect a status of their own?
+pub(crate) fn is_grpc(headers: &HeaderMap) -> bool {
+    headers.get(CONTENT_TYPE).is_some_and(|t| t.as_bytes().starts_with(b"application/grpc"))
+}
+
+/// The text that names a denial's reason and remedy.
+pub(crate) const fn remedy(code: DenyCode) -> &'static str {
+    match code {
+        DenyCode::NoIdentity => {
+            "denied (no-identity): this workload takes mesh TLS only; give the client a sidecar, or exempt the port with \
+             the annotation isthmus.mesh/plaintext-ports"
+        }
+        DenyCode::NoGrant => "denied (no-grant): no TrafficTarget of this workload names the client as a source",
+        DenyCode::Port => "denied (port): TrafficTargets name the client, but none of them for this port",
+        DenyCode::Route => {
+            "denied (route): no route of the client's TrafficTargets covers this method, path and headers"
+        }
+        DenyCode::PolicyPending => "denied (policy-pending): the policy hasn't come from the controller yet; try again",
+        _ => "denied",
+    }
+}
+
+/// Status and fields of an answer that the proxy gives itself.
+pub(crate) fn own_head(
+    grpc: bool,
+    status: StatusCode,
+    field: HeaderName,
+    code: &'static str,
+) -> http::response::Builder {
+    let answer = http::Response::builder().header(field, HeaderValue::from_static(code));
+    if !grpc {
+        return answer.status(status).header(CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
+    }
+    // PERMISSION_DENIED, INTERNAL and UNAVAILABLE of the gRPC status codes.
+    let grpc_status = match status {
+        StatusCode::FORBIDDEN => "7",
+        StatusCode::BAD_REQUEST => "13",
+        _ => "14",
+    };
+    answer
+        .status(StatusCode::OK)
+        .header(CONTENT_TYPE, HeaderValue::from_static("application/grpc"))
+        .header("grpc-status", HeaderValue::from_static(grpc_status))
+        .header("grpc-message", HeaderValue::from_static(code))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,44 @@
+//! The sidecar: interception, routing, mTLS, authorization.
+//!
+//! A few worker threads carry all traffic, each with its own listeners, runtime and pools; a change of configuration
+//! reaches each as a command, and is acknowledged to the controller once all have taken it over. The control client runs
+//! on the caller's runtime, the admin server on a thread of its own.
+//!
+//! - [`Config`] and [`run`]: a whole sidecar.
+//! - [`redirect`]: the nf_tables rules that bring a pod's traffic to it.
+//! - [`limits`]: every bound that holds.
+
+mod body;
+mod config;
+mod control;
+mod detect;
+mod endpoint;
+mod error;
+mod exchange;
+mod fault;
+#[cfg(fuzzing)]
+pub mod fuzzing;
+mod hop;
+mod inbound;
+pub mod limits;
+mod live;
+mod metrics;
+mod original;
+mod outbound;
+mod path;
+mod pool;
+mod reach;
+pub mod redirect;
+mod route;
+mod serve;
+mod server_name;
+mod spawn;
+mod start;
+mod tcp;
+mod transport;
+mod worker;
+
+pub use config::{ADMIN_PORT, Config, INBOUND_PORT, OUTBOUND_PORT, PROXY_UID, SOCKET_MARK};
+pub use error::Error;
+pub use original::{FromKernel, OriginalDestination};
+pub use start::run;

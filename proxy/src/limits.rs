@@ -1,0 +1,64 @@
+//! Every limit of the data plane in one place. What goes beyond one is refused or bounded, never grown into.
+
+use std::time::Duration;
+
+/// Most bytes of an HTTP/1 head, or of an HTTP/2 header list.
+pub const HEAD_BYTES: usize = 64 << 10;
+/// Most header fields of a message.
+pub const HEADER_FIELDS: usize = 128;
+/// Most concurrent HTTP/2 streams that a client may open on one connection.
+pub const CLIENT_STREAMS: u32 = 256;
+/// Concurrent requests on one HTTP/2 connection to an endpoint before another connection is opened.
+pub const UPSTREAM_STREAMS: usize = 100;
+/// Most HTTP/2 connections of one worker to one endpoint.
+pub const UPSTREAM_H2_CONNECTIONS: usize = 8;
+/// Receive window of an HTTP/2 stream in bytes.
+pub const STREAM_WINDOW: u32 = 256 << 10;
+/// Receive window of an HTTP/2 connection in bytes.
+pub const CONNECTION_WINDOW: u32 = 1 << 20;
+/// Most idle HTTP/1 connections of one worker to one endpoint.
+pub const POOL_IDLE: usize = 128;
+/// How long an idle connection to an endpoint is kept. Shorter than [`INBOUND_IDLE`], so that the caller closes first.
+pub const POOL_IDLE_TIME: Duration = Duration::from_secs(60);
+/// How long a meshed or plaintext peer may take for a request head, or stay idle between requests.
+pub const INBOUND_IDLE: Duration = Duration::from_secs(120);
+/// The same for the pod's own application, which is trusted with its own connections.
+pub const OUTBOUND_IDLE: Duration = Duration::from_secs(3600);
+/// Time to connect to an endpoint, handshakes included.
+pub const CONNECT_TIME: Duration = Duration::from_secs(5);
+/// Endpoints that one request tries while connecting fails.
+pub const CONNECT_TRIES: usize = 3;
+/// Time that a peer has for its TLS handshake.
+pub const HANDSHAKE_TIME: Duration = Duration::from_secs(10);
+/// Most bytes read to find out a protocol.
+pub const DETECT_BYTES: usize = 16 << 10;
+/// Time that a client which has begun to speak has to show its protocol; then it is opaque TCP.
+pub const DETECT_TIME: Duration = Duration::from_secs(1);
+/// Time after which a client that says nothing gets its upstream opened, in case the server speaks first.
+pub const DETECT_SILENCE: Duration = Duration::from_millis(20);
+/// Time that a client which says nothing has left to do so once opaque TCP was refused it or failed; then its connection is reset.
+pub const REFUSED_SILENCE: Duration = Duration::from_secs(2);
+/// Most connections that a worker serves at once in one direction; more wait in the listener's backlog.
+pub const CONNECTIONS: usize = 16_384;
+/// Backlog of the listeners.
+pub const BACKLOG: i32 = 4096;
+/// Most destinations known at once; further ones are passed through.
+pub const DESTINATIONS: usize = 4096;
+/// Time without use after which a destination is forgotten.
+pub const DESTINATION_IDLE: Duration = Duration::from_secs(600);
+/// How often it is looked which destinations and pooled connections are idle.
+pub const SWEEP: Duration = Duration::from_secs(15);
+/// Time to wait for the controller to say what a destination is; then the request is passed through.
+pub const LOOKUP_TIME: Duration = Duration::from_secs(2);
+/// First wait before the controller is dialled again; doubled each time, with jitter.
+pub const RECONNECT_FIRST: Duration = Duration::from_millis(100);
+/// Longest wait before the controller is dialled again.
+pub const RECONNECT_LONGEST: Duration = Duration::from_secs(10);
+/// Most bytes copied at once from one side of a TCP connection to the other.
+pub const COPY_BYTES: usize = 16 << 10;
+/// How often a silent session with the controller is probed.
+pub const CONTROL_KEEPALIVE: Duration = Duration::from_secs(10);
+/// How long the controller has to answer a probe.
+pub const CONTROL_KEEPALIVE_ANSWER: Duration = Duration::from_secs(5);
+/// How long asking for a certificate may take.
+pub const CERTIFY_TIME: Duration = Duration::from_secs(15);

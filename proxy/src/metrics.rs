@@ -1,0 +1,219 @@
+//! What the sidecar counts. Handles are resolved when a snapshot is built or a connection is accepted; a request only adds.
+
+use isthmus_core::deny::DenyCode;
+use prometheus::{
+    Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry,
+};
+
+use crate::fault::Fault;
+
+/// Bounds of latency, in seconds.
+const LATENCY: &[f64] =
+    &[0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0];
+/// Classes of answers by their first digit; 0 is a request that got none.
+const CLASSES: [&str; 6] = ["none", "1xx", "2xx", "3xx", "4xx", "5xx"];
+
+/// Which way traffic goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Direction {
+    Inbound,
+    Outbound,
+}
+
+impl Direction {
+    pub(crate) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Inbound => "inbound",
+            Self::Outbound => "outbound",
+        }
+    }
+}
+
+/// One counter for each class of answers.
+#[derive(Debug, Clone)]
+pub(crate) struct ByClass([IntCounter; 6]);
+
+impl ByClass {
+    pub(crate) fn count(&self, status: u16) {
+        if let Some(counter) = self.0.get(usize::from(status / 100).min(5)) {
+            counter.inc();
+        }
+    }
+}
+
+/// The counters of one edge: where requests went, or who sent them.
+#[derive(Debug, Clone)]
+pub(crate) struct Edge {
+    pub(crate) requests: ByClass,
+    pub(crate) latency: Histogram,
+    pub(crate) tcp: IntCounter,
+}
+
+/// One counter for each deny code.
+#[derive(Debug)]
+pub(crate) struct ByDenyCode(Vec<(DenyCode, IntCounter)>);
+
+impl ByDenyCode {
+    pub(crate) fn count(&self, code: DenyCode) {
+        if let Some((_, counter)) = self.0.iter().find(|(c, _)| *c == code) {
+            counter.inc();
+        }
+    }
+}
+
+/// Every metric of the process.
+#[derive(Debug)]
+pub(crate) struct Metrics {
+    requests: IntCounterVec,
+    latency: HistogramVec,
+    tcp: IntCounterVec,
+    inbound_requests: IntCounterVec,
+    inbound_latency: HistogramVec,
+    inbound_tcp: IntCounterVec,
+    pub(crate) denied_http: ByDenyCode,
+    pub(crate) denied_tcp: ByDenyCode,
+    pub(crate) audited: ByDenyCode,
+    pub(crate) revoked: ByDenyCode,
+    faults: Vec<(Fault, IntCounter)>,
+    open: IntGaugeVec,
+    handshakes: IntCounterVec,
+    pub(crate) certificate_expiry: IntGauge,
+    pub(crate) certificate_renewals: IntCounterVec,
+    pub(crate) control_connected: IntGauge,
+    pub(crate) control_updates: IntCounterVec,
+    pub(crate) destinations: IntGauge,
+    degraded: IntCounterVec,
+}
+
+impl Metrics {
+    /// Makes and registers all.
+    pub(crate) fn new(registry: &Registry) -> Result<Self, prometheus::Error> {
+        let make = Maker(registry);
+        let denied = make.counters("denied_total", "Requests and connections denied.", &["protocol", "code"])?;
+        let audited =
+            make.counters("audited_total", "Let through in audit mode, with the code of the denial.", &["code"])?;
+        let revoked =
+            make.counters("revoked_connections_total", "Connections closed by a policy change.", &["code"])?;
+        let faults = make.counters("upstream_faults_total", "Requests that an upstream failed.", &["code"])?;
+        let codes = |f: &dyn Fn(&str) -> IntCounter| ByDenyCode(DenyCode::ALL.map(|c| (c, f(c.as_str()))).into());
+        let edge = &["service", "backend", "split", "class"];
+        Ok(Self {
+            requests: make.counters("outbound_requests_total", "Requests sent, by where they went.", edge)?,
+            latency: make.histogram(
+                "outbound_latency_seconds",
+                "Time to the end of the answer.",
+                edge.split_at(3).0,
+            )?,
+            tcp: make.counters("outbound_tcp_connections_total", "TCP connections made.", edge.split_at(3).0)?,
+            inbound_requests: make.counters(
+                "inbound_requests_total",
+                "Requests received, by client.",
+                &["client", "class"],
+            )?,
+            inbound_latency: make.histogram(
+                "inbound_latency_seconds",
+                "Time to the end of the answer.",
+                &["client"],
+            )?,
+            inbound_tcp: make.counters(
+                "inbound_tcp_connections_total",
+                "TCP connections taken, by client.",
+                &["client"],
+            )?,
+            denied_http: codes(&|code| denied.with_label_values(&["http", code])),
+            denied_tcp: codes(&|code| denied.with_label_values(&["tcp", code])),
+            audited: codes(&|code| audited.with_label_values(&[code])),
+            revoked: codes(&|code| revoked.with_label_values(&[code])),
+            faults: Fault::ALL.map(|f| (f, faults.with_label_values(&[f.as_str()]))).into(),
+            open: make.gauges("open_connections", "Connections open now.", &["direction"])?,
+            handshakes: make.counters("tls_handshakes_total", "Mesh TLS handshakes.", &["direction", "outcome"])?,
+            certificate_expiry: make.gauge("certificate_expiry_seconds", "End of the certificate, Unix time.")?,
+            certificate_renewals: make.counters(
+                "certificate_requests_total",
+                "Certificates asked for.",
+                &["outcome"],
+            )?,
+            control_connected: make.gauge("control_connected", "1 while the controller's stream is up.")?,
+            control_updates: make.counters(
+                "control_updates_total",
+                "Resources received from the controller.",
+                &["outcome"],
+            )?,
+            destinations: make.gauge("destinations", "Destinations subscribed to.")?,
+            degraded: make.counters(
+                "degraded_lookups_total",
+                "Lookups passed through because the controller gave no answer.",
+                &["reason"],
+            )?,
+        })
+    }
+
+    /// The counters of an outbound edge.
+    pub(crate) fn outbound(&self, service: &str, backend: &str, split: &str) -> Edge {
+        Edge {
+            requests: ByClass(CLASSES.map(|class| self.requests.with_label_values(&[service, backend, split, class]))),
+            latency: self.latency.with_label_values(&[service, backend, split]),
+            tcp: self.tcp.with_label_values(&[service, backend, split]),
+        }
+    }
+
+    /// The counters of a client, by its identity (`none` without one).
+    pub(crate) fn inbound(&self, client: &str) -> Edge {
+        Edge {
+            requests: ByClass(CLASSES.map(|class| self.inbound_requests.with_label_values(&[client, class]))),
+            latency: self.inbound_latency.with_label_values(&[client]),
+            tcp: self.inbound_tcp.with_label_values(&[client]),
+        }
+    }
+
+    pub(crate) fn open(&self, direction: Direction) -> IntGauge {
+        self.open.with_label_values(&[direction.as_str()])
+    }
+
+    pub(crate) fn handshake(&self, direction: Direction, ok: bool) {
+        self.handshakes.with_label_values(&[direction.as_str(), if ok { "ok" } else { "failed" }]).inc();
+    }
+
+    pub(crate) fn fault(&self, fault: Fault) {
+        if let Some((_, counter)) = self.faults.iter().find(|(f, _)| *f == fault) {
+            counter.inc();
+        }
+    }
+
+    pub(crate) fn degraded(&self, reason: &str) {
+        self.degraded.with_label_values(&[reason]).inc();
+    }
+}
+
+struct Maker<'a>(&'a Registry);
+
+impl Maker<'_> {
+    fn opts(name: &str, help: &str) -> Opts {
+        Opts::new(format!("isthmus_{name}"), help)
+    }
+
+    fn counters(&self, name: &str, help: &str, labels: &[&str]) -> Result<IntCounterVec, prometheus::Error> {
+        let counters = IntCounterVec::new(Self::opts(name, help), labels)?;
+        self.0.register(Box::new(counters.clone()))?;
+        Ok(counters)
+    }
+
+    fn gauges(&self, name: &str, help: &str, labels: &[&str]) -> Result<IntGaugeVec, prometheus::Error> {
+        let gauges = IntGaugeVec::new(Self::opts(name, help), labels)?;
+        self.0.register(Box::new(gauges.clone()))?;
+        Ok(gauges)
+    }
+
+    fn gauge(&self, name: &str, help: &str) -> Result<IntGauge, prometheus::Error> {
+        let gauge = IntGauge::with_opts(Self::opts(name, help))?;
+        self.0.register(Box::new(gauge.clone()))?;
+        Ok(gauge)
+    }
+
+    fn histogram(&self, name: &str, help: &str, labels: &[&str]) -> Result<HistogramVec, prometheus::Error> {
+        let opts = HistogramOpts::from(Self::opts(name, help)).buckets(LATENCY.to_vec());
+        let histogram = HistogramVec::new(opts, labels)?;
+        self.0.register(Box::new(histogram.clone()))?;
+        Ok(histogram)
+    }
+}

@@ -1,0 +1,236 @@
+//! Connections to one endpoint that are kept for the next request. One pool per worker and endpoint: nothing is shared.
+
+use std::{
+    cell::{Cell, RefCell},
+    rc::Rc,
+    time::{Duration, Instant},
+};
+
+use http::{Request, Response};
+use hyper::{
+    body::Incoming,
+    client::conn::{TrySendError, http1, http2},
+};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::sync::{Mutex, Notify};
+
+use crate::{
+    body::RequestBody,
+    endpoint::{Alpn, EndpointState, LastUse},
+    fault::Fault,
+    limits::{
+        CONNECTION_WINDOW, HEAD_BYTES, HEADER_FIELDS, POOL_IDLE, POOL_IDLE_TIME, STREAM_WINDOW,
+        UPSTREAM_H2_CONNECTIONS, UPSTREAM_STREAMS,
+    },
+    spawn::{self, Local},
+    worker::Worker,
+};
+
+type H1 = http1::SendRequest<RequestBody>;
+type H2 = http2::SendRequest<RequestBody>;
+
+/// The connections of one worker to one endpoint.
+#[derive(Default)]
+pub(crate) struct Pool {
+    /// Idle ones; the one used last is taken first.
+    http1: RefCell<Vec<(H1, LastUse)>>,
+    http2: RefCell<Vec<Multiplexed>>,
+    /// Told when every connection is to be cut.
+    cut: Rc<Notify>,
+    /// Held while an HTTP/2 connection is made, so that a burst makes one and not hundreds.
+    dialling: Mutex<()>,
+}
+
+#[derive(Clone)]
+struct Multiplexed {
+    sender: H2,
+    active: Rc<Cell<usize>>,
+    used: Rc<Cell<LastUse>>,
+}
+
+/// The right to send one request on a connection.
+pub(crate) struct Lease {
+    pub(crate) endpoint: Rc<EndpointState>,
+    connection: Option<Leased>,
+    /// Was the connection used before? Then its end may have been the endpoint's idle timeout.
+    pub(crate) reused: bool,
+    worker: Rc<Worker>,
+    sent: Instant,
+    latency: Option<Duration>,
+}
+
+enum Leased {
+    Http1(H1),
+    Http2(Multiplexed),
+}
+
+/// Takes a connection from the endpoint's pool, or makes one. `fresh` asks for a new one.
+pub(crate) async fn lease(
+    worker: &Rc<Worker>,
+    endpoint: &Rc<EndpointState>,
+    http2: bool,
+    fresh: bool,
+) -> Result<Lease, Fault> {
+    let (connection, reused) = if http2 {
+        multiplexed(worker, endpoint, fresh).await.map(|(c, reused)| (Leased::Http2(c), reused))?
+    } else {
+        match if fresh { None } else { endpoint.pool.idle().await } {
+            Some(sender) => (Leased::Http1(sender), true),
+            None => (Leased::Http1(open_http1(worker, endpoint).await?), false),
+        }
+    };
+    endpoint.load.borrow_mut().begin();
+    let worker = Rc::clone(worker);
+    Ok(Lease {
+        endpoint: Rc::clone(endpoint),
+        connection: Some(connection),
+        reused,
+        worker,
+        sent: Instant::now(),
+        latency: None,
+    })
+}
+
+impl Lease {
+    pub(crate) async fn send(
+        &mut self,
+        request: Request<RequestBody>,
+    ) -> Result<Response<Incoming>, TrySendError<Request<RequestBody>>> {
+        let answer = match &mut self.connection {
+            Some(Leased::Http1(sender)) => sender.try_send_request(request).await,
+            Some(Leased::Http2(connection)) => connection.sender.try_send_request(request).await,
+            // A lease has its connection until `done` has consumed it.
+            None => std::future::pending().await,
+        };
+        if answer.is_ok() {
+            self.latency = Some(self.sent.elapsed());
+        }
+        answer
+    }
+
+    /// The answer is complete. A connection whose request is still being sent can't be used again.
+    pub(crate) fn done(mut self, request_done: bool) {
+        if request_done
+            && let Some(Leased::Http1(sender)) = self.connection.take_if(|c| matches!(c, Leased::Http1(_)))
+            && !sender.is_closed()
+        {
+            self.endpoint.pool.keep(sender);
+        }
+    }
+}
+
+impl Drop for Lease {
+    fn drop(&mut self) {
+        if let Some(Leased::Http2(connection)) = &self.connection {
+            connection.active.set(connection.active.get().saturating_sub(1));
+            connection.used.set(Instant::now());
+        }
+        self.endpoint.load.borrow_mut().end(self.worker.now(), self.latency);
+    }
+}
+
+impl Pool {
+    async fn idle(&self) -> Option<H1> {
+        loop {
+            let (mut sender, _) = self.http1.borrow_mut().pop()?;
+            if sender.is_ready() || (!sender.is_closed() && sender.ready().await.is_ok()) {
+                return Some(sender);
+            }
+        }
+    }
+
+    fn keep(&self, sender: H1) {
+        let mut idle = self.http1.borrow_mut();
+        if idle.len() < POOL_IDLE {
+            idle.push((sender, Instant::now()));
+        }
+    }
+
+    fn free_http2(&self) -> Option<Multiplexed> {
+        let mut all = self.http2.borrow_mut();
+        all.retain(|c| !c.sender.is_closed());
+        let least = all.iter().min_by_key(|c| c.active.get())?;
+        let full = least.active.get() >= UPSTREAM_STREAMS && all.len() < UPSTREAM_H2_CONNECTIONS;
+        (!full).then(|| least.clone())
+    }
+
+    /// Closes what has been idle for long.
+    pub(crate) fn sweep(&self, now: Instant) {
+        let fresh = |used: &Instant| now.saturating_duration_since(*used) < POOL_IDLE_TIME;
+        self.http1.borrow_mut().retain(|(sender, used)| !sender.is_closed() && fresh(used));
+        self.http2.borrow_mut().retain(|c| !c.sender.is_closed() && (c.active.get() > 0 || fresh(&c.used.get())));
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.http1.borrow().is_empty() && self.http2.borrow().is_empty()
+    }
+
+    /// Cuts every connection, those in use too.
+    pub(crate) fn cut(&self) {
+        self.http1.borrow_mut().clear();
+        self.http2.borrow_mut().clear();
+        self.cut.notify_waiters();
+    }
+
+    /// Runs a connection until it ends or is to be cut.
+    fn run<E: std::fmt::Display>(&self, connection: impl Future<Output = Result<(), E>> + 'static) {
+        let cut = Rc::clone(&self.cut);
+        spawn::local(async move {
+            tokio::select! {
+                biased;
+                result = connection => if let Err(error) = result {
+                    tracing::debug!(%error, "connection to an endpoint ended");
+                },
+                () = cut.notified() => {}
+            }
+        });
+    }
+}
+
+async fn multiplexed(
+    worker: &Rc<Worker>,
+    endpoint: &Rc<EndpointState>,
+    fresh: bool,
+) -> Result<(Multiplexed, bool), Fault> {
+    let take = |c: Multiplexed| {
+        c.active.set(c.active.get() + 1);
+        c
+    };
+    if !fresh && let Some(connection) = endpoint.pool.free_http2() {
+        return Ok((take(connection), true));
+    }
+    let _one_at_a_time = endpoint.pool.dialling.lock().await;
+    if let Some(connection) = endpoint.pool.free_http2() {
+        return Ok((take(connection), true));
+    }
+    let sender = open_http2(worker, endpoint).await?;
+    let connection = Multiplexed { sender, active: Rc::default(), used: Rc::new(Cell::new(Instant::now())) };
+    endpoint.pool.http2.borrow_mut().push(connection.clone());
+    Ok((take(connection), false))
+}
+
+async fn open_http1(worker: &Rc<Worker>, endpoint: &Rc<EndpointState>) -> Result<H1, Fault> {
+    let stream = endpoint.dial(worker, Alpn::Http1).await?;
+    let (sender, connection) = http1::Builder::new()
+        .max_headers(HEADER_FIELDS)
+        .max_buf_size(HEAD_BYTES)
+        .handshake(TokioIo::new(stream))
+        .await
+        .map_err(|_| Fault::ConnectFailed)?;
+    endpoint.pool.run(connection.with_upgrades());
+    Ok(sender)
+}
+
+async fn open_http2(worker: &Rc<Worker>, endpoint: &Rc<EndpointState>) -> Result<H2, Fault> {
+    let stream = endpoint.dial(worker, Alpn::Http2).await?;
+    let (sender, connection) = http2::Builder::new(Local)
+        .timer(TokioTimer::new())
+        .initial_stream_window_size(STREAM_WINDOW)
+        .initial_connection_window_size(CONNECTION_WINDOW)
+        .max_header_list_size(HEAD_BYTES as u32)
+        .handshake(TokioIo::new(stream))
+        .await
+        .map_err(|_| Fault::ConnectFailed)?;
+    endpoint.pool.run(connection);
+    Ok(sender)
+}

@@ -1,0 +1,196 @@
+//! A destination as a worker uses it: its backends with their endpoints, and the state of its split.
+
+use std::{
+    cell::{Cell, RefCell},
+    net::SocketAddr,
+    rc::Rc,
+    sync::Arc,
+    time::Instant,
+};
+
+use isthmus_core::{
+    balance,
+    destination::{Backend, Destination as Model, DestinationKey, ProtocolHint, ServiceRoute, Share},
+    http_match::HttpRequest,
+    split::SmoothWrr,
+};
+use tokio::sync::Notify;
+
+use crate::{endpoint::EndpointState, metrics::Edge, worker::Worker};
+
+/// A destination in use. What is behind it is swapped while connections hold it.
+pub(crate) struct Destination {
+    pub(crate) key: DestinationKey,
+    route: RefCell<Option<Rc<Route>>>,
+    /// Told when the first answer of the controller is there.
+    pub(crate) known: Notify,
+    pub(crate) used: Cell<Instant>,
+    /// The server was seen to speak first: then nobody waits for the client to.
+    pub(crate) server_first: Cell<bool>,
+}
+
+/// What is behind a destination.
+pub(crate) enum Route {
+    Service(Box<Service>),
+    /// One pod, called by its own address.
+    Workload(Rc<BackendState>),
+    /// Nothing of the mesh: passed through.
+    Unknown,
+}
+
+/// A Service at one port.
+pub(crate) struct Service {
+    model: ServiceRoute,
+    root: Rc<BackendState>,
+    split: Option<Split>,
+}
+
+/// Requests and connections are dealt apart: a connection that is opened to hear whether the server speaks first takes no
+/// request's turn.
+struct Split {
+    http: RefCell<SmoothWrr>,
+    tcp: RefCell<SmoothWrr>,
+    backends: Vec<Rc<BackendState>>,
+}
+
+/// One backend with its endpoints and counters.
+pub(crate) struct BackendState {
+    pub(crate) destination: Arc<str>,
+    /// `namespace/service`, or the workload.
+    pub(crate) name: Arc<str>,
+    pub(crate) split: Option<Arc<str>>,
+    pub(crate) endpoints: Vec<Rc<EndpointState>>,
+    pub(crate) edge: Rc<Edge>,
+}
+
+impl Destination {
+    pub(crate) fn new(key: DestinationKey) -> Self {
+        Self {
+            key,
+            route: RefCell::new(None),
+            known: Notify::new(),
+            used: Cell::new(Instant::now()),
+            server_first: Cell::new(false),
+        }
+    }
+
+    /// What is behind it now; `None` until the controller has said so.
+    pub(crate) fn route(&self) -> Option<Rc<Route>> {
+        self.route.borrow().clone()
+    }
+
+    pub(crate) fn set(&self, route: Route) {
+        self.route.replace(Some(Rc::new(route)));
+        self.known.notify_waiters();
+    }
+}
+
+impl Route {
+    /// Builds the worker's form of a destination. A split whose backends and weights are as before goes on dealing where
+    /// it was: endpoints coming and going don't restart its cycle.
+    pub(crate) fn build(worker: &Rc<Worker>, model: &Model, before: Option<&Self>) -> Self {
+        match model {
+            Model::Service(route) => {
+                let before = before.and_then(|b| if let Self::Service(s) = b { Some(&**s) } else { None });
+                Self::Service(Box::new(Service::build(worker, route, before)))
+            }
+            Model::Workload(endpoint) => {
+                let name = Arc::clone(&endpoint.workload);
+                Self::Workload(Rc::new(BackendState {
+                    destination: Arc::clone(&name),
+                    edge: Rc::new(worker.metrics.outbound(&name, &name, "")),
+                    split: None,
+                    endpoints: vec![worker.endpoint(endpoint, None)],
+                    name,
+                }))
+            }
+            Model::Unknown => Self::Unknown,
+        }
+    }
+
+    pub(crate) fn protocol(&self) -> ProtocolHint {
+        match self {
+            Self::Service(service) => service.model.protocol,
+            Self::Workload(_) => ProtocolHint::Detect,
+            Self::Unknown => ProtocolHint::Opaque,
+        }
+    }
+
+    /// The backend for one HTTP request; `None` when nothing is known of the destination.
+    pub(crate) fn backend_for(&self, request: HttpRequest<'_>) -> Option<Rc<BackendState>> {
+        match self {
+            Self::Service(service) => Some(service.deal(service.model.share_of(request), |split| &split.http)),
+            Self::Workload(backend) => Some(Rc::clone(backend)),
+            Self::Unknown => None,
+        }
+    }
+
+    /// The backend for one TCP connection.
+    pub(crate) fn backend_for_tcp(&self) -> Option<Rc<BackendState>> {
+        match self {
+            Self::Service(service) => Some(service.deal(service.model.share_of_tcp(), |split| &split.tcp)),
+            Self::Workload(backend) => Some(Rc::clone(backend)),
+            Self::Unknown => None,
+        }
+    }
+}
+
+impl Service {
+    fn build(worker: &Rc<Worker>, model: &ServiceRoute, before: Option<&Self>) -> Self {
+        let root_name: Arc<str> = model.root.service.to_string().into();
+        let split = model.split.as_ref().map(|split| {
+            let name: Arc<str> = split.name.to_string().into();
+            let held = before.and_then(|b| Some((b.model.split.as_ref()?, b.split.as_ref()?)));
+            let weights = |s: &isthmus_core::destination::Split| -> Vec<_> {
+                s.backends.iter().map(|(b, weight)| (b.service.clone(), *weight)).collect()
+            };
+            let (http, tcp) = match held {
+                Some((old, state)) if old.name == split.name && weights(old) == weights(split) => {
+                    (state.http.clone(), state.tcp.clone())
+                }
+                _ => {
+                    let new = RefCell::new(SmoothWrr::new(split.backends.iter().map(|(_, weight)| *weight)));
+                    (new.clone(), new)
+                }
+            };
+            let backend = |(b, _): &(Backend, u32)| state_of(worker, b, &root_name, Some(&name));
+            Split { http, tcp, backends: split.backends.iter().map(backend).collect() }
+        });
+        Self { root: state_of(worker, &model.root, &root_name, None), split, model: model.clone() }
+    }
+
+    fn deal(&self, share: Share, dealer: impl Fn(&Split) -> &RefCell<SmoothWrr>) -> Rc<BackendState> {
+        let dealt = match (share, &self.split) {
+            (Share::Split, Some(split)) => dealer(split).borrow_mut().pick().and_then(|i| split.backends.get(i)),
+            _ => None,
+        };
+        Rc::clone(dealt.unwrap_or(&self.root))
+    }
+}
+
+fn state_of(worker: &Rc<Worker>, backend: &Backend, root: &Arc<str>, split: Option<&Arc<str>>) -> Rc<BackendState> {
+    let name: Arc<str> = backend.service.to_string().into();
+    Rc::new(BackendState {
+        destination: Arc::clone(root),
+        edge: Rc::new(worker.metrics.outbound(root, &name, split.map_or("", |s| s))),
+        name,
+        split: split.cloned(),
+        endpoints: backend
+            .endpoints
+            .iter()
+            .map(|e| worker.endpoint(e, Some((&backend.service, backend.port))))
+            .collect(),
+    })
+}
+
+impl BackendState {
+    /// The endpoint to try next, none of those tried before.
+    pub(crate) fn choose(&self, worker: &Worker, tried: &[SocketAddr]) -> Option<&Rc<EndpointState>> {
+        let now = worker.now();
+        let standing = |index: usize| {
+            let endpoint = self.endpoints.get(index)?;
+            (!tried.contains(&endpoint.endpoint.addr)).then(|| endpoint.load.borrow().standing(now))
+        };
+        self.endpoints.get(balance::choose(self.endpoints.len(), worker.chance(), standing)?)
+    }
+}

@@ -1,0 +1,159 @@
+//! Putting a sidecar together, and taking it apart.
+
+use std::{
+    io,
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
+    sync::Arc,
+};
+
+use isthmus_identity::{Bundle, MeshTls, SvidCell, TrustStore};
+use isthmus_runtime::{
+    admin::{self, Admin},
+    build,
+    readiness::Ready,
+    sockets::reuseport_listener,
+};
+use prometheus::Registry;
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    config::Config,
+    control::{self, view::View},
+    error::Error,
+    limits::BACKLOG,
+    metrics::{Direction, Metrics},
+    reach::Reach,
+    worker::{self, Command, Door, Shared},
+};
+
+/// Runs a sidecar until `shutdown` fires and its connections have ended, or [`Config::drain`] is over. Ends with an error
+/// only when it can't start or a worker dies: losing the controller stops nothing.
+pub async fn run(config: Config, shutdown: CancellationToken) -> Result<(), Error> {
+    check(&config)?;
+    let registry = Registry::new();
+    build::register(&registry, "proxy")?;
+    let metrics = Metrics::new(&registry)?;
+    let roots = Bundle::from_pem(config.trust_domain.clone(), &config.trust_bundle, 0)?;
+    let tls = MeshTls::new(Arc::new(TrustStore::with(&[roots])?), Arc::new(SvidCell::new()));
+    let mut doors = Vec::new();
+    for _ in 0..config.workers {
+        doors.push(open_doors(&config)?);
+    }
+    let ready = Ready::new();
+    let pending = control::Pending { identity: ready.register("identity"), policy: ready.register("policy") };
+    let view = View::default();
+    let admin = Admin::new(ready.clone(), registry, config.log_level.clone());
+    let shown = view.clone();
+    let admin = admin.route("/config", move |_| match shown.to_json() {
+        Ok(json) => admin::json(http::StatusCode::OK, json),
+        Err(error) => admin::text(http::StatusCode::INTERNAL_SERVER_ERROR, error.to_string()),
+    });
+    let admin_addr = admin_addr(&config);
+    let (lookups, wanted) = mpsc::channel(1024);
+    let shared = Arc::new(Shared { config, metrics, tls, reach: Reach::new(), lookups });
+    let _running = admin_addr.map(|addr| admin.start(addr)).transpose()?;
+
+    // Dropping this future stops the workers too.
+    let stop = shutdown.child_token();
+    let _stop_on_drop = stop.clone().drop_guard();
+    let (mut commands, mut ends) = (Vec::new(), Vec::new());
+    for (index, doors) in doors.into_iter().enumerate() {
+        let (sender, receiver) = mpsc::channel::<Command>(16);
+        ends.push(worker::start(index, Arc::clone(&shared), doors, receiver, stop.clone()).map_err(Error::Thread)?);
+        commands.push(sender);
+    }
+    let ended = async {
+        let mut first = futures::future::select_all(ends);
+        loop {
+            let (_, _, rest) = first.await;
+            if rest.is_empty() || !shutdown.is_cancelled() {
+                return;
+            }
+            first = futures::future::select_all(rest);
+        }
+    };
+    let stopping = async {
+        shutdown.cancelled().await;
+        ready.stop();
+        tracing::info!("draining");
+        std::future::pending::<()>().await;
+    };
+    tokio::select! {
+        () = control::run(Arc::clone(&shared), commands, wanted, pending, view) => {}
+        () = stopping => {}
+        () = ended => {}
+    }
+    if shutdown.is_cancelled() { Ok(()) } else { Err(Error::WorkerEnded) }
+}
+
+/// `0.0.0.0` becomes `::`, which takes both families, in a pod that has an IPv6 address.
+fn admin_addr(config: &Config) -> Option<SocketAddr> {
+    let addr = config.admin?;
+    let both = addr.ip() == Ipv4Addr::UNSPECIFIED && config.pod_ips.iter().any(IpAddr::is_ipv6);
+    Some(if both { (Ipv6Addr::UNSPECIFIED, addr.port()).into() } else { addr })
+}
+
+fn check(config: &Config) -> Result<(), Error> {
+    let invalid =
+        |field, value: &dyn ToString, reason| Err(Error::InvalidConfig { field, value: value.to_string(), reason });
+    match () {
+        () if config.workers == 0 => invalid("workers", &config.workers, "at least one worker is needed"),
+        () if config
+            .control_addr
+            .rsplit_once(':')
+            .is_none_or(|(host, port)| host.is_empty() || port.parse::<u16>().is_err()) =>
+        {
+            invalid("control_addr", &config.control_addr, "must be host:port")
+        }
+        () if config.namespace.is_empty() => invalid("namespace", &config.namespace, "the pod's namespace is needed"),
+        () if config.pod.is_empty() => invalid("pod", &config.pod, "the pod's name is needed"),
+        () => Ok(()),
+    }
+}
+
+fn open_doors(config: &Config) -> Result<Vec<Door>, Error> {
+    let mut doors = Vec::new();
+    let outbound = config.outbound.iter().map(|addr| (Direction::Outbound, *addr));
+    for (direction, addr) in outbound.chain(config.inbound.iter().map(|addr| (Direction::Inbound, *addr))) {
+        match reuseport_listener(addr, BACKLOG) {
+            Ok(socket) => {
+                let addr = socket.local_addr().map_err(|source| Error::Listen { addr, source })?;
+                doors.push(Door { direction, socket, addr });
+            }
+            Err(error) if addr.is_ipv6() && is_unsupported(&error) => {
+                tracing::debug!(%addr, "no IPv6 here: not listened on");
+            }
+            Err(source) => return Err(Error::Listen { addr, source }),
+        }
+    }
+    Ok(doors)
+}
+
+/// No IPv6 in the kernel, or none in this namespace.
+fn is_unsupported(error: &io::Error) -> bool {
+    const EAFNOSUPPORT: i32 = 97;
+    error.kind() == io::ErrorKind::AddrNotAvailable || error.raw_os_error() == Some(EAFNOSUPPORT)
+}
+
+#[cfg(test)]
+mod tests {
+    use isthmus_core::id::TrustDomain;
+
+    use super::*;
+
+    #[test]
+    fn the_admin_server_is_where_the_pod_is() {
+        let id = "spiffe://isthmus.local/ns/isthmus-system/sa/isthmus-controller".parse().unwrap();
+        let mut config = Config::new("c:1", id, TrustDomain::new("isthmus.local").unwrap());
+        let at = |config: &Config| admin_addr(config).map(|addr| addr.to_string());
+        config.pod_ips = vec!["10.42.0.5".parse().unwrap()];
+        assert_eq!(at(&config).as_deref(), Some("0.0.0.0:15020"));
+        config.pod_ips.push("fd00::5".parse().unwrap());
+        assert_eq!(at(&config).as_deref(), Some("[::]:15020"));
+        config.admin = Some("127.0.0.1:15020".parse().unwrap());
+        assert_eq!(at(&config).as_deref(), Some("127.0.0.1:15020"));
+        config.admin = None;
+        assert_eq!(at(&config), None);
+    }
+}

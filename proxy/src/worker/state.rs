@@ -1,0 +1,286 @@
+//! What a worker knows: policy, destinations, endpoints and open connections.
+
+use std::{
+    cell::{Cell, RefCell},
+    collections::HashMap,
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
+    rc::{Rc, Weak},
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use isthmus_core::{
+    destination::{DestinationKey, Endpoint},
+    id::{ObjectName, SpiffeId},
+    inbound::InboundPolicy,
+};
+use isthmus_identity::ClientCerts;
+use rustls::{ServerConfig, pki_types::ServerName};
+
+use super::{Door, Shared, Update};
+use crate::{
+    endpoint::{Alpn, EndpointState},
+    inbound,
+    limits::{DESTINATIONS, LOOKUP_TIME},
+    live::Registry,
+    metrics::{Direction, Edge},
+    route::{Destination, Route},
+    server_name, spawn,
+    transport::Transport,
+};
+
+/// Most distinct clients that have counters of their own; further ones are counted together.
+const CLIENTS: usize = 1000;
+
+/// Endpoints by address, expected identity and the name that they are called by, for as long as a backend lists them.
+type Endpoints = HashMap<(SocketAddr, Option<SpiffeId>, Option<ServerName<'static>>), Weak<EndpointState>>;
+
+/// A worker's own state.
+pub(crate) struct Worker {
+    shared: Arc<Shared>,
+    pub(crate) server_tls: Arc<ServerConfig>,
+    started: Instant,
+    chance: Cell<u64>,
+    policy: RefCell<Option<Rc<InboundPolicy>>>,
+    destinations: RefCell<HashMap<DestinationKey, Rc<Destination>>>,
+    endpoints: RefCell<Endpoints>,
+    /// The pod's own application, by address and port.
+    apps: RefCell<HashMap<SocketAddr, Rc<EndpointState>>>,
+    clients: RefCell<HashMap<Option<SpiffeId>, Rc<Edge>>>,
+    passthrough: Rc<Edge>,
+    pub(crate) registry: Rc<Registry>,
+    doors: Vec<(Direction, SocketAddr)>,
+}
+
+impl std::ops::Deref for Worker {
+    type Target = Shared;
+
+    fn deref(&self) -> &Shared {
+        &self.shared
+    }
+}
+
+impl Worker {
+    pub(super) fn new(index: usize, shared: Arc<Shared>, doors: &[Door]) -> Result<Self, rustls::Error> {
+        let alpn = Alpn::ALL.map(Alpn::id);
+        let gauges = Direction::Inbound;
+        Ok(Self {
+            server_tls: shared.tls.server_config(&alpn, ClientCerts::Required)?,
+            started: Instant::now(),
+            chance: Cell::new(seed(index)),
+            policy: RefCell::default(),
+            destinations: RefCell::default(),
+            endpoints: RefCell::default(),
+            apps: RefCell::default(),
+            clients: RefCell::default(),
+            passthrough: Rc::new(shared.metrics.outbound("", "passthrough", "")),
+            registry: Registry::new(shared.metrics.open(gauges), shared.metrics.open(Direction::Outbound)),
+            doors: doors.iter().map(|d| (d.direction, d.addr)).collect(),
+            shared,
+        })
+    }
+
+    /// The time since the worker's start.
+    pub(crate) fn now(&self) -> Duration {
+        self.started.elapsed()
+    }
+
+    /// 64 random bits (xorshift): good enough to spread load, and never waits.
+    pub(crate) fn chance(&self) -> u64 {
+        let mut x = self.chance.get();
+        x ^= x << 13;
+        x ^= x >> 7;
+        x ^= x << 17;
+        self.chance.set(x);
+        x
+    }
+
+    /// The pod's own inbound policy, once it has come.
+    pub(crate) fn policy(&self) -> Option<Rc<InboundPolicy>> {
+        self.policy.borrow().clone()
+    }
+
+    /// The one state of an endpoint of a Service's port, or of a workload that is called directly. A Service whose name doesn't fit
+    /// into a server name is called by the workload's, or by none.
+    pub(crate) fn endpoint(
+        self: &Rc<Self>,
+        endpoint: &Endpoint,
+        service: Option<(&ObjectName, u16)>,
+    ) -> Rc<EndpointState> {
+        let mesh = &self.config.mesh;
+        let name = endpoint.identity.as_ref().and_then(|_| {
+            let service = service.and_then(|(service, port)| server_name::of_service(service, port, mesh));
+            service.or_else(|| server_name::of_workload(&endpoint.workload, mesh))
+        });
+        let key = (endpoint.addr, endpoint.identity.clone(), name.clone());
+        let mut all = self.endpoints.borrow_mut();
+        if let Some(state) = all.get(&key).and_then(Weak::upgrade) {
+            return state;
+        }
+        let state = Rc::new(EndpointState::new(endpoint.clone(), name, self));
+        all.insert(key, Rc::downgrade(&state));
+        state
+    }
+
+    /// The application at one of the pod's own addresses.
+    pub(crate) fn app(self: &Rc<Self>, addr: SocketAddr) -> Rc<EndpointState> {
+        let endpoint = Endpoint { addr, identity: None, workload: "".into() };
+        let new = || Rc::new(EndpointState::new(endpoint, None, self));
+        Rc::clone(self.apps.borrow_mut().entry(addr).or_insert_with(new))
+    }
+
+    /// The counters of what goes past the mesh.
+    pub(crate) fn passthrough(&self) -> Rc<Edge> {
+        Rc::clone(&self.passthrough)
+    }
+
+    /// The counters of a client.
+    pub(crate) fn client(&self, peer: Option<&SpiffeId>) -> Rc<Edge> {
+        let mut clients = self.clients.borrow_mut();
+        if let Some(edge) = clients.get(&peer.cloned()) {
+            return Rc::clone(edge);
+        }
+        if clients.len() >= CLIENTS {
+            return Rc::new(self.metrics.inbound("other"));
+        }
+        let edge = Rc::new(self.metrics.inbound(peer.map_or("none", SpiffeId::as_str)));
+        clients.insert(peer.cloned(), Rc::clone(&edge));
+        edge
+    }
+
+    /// Would a connection to this address come back to this proxy?
+    pub(crate) fn is_own_listener(&self, addr: SocketAddr) -> bool {
+        let own = |ip: IpAddr| ip.is_loopback() || ip.is_unspecified() || self.config.pod_ips.contains(&ip);
+        self.doors.iter().any(|(_, door)| {
+            door.port() == addr.port() && (door.ip() == addr.ip() || (door.ip().is_unspecified() && own(addr.ip())))
+        })
+    }
+
+    /// Is this one of the ports that the proxy itself has in this pod? What arrives for them isn't for the application: passed on,
+    /// it would reach the explicit proxy from outside.
+    pub(crate) fn is_own_port(&self, addr: SocketAddr) -> bool {
+        let anywhere = |ip: IpAddr| ip.is_unspecified() || ip == Ipv4Addr::LOCALHOST || ip == Ipv6Addr::LOCALHOST;
+        self.is_own_listener(addr)
+            || self.doors.iter().any(|(_, door)| door.port() == addr.port() && anywhere(door.ip()))
+            || self.config.admin.is_some_and(|admin| admin.port() == addr.port())
+    }
+
+    /// The pod calling itself: its inbound side through a pipe, because the kernel's redirect doesn't see such traffic.
+    pub(crate) fn own_inbound(self: &Rc<Self>, addr: SocketAddr) -> Option<Transport> {
+        if !self.config.pod_ips.contains(&addr.ip()) {
+            return None;
+        }
+        let (near, far) = tokio::io::duplex(64 << 10);
+        let worker = Rc::clone(self);
+        spawn::local(async move {
+            inbound::serve(&worker, Transport::pipe(far), SocketAddr::new(addr.ip(), 0), Some(addr)).await;
+        });
+        Some(Transport::pipe(near))
+    }
+
+    /// What is behind a destination. It is asked for at its first use; when no answer comes it is passed through.
+    pub(crate) async fn look_up(self: &Rc<Self>, key: DestinationKey) -> Rc<Destination> {
+        let held = self.destinations.borrow().get(&key).cloned();
+        let destination = match held {
+            Some(held) => held,
+            None if self.destinations.borrow().len() >= DESTINATIONS => return self.degrade(key, "too-many"),
+            None => {
+                let new = Rc::new(Destination::new(key.clone()));
+                self.destinations.borrow_mut().insert(key.clone(), Rc::clone(&new));
+                new
+            }
+        };
+        destination.used.set(Instant::now());
+        if destination.route().is_some() {
+            return destination;
+        }
+        if self.lookups.send(key.clone()).await.is_err() {
+            return self.degrade(key, "shut-down");
+        }
+        if self.reach.is_away() {
+            return self.degrade(key, "controller-away");
+        }
+        let answered = async {
+            while destination.route().is_none() {
+                destination.known.notified().await;
+            }
+        };
+        match tokio::time::timeout(LOOKUP_TIME, answered).await {
+            Ok(()) => destination,
+            Err(_) => self.degrade(key, "no-answer"),
+        }
+    }
+
+    fn degrade(&self, key: DestinationKey, reason: &'static str) -> Rc<Destination> {
+        tracing::warn!(host = &*key.host, port = key.port, reason, "destination unknown: passed through");
+        self.metrics.degraded(reason);
+        let destination = Destination::new(key);
+        destination.set(Route::Unknown);
+        Rc::new(destination)
+    }
+
+    pub(super) fn apply(self: &Rc<Self>, update: Update) {
+        match update {
+            Update::Policy(policy) => {
+                for code in self.registry.recheck(&policy) {
+                    self.metrics.revoked.count(code);
+                }
+                self.policy.replace(Some(Rc::new((*policy).clone())));
+            }
+            Update::Destination(key, model) => {
+                let held = self.destinations.borrow().get(&key).cloned();
+                let destination = held.unwrap_or_else(|| {
+                    let new = Rc::new(Destination::new(key.clone()));
+                    self.destinations.borrow_mut().insert(key, Rc::clone(&new));
+                    new
+                });
+                let before = destination.route();
+                destination.set(Route::build(self, &model, before.as_deref()));
+            }
+            Update::Forget(key) => {
+                self.destinations.borrow_mut().remove(&key);
+            }
+            Update::Trust => self.distrust(),
+        }
+    }
+
+    fn distrust(&self) {
+        let trusted = |domain: &isthmus_core::id::TrustDomain| self.tls.roots().trusts(domain);
+        let cut = self.registry.distrust(trusted);
+        if cut > 0 {
+            tracing::warn!(connections = cut, "closed: their trust domain isn't trusted any more");
+        }
+        for state in self.endpoints.borrow().values().filter_map(Weak::upgrade) {
+            if state.endpoint.identity.as_ref().is_some_and(|id| !trusted(id.trust_domain())) {
+                state.pool.cut();
+            }
+        }
+    }
+
+    pub(super) fn usage(&self) -> Vec<(DestinationKey, Instant)> {
+        let now = Instant::now();
+        let used = |d: &Rc<Destination>| if Rc::strong_count(d) > 1 { now } else { d.used.get() };
+        self.destinations.borrow().iter().map(|(key, d)| (key.clone(), used(d))).collect()
+    }
+
+    pub(super) fn sweep(&self) {
+        let now = Instant::now();
+        self.apps.borrow_mut().retain(|_, app| {
+            app.pool.sweep(now);
+            Rc::strong_count(app) > 1 || !app.pool.is_empty()
+        });
+        self.endpoints.borrow_mut().retain(|_, state| match state.upgrade() {
+            Some(state) => {
+                state.pool.sweep(now);
+                true
+            }
+            None => false,
+        });
+    }
+}
+
+/// A seed that differs between workers and starts; never 0, which xorshift can't leave.
+fn seed(index: usize) -> u64 {
+    use std::hash::{BuildHasher, RandomState};
+    RandomState::new().hash_one(index) | 1
+}

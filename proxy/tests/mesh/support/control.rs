@@ -1,0 +1,314 @@
+//! A control plane that says what the test tells it to.
+
+use std::{
+    collections::HashMap,
+    net::SocketAddr,
+    sync::{Arc, Mutex},
+    time::{Duration, SystemTime},
+};
+
+use hyper_util::{
+    rt::{TokioExecutor, TokioIo},
+    service::TowerToHyperService,
+};
+use isthmus_api::{
+    control::v1::{
+        self as proto, Ack, Bundle, Bundles, CertifyRequest, CertifyResponse, ControllerMessage, ProxyMessage, Refuse,
+        ResourceKey,
+        control_server::{Control, ControlServer},
+        controller_message::Content,
+        identity_server::{Identity, IdentityServer},
+        proxy_message::Message,
+        resource_key::Kind,
+    },
+    decode, encode, version,
+};
+use isthmus_core::{
+    destination::{Destination, DestinationKey},
+    id::{SpiffeId, TrustDomain},
+    inbound::InboundPolicy,
+};
+use isthmus_identity::{Authority, ClientCerts, Keypair, MeshTls, Svid, SvidCell, TrustStore};
+use tokio::sync::mpsc;
+use tokio_rustls::TlsAcceptor;
+use tokio_stream::wrappers::ReceiverStream;
+use tokio_util::sync::CancellationToken;
+use tonic::{Request, Response, Status, Streaming, service::Routes};
+
+pub const CONTROLLER: &str = "spiffe://isthmus.local/ns/isthmus-system/sa/isthmus-controller";
+
+/// The control plane; clones are the same one.
+#[derive(Clone)]
+pub struct Script {
+    pub addr: SocketAddr,
+    pub authority: Arc<Authority>,
+    state: Arc<Mutex<State>>,
+    stop: Arc<Mutex<CancellationToken>>,
+}
+
+#[derive(Default)]
+struct State {
+    lifetime: Option<Duration>,
+    policies: HashMap<String, InboundPolicy>,
+    destinations: HashMap<DestinationKey, Destination>,
+    bundles: Vec<Bundle>,
+    sessions: Vec<Session>,
+    acks: Vec<(String, Ack)>,
+    refusals: Vec<(String, Refuse)>,
+    subscriptions: Vec<(String, proto::Subscribe)>,
+}
+
+#[derive(Clone)]
+struct Session {
+    pod: String,
+    to_proxy: mpsc::Sender<Result<ControllerMessage, Status>>,
+    subscribed: Arc<Mutex<Vec<ResourceKey>>>,
+}
+
+impl Script {
+    pub async fn start() -> Self {
+        Self::start_at((super::address(), 15010).into()).await
+    }
+
+    pub async fn start_at(addr: SocketAddr) -> Self {
+        let domain = TrustDomain::new("isthmus.local").unwrap();
+        // Old enough that leaves of it can have expired.
+        let born = SystemTime::now() - Duration::from_secs(6 * 3600);
+        let authority = Authority::generate(domain, born, Duration::from_secs(86_400)).unwrap();
+        let script = Self {
+            addr,
+            state: Arc::new(Mutex::new(State { bundles: vec![bundle(&authority)], ..State::default() })),
+            authority: Arc::new(authority),
+            stop: Arc::default(),
+        };
+        script.resume().await;
+        script
+    }
+
+    /// Goes away, sessions and all.
+    pub fn stop(&self) {
+        self.stop.lock().unwrap().cancel();
+        self.state.lock().unwrap().sessions.clear();
+    }
+
+    /// Serves (again).
+    pub async fn resume(&self) {
+        let stop = CancellationToken::new();
+        *self.stop.lock().unwrap() = stop.clone();
+        let tls = self.tls(CONTROLLER).server_config(&[b"h2"], ClientCerts::Optional).unwrap();
+        let bound = std::cell::Cell::new(None);
+        super::eventually("the controller's port is free", async || {
+            let socket = tokio::net::TcpSocket::new_v4().unwrap();
+            socket.set_reuseaddr(true).unwrap();
+            let listener = socket.bind(self.addr).and_then(|()| socket.listen(64));
+            let free = listener.is_ok();
+            bound.set(listener.ok());
+            free
+        })
+        .await;
+        let listener = bound.take().unwrap();
+        let script = self.clone();
+        tokio::spawn(stop.clone().run_until_cancelled_owned(async move {
+            loop {
+                let (stream, _) = listener.accept().await.unwrap();
+                let (tls, script) = (TlsAcceptor::from(Arc::clone(&tls)), script.clone());
+                tokio::spawn(stop.clone().run_until_cancelled_owned(async move {
+                    let Ok(stream) = tls.accept(stream).await else { return };
+                    let peer = stream.get_ref().1.peer_certificates().and_then(isthmus_identity::peer_id);
+                    let service = Service { script, peer };
+                    let routes = Routes::new(ControlServer::new(service.clone()))
+                        .add_service(IdentityServer::new(service))
+                        .prepare();
+                    let _ = hyper::server::conn::http2::Builder::new(TokioExecutor::new())
+                        .serve_connection(TokioIo::new(stream), TowerToHyperService::new(routes))
+                        .await;
+                }));
+            }
+        }));
+    }
+
+    /// TLS as somebody of this mesh.
+    pub fn tls(&self, id: &str) -> MeshTls {
+        let cell = SvidCell::new();
+        cell.set(svid(&self.authority, id));
+        MeshTls::new(Arc::new(TrustStore::with(&[self.authority.bundle(1)]).unwrap()), Arc::new(cell))
+    }
+
+    pub fn set_lifetime(&self, lifetime: Duration) {
+        self.state.lock().unwrap().lifetime = Some(lifetime);
+    }
+
+    pub fn set_policy(&self, pod: &str, policy: InboundPolicy) {
+        self.state.lock().unwrap().policies.insert(pod.into(), policy);
+        self.push(|session| session.pod == pod, &encode::inbound_key());
+    }
+
+    pub fn set_destination(&self, host: &str, port: u16, destination: Destination) {
+        let key = DestinationKey { host: host.into(), port };
+        self.state.lock().unwrap().destinations.insert(key.clone(), destination);
+        self.push(|_| true, &encode::destination_key(&key));
+    }
+
+    pub fn set_bundles(&self, bundles: Vec<Bundle>) {
+        self.state.lock().unwrap().bundles = bundles;
+        self.push(|_| true, &encode::bundles_key());
+    }
+
+    /// Sends a message as it is, to one pod.
+    pub fn send_raw(&self, pod: &str, message: ControllerMessage) {
+        let sessions = self.state.lock().unwrap().sessions.clone();
+        for session in sessions.iter().filter(|s| s.pod == pod) {
+            let _ = session.to_proxy.try_send(Ok(message.clone()));
+        }
+    }
+
+    pub fn version_of(&self, host: &str, port: u16) -> String {
+        let key = DestinationKey { host: host.into(), port };
+        version::of(&encode::destination(&self.state.lock().unwrap().destinations[&key]))
+    }
+
+    /// The present contents of a key as the proxy should have acknowledged them.
+    pub async fn acknowledged(&self, pod: &str, key: &ResourceKey) {
+        let version = self.message(pod, key).unwrap().version;
+        super::eventually("acknowledged", async || {
+            let acks = &self.state.lock().unwrap().acks;
+            acks.iter().any(|(p, a)| p == pod && a.key.as_ref() == Some(key) && a.version == version)
+        })
+        .await;
+    }
+
+    /// The refusals of a pod so far.
+    pub fn refusals(&self, pod: &str) -> Vec<Refuse> {
+        self.state.lock().unwrap().refusals.iter().filter(|(p, _)| p == pod).map(|(_, r)| r.clone()).collect()
+    }
+
+    /// The subscriptions of a pod so far, over all its sessions.
+    pub fn subscriptions(&self, pod: &str) -> Vec<proto::Subscribe> {
+        self.state.lock().unwrap().subscriptions.iter().filter(|(p, _)| p == pod).map(|(_, s)| s.clone()).collect()
+    }
+
+    fn push(&self, whom: impl Fn(&Session) -> bool, key: &ResourceKey) {
+        let sessions = self.state.lock().unwrap().sessions.clone();
+        for session in sessions.iter().filter(|s| whom(s) && s.subscribed.lock().unwrap().contains(key)) {
+            if let Some(message) = self.message(&session.pod, key) {
+                let _ = session.to_proxy.try_send(Ok(message));
+            }
+        }
+    }
+
+    fn message(&self, pod: &str, key: &ResourceKey) -> Option<ControllerMessage> {
+        let state = self.state.lock().unwrap();
+        let (version, content) = match key.kind.as_ref()? {
+            Kind::Bundles(_) => {
+                let bundles = Bundles { bundles: state.bundles.clone() };
+                (version::of(&bundles), Content::Bundles(bundles))
+            }
+            Kind::Inbound(_) => {
+                let policy = encode::inbound(state.policies.get(pod)?);
+                (version::of(&policy), Content::Inbound(policy))
+            }
+            Kind::Destination(key) => {
+                let known = state.destinations.get(&decode::destination_key(key).unwrap());
+                let destination = encode::destination(known.unwrap_or(&Destination::Unknown));
+                (version::of(&destination), Content::Destination(destination))
+            }
+        };
+        Some(ControllerMessage { key: Some(key.clone()), version, content: Some(content) })
+    }
+
+    async fn hear(&self, session: &Session, message: Message) {
+        match message {
+            Message::Subscribe(subscribe) => {
+                let key = subscribe.key.clone().unwrap();
+                session.subscribed.lock().unwrap().push(key.clone());
+                let answer = self.message(&session.pod, &key).map(|mut message| {
+                    if message.version == subscribe.held {
+                        message.content = Some(Content::Unchanged(proto::Unit {}));
+                    }
+                    message
+                });
+                self.state.lock().unwrap().subscriptions.push((session.pod.clone(), subscribe));
+                if let Some(answer) = answer {
+                    let _ = session.to_proxy.send(Ok(answer)).await;
+                }
+            }
+            Message::Unsubscribe(gone) => session.subscribed.lock().unwrap().retain(|k| Some(k) != gone.key.as_ref()),
+            Message::Ack(ack) => self.state.lock().unwrap().acks.push((session.pod.clone(), ack)),
+            Message::Refuse(refuse) => self.state.lock().unwrap().refusals.push((session.pod.clone(), refuse)),
+            Message::Hello(_) => panic!("a second Hello"),
+        }
+    }
+}
+
+pub fn bundle(authority: &Authority) -> Bundle {
+    Bundle {
+        trust_domain: authority.trust_domain().to_string(),
+        roots: vec![authority.certificate().to_vec().into()],
+        sequence: 1,
+    }
+}
+
+/// A certificate of this authority for an ID.
+pub fn svid(authority: &Authority, id: &str) -> Svid {
+    svid_at(authority, id, SystemTime::now())
+}
+
+/// One of an hour, from that time on.
+pub fn svid_at(authority: &Authority, id: &str, time: SystemTime) -> Svid {
+    let key = Keypair::generate().unwrap();
+    let id: SpiffeId = id.parse().unwrap();
+    let issued = authority.issue(&key.csr().unwrap(), &id, time, Duration::from_secs(3600)).unwrap();
+    Svid::new(issued.chain, &key).unwrap()
+}
+
+#[derive(Clone)]
+struct Service {
+    script: Script,
+    peer: Option<SpiffeId>,
+}
+
+#[tonic::async_trait]
+impl Identity for Service {
+    /// The token of the test is the ServiceAccount: `ns/sa`.
+    async fn certify(&self, request: Request<CertifyRequest>) -> Result<Response<CertifyResponse>, Status> {
+        let CertifyRequest { csr, token } = request.into_inner();
+        let (namespace, account) = token.split_once('/').ok_or_else(|| Status::unauthenticated("bad token"))?;
+        let authority = &self.script.authority;
+        let id = SpiffeId::for_service_account(authority.trust_domain(), namespace, account).unwrap();
+        let lifetime = self.script.state.lock().unwrap().lifetime.unwrap_or(Duration::from_secs(3600));
+        let issued = authority.issue(&csr, &id, SystemTime::now(), lifetime).unwrap();
+        Ok(Response::new(CertifyResponse {
+            chain: issued.chain.into_iter().map(|c| c.to_vec().into()).collect(),
+            not_before: 0,
+            not_after: 0,
+            bundles: self.script.state.lock().unwrap().bundles.clone(),
+        }))
+    }
+}
+
+#[tonic::async_trait]
+impl Control for Service {
+    type SessionStream = ReceiverStream<Result<ControllerMessage, Status>>;
+
+    async fn session(
+        &self,
+        request: Request<Streaming<ProxyMessage>>,
+    ) -> Result<Response<Self::SessionStream>, Status> {
+        let peer = self.peer.clone().ok_or_else(|| Status::unauthenticated("no client certificate"))?;
+        let mut incoming = request.into_inner();
+        let Some(ProxyMessage { message: Some(Message::Hello(hello)) }) = incoming.message().await? else {
+            return Err(Status::invalid_argument("no Hello"));
+        };
+        assert_eq!(peer.service_account().unwrap().0, hello.namespace);
+        let (to_proxy, answers) = mpsc::channel(1000);
+        let session = Session { pod: hello.pod, to_proxy, subscribed: Arc::default() };
+        self.script.state.lock().unwrap().sessions.push(session.clone());
+        let (script, stop) = (self.script.clone(), self.script.stop.lock().unwrap().clone());
+        tokio::spawn(stop.run_until_cancelled_owned(async move {
+            while let Ok(Some(message)) = incoming.message().await {
+                script.hear(&session, message.message.unwrap()).await;
+            }
+        }));
+        Ok(Response::new(ReceiverStream::new(answers)))
+    }
+}
