@@ -1,0 +1,113 @@
+//! What a ReplicaSet does about its pods.
+
+use std::cmp::Reverse;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use k8s_openapi::api::apps::v1::{ReplicaSet, ReplicaSetSpec, ReplicaSetStatus};
+use k8s_openapi::api::core::v1::Pod;
+use kube::ResourceExt;
+use kube::api::ObjectMeta;
+
+use crate::controllers::objects::{is_terminal, owner, ready};
+
+/// Whether a pod counts as a replica.
+pub(super) fn is_active(pod: &Pod) -> bool {
+    pod.metadata.deletion_timestamp.is_none() && !is_terminal(pod)
+}
+
+/// A pod of the set's template.
+pub(super) fn new_pod(set: &ReplicaSet) -> Pod {
+    let template = set.spec.as_ref().and_then(|spec| spec.template.clone()).unwrap_or_default();
+    let of_template = template.metadata.unwrap_or_default();
+    Pod {
+        metadata: ObjectMeta {
+            generate_name: Some(format!("{}-", set.name_any())),
+            namespace: set.namespace(),
+            labels: of_template.labels,
+            annotations: of_template.annotations,
+            finalizers: of_template.finalizers,
+            owner_references: owner(set),
+            ..ObjectMeta::default()
+        },
+        spec: template.spec,
+        status: None,
+    }
+}
+
+/// The pods whose end does the least harm: those that don't run yet, then those that aren't ready, then the cheapest to delete by their
+/// annotation, the ones with more restarts, the younger ones.
+pub(super) fn least_useful(pods: &[Pod], count: usize) -> Vec<&Pod> {
+    let mut pods: Vec<&Pod> = pods.iter().collect();
+    pods.sort_by_key(|pod| {
+        let status = pod.status.as_ref();
+        let assigned = pod.spec.as_ref().is_some_and(|spec| spec.node_name.is_some());
+        let phase = match status.and_then(|status| status.phase.as_deref()) {
+            Some("Running") => 2,
+            Some("Unknown") => 1,
+            _ => 0,
+        };
+        let cost = pod.annotations().get("controller.kubernetes.io/pod-deletion-cost");
+        let cost: i32 = cost.and_then(|cost| cost.parse().ok()).unwrap_or(0);
+        let ready_since = ready(pod).map(|condition| condition.last_transition_time.as_ref().map(|time| time.0));
+        let statuses = status.and_then(|status| status.container_statuses.as_ref());
+        let restarts = statuses.into_iter().flatten().map(|container| container.restart_count).max().unwrap_or(0);
+        let made = pod.metadata.creation_timestamp.as_ref().map(|time| time.0);
+        (assigned, phase, ready_since.is_some(), cost, Reverse(ready_since), Reverse(restarts), Reverse(made))
+    });
+    pods.truncate(count);
+    pods
+}
+
+/// What a set's status says of its pods.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Counts {
+    pub(super) replicas: i32,
+    pub(super) fully_labeled: i32,
+    pub(super) ready: i32,
+    pub(super) available: i32,
+    /// When the next ready pod will have been so for long enough.
+    pub(super) next_available: Option<Duration>,
+}
+
+impl Counts {
+    pub(super) fn replicas_missing(&self, spec: &ReplicaSetSpec) -> bool {
+        self.replicas < spec.replicas.unwrap_or(1)
+    }
+}
+
+pub(super) fn count(set: &ReplicaSet, active: &[Pod], now: Timestamp) -> Counts {
+    let spec = set.spec.as_ref();
+    let template = spec.and_then(|spec| spec.template.as_ref()?.metadata.as_ref()?.labels.clone()).unwrap_or_default();
+    let long_enough = i64::from(spec.and_then(|spec| spec.min_ready_seconds).unwrap_or(0));
+    let mut counts = Counts::default();
+    let add = |count: &mut i32| *count = count.saturating_add(1);
+    for pod in active.iter().filter(|pod| is_active(pod)) {
+        add(&mut counts.replicas);
+        if template.iter().all(|(name, value)| pod.labels().get(name) == Some(value)) {
+            add(&mut counts.fully_labeled);
+        }
+        let Some(condition) = ready(pod) else { continue };
+        add(&mut counts.ready);
+        let since = condition.last_transition_time.as_ref().map_or(now, |time| time.0);
+        let left = long_enough.saturating_sub(now.duration_since(since).as_secs());
+        match u64::try_from(left) {
+            Ok(left @ 1..) => {
+                let left = Duration::from_secs(left);
+                counts.next_available = Some(counts.next_available.map_or(left, |soonest| soonest.min(left)));
+            }
+            _ => add(&mut counts.available),
+        }
+    }
+    counts
+}
+
+/// Whether two statuses say the same numbers, where none is zero.
+pub(super) fn zeros(one: &ReplicaSetStatus, other: &ReplicaSetStatus) -> bool {
+    let numbers = |status: &ReplicaSetStatus| {
+        let zero = |count: Option<i32>| count.unwrap_or(0);
+        let counts = [status.available_replicas, status.ready_replicas, status.fully_labeled_replicas].map(zero);
+        (status.replicas, counts, status.observed_generation)
+    };
+    numbers(one) == numbers(other)
+}
