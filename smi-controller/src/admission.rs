@@ -1,0 +1,95 @@
+//! Saying no to SMI objects that can't work, while their author is still looking. The same reading as the index's:
+//! what is refused here would have no effect there.
+
+use isthmus_k8s::{
+    access::{IdentityBinding, TrafficTarget},
+    specs::{HTTPRouteGroup, TCPRoute, UDPRoute},
+    split::TrafficSplit,
+};
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+use crate::{
+    annotations,
+    fault::{Effect, Fault, Reason},
+    index::read,
+    json::at,
+    webhook::{Answer, Request},
+};
+
+/// Checks SMI objects.
+#[derive(Debug)]
+pub(crate) struct Validator {
+    pub(crate) cluster_domain: String,
+}
+
+impl Validator {
+    /// Answers a review.
+    pub(crate) fn decide(&self, request: &Request) -> Answer {
+        if request.kind.group.is_empty() {
+            return annotated(request);
+        }
+        if !matches!(request.operation.as_str(), "CREATE" | "UPDATE") || !request.kind.group.ends_with(".smi-spec.io") {
+            return Answer::default();
+        }
+        // An object on its way out may lose its finalizers, whatever it holds.
+        if !at(&request.object, &["metadata", "deletionTimestamp"]).is_null() {
+            return Answer::default();
+        }
+        let faults = match self.faults(&request.kind.kind, &request.object) {
+            Ok(faults) => faults,
+            Err(error) => return Answer::refuse(error),
+        };
+        // What was stored before this door was here may still be labelled, as long as it isn't made otherwise wrong.
+        let kept = request.operation == "UPDATE" && request.object.get("spec") == request.old_object.get("spec");
+        let (refused, warned): (Vec<_>, Vec<_>) = faults.into_iter().partition(|fault| !kept && refuses(fault));
+        let texts = |faults: Vec<Fault>| faults.into_iter().map(|f| format!("{}: {}", f.reason.as_str(), f.message));
+        let refusal: Vec<String> = texts(refused).collect();
+        Answer {
+            refusal: (!refusal.is_empty()).then(|| refusal.join("; ")),
+            warnings: texts(warned).collect(),
+            patch: None,
+        }
+    }
+
+    fn faults(&self, kind: &str, object: &Value) -> Result<Vec<Fault>, String> {
+        Ok(match kind {
+            "TrafficSplit" => read::split(&parse::<TrafficSplit>(object)?, &self.cluster_domain).faults,
+            "TrafficTarget" => read::target(&parse::<TrafficTarget>(object)?).faults,
+            "HTTPRouteGroup" => read::group(&parse::<HTTPRouteGroup>(object)?).faults,
+            "TCPRoute" => read::tcp(&parse::<TCPRoute>(object)?).faults,
+            "UDPRoute" => read::udp(&parse::<UDPRoute>(object)?).faults,
+            "IdentityBinding" => read::binding(&parse::<IdentityBinding>(object)?).faults,
+            _ => Vec::new(),
+        })
+    }
+}
+
+/// A target without rules or sources is of the specification's grammar, and clients fill them in later: it is told,
+/// not refused (smi.md §5 A17); so are matches of one name (A18).
+fn refuses(fault: &Fault) -> bool {
+    matches!(fault.effect, Effect::Excluded | Effect::PartlyRefused) && fault.reason != Reason::NothingGranted
+}
+
+/// Namespaces and Pods speak to the mesh by annotations. What was there before may stay, so that nobody is kept from
+/// changing other things.
+fn annotated(request: &Request) -> Answer {
+    let of = |object: &Value| at(object, &["metadata", "annotations"]).clone();
+    if of(&request.object) == of(&request.old_object) {
+        return Answer::default();
+    }
+    let checked = match request.kind.kind.as_str() {
+        "Namespace" => annotations::check_namespace(&request.object),
+        "Pod" => annotations::check_pod(&request.object),
+        _ => Ok(()),
+    };
+    checked.map_or_else(Answer::refuse, |()| Answer::default())
+}
+
+fn parse<T: DeserializeOwned>(object: &Value) -> Result<T, String> {
+    serde_json::from_value(object.clone())
+        .map_err(|error| format!("the object doesn't have the shape of its kind: {error}"))
+}
+
+#[cfg(test)]
+mod tests;

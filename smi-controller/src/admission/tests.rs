@@ -1,0 +1,130 @@
+use serde_json::json;
+
+use super::*;
+use crate::testing::{object, with};
+
+fn review(operation: &str, object: Value, old: Value) -> Answer {
+    let group = object["apiVersion"].as_str().unwrap().split('/').next().unwrap().to_owned();
+    let request = json!({"uid": "1", "operation": operation, "kind": {"group": group, "kind": object["kind"]},
+        "object": object, "oldObject": old});
+    let validator = Validator { cluster_domain: "cluster.local".into() };
+    validator.decide(&serde_json::from_value(request).unwrap())
+}
+
+fn refusal(object: Value) -> String {
+    review("CREATE", object, Value::Null).refusal.unwrap_or_default()
+}
+
+fn split() -> Value {
+    object("TrafficSplit", "s", json!({"service": "web", "backends": [{"service": "blue", "weight": 1}]}))
+}
+
+fn target() -> Value {
+    let account = |name: &str| json!({"kind": "ServiceAccount", "name": name, "namespace": "shop"});
+    object(
+        "TrafficTarget",
+        "t",
+        json!({"destination": account("a"), "sources": [account("b")],
+        "rules": [{"kind": "TCPRoute", "name": "r"}]}),
+    )
+}
+
+fn group(matches: Value) -> Value {
+    object("HTTPRouteGroup", "g", json!({"matches": matches}))
+}
+
+#[test]
+fn good_objects_pass_in_silence() {
+    for object in [split(), target(), group(json!([{"name": "m", "pathRegex": "/api", "headers": {"a": "b"}}]))] {
+        let answer = review("CREATE", object, Value::Null);
+        assert!(answer.refusal.is_none() && answer.warnings.is_empty());
+    }
+}
+
+#[test]
+fn a23_a_weight_that_is_no_whole_number_is_refused() {
+    let text = refusal(with(split(), "/spec/backends/0/weight", json!(-5)));
+    assert!(text.contains("spec.backends[0].weight") && text.contains("-5"), "{text}");
+    assert!(refusal(with(split(), "/spec/backends/0/weight", json!(0.5))).contains("0.5"));
+}
+
+#[test]
+fn a13_a_root_that_is_no_service_of_the_namespace_is_refused() {
+    assert!(refusal(with(split(), "/spec/service", json!("www.example.com"))).starts_with("InvalidRoot: spec.service"));
+    assert!(
+        refusal(with(split(), "/spec/service", json!("web.other.svc.cluster.local"))).starts_with("NamespaceMismatch")
+    );
+    assert_eq!(refusal(with(split(), "/spec/service", json!("web.shop.svc.cluster.local."))), "");
+    assert!(refusal(with(split(), "/spec/backends/0/service", json!("blue.other"))).contains("backends[0]"));
+}
+
+#[test]
+fn a15_a_target_outside_its_destinations_namespace_is_refused() {
+    let text = refusal(with(target(), "/spec/destination/namespace", json!("other")));
+    assert!(text.contains("spec.destination.namespace") && text.contains("other"), "{text}");
+}
+
+#[test]
+fn a32_a_bad_expression_is_refused_with_its_place() {
+    let text = refusal(group(json!([{"name": "m", "pathRegex": "/(["}])));
+    assert!(text.contains("spec.matches[0]") && text.contains("pathRegex") && text.contains("/(["), "{text}");
+    assert!(refusal(group(json!([{"name": "m", "headers": [{"a": "("}]}]))).contains("headers[a]"));
+    assert!(refusal(group(json!([{"name": "m", "headers": "a"}]))).contains("InvalidMatch"));
+}
+
+#[test]
+fn bindings_are_checked() {
+    let binding = |schemes: Value| object("IdentityBinding", "b", json!({"schemes": schemes}));
+    let both = json!({"serviceAccount": "a", "podLabelSelector": {"matchLabels": {"a": "b"}}});
+    assert!(refusal(binding(both)).contains("mutually exclusive"));
+    assert!(refusal(binding(json!({"spiffeIdentities": ["spiffe://UPPER/x"]}))).contains("InvalidSpiffeId"));
+    assert_eq!(refusal(binding(json!({"spiffeIdentities": ["cluster.local/ns/default/sa/service-a"]}))), "");
+    assert!(refusal(binding(json!({}))).contains("names nobody"));
+}
+
+#[test]
+fn what_is_only_discouraged_passes_with_a_warning() {
+    let warned = |object: Value| {
+        let answer = review("CREATE", object, Value::Null);
+        assert!(answer.refusal.is_none());
+        answer.warnings.join(" ")
+    };
+    let twice = group(json!([{"name": "m", "pathRegex": "/a"}, {"name": "m", "pathRegex": "/b"}]));
+    assert!(warned(twice).contains("DuplicateMatch"), "a18");
+    assert!(warned(with(target(), "/spec/rules", json!([]))).contains("NothingGranted"), "a17");
+    assert!(warned(with(target(), "/spec/destination/port", json!(80))).contains("PortIgnored"));
+}
+
+#[test]
+fn an_object_without_the_shape_of_its_kind_is_refused() {
+    assert!(refusal(with(split(), "/spec/service", json!(7))).contains("shape"));
+}
+
+#[test]
+fn what_was_stored_wrong_may_still_be_labelled_and_deleted() {
+    let wrong = with(split(), "/spec/backends/0/weight", json!(-5));
+    let labelled = with(wrong.clone(), "/metadata/labels", json!({"a": "b"}));
+    let answer = review("UPDATE", labelled, wrong.clone());
+    assert!(answer.refusal.is_none() && answer.warnings[0].contains("InvalidWeight"));
+    assert!(review("UPDATE", wrong.clone(), split()).refusal.is_some());
+    let leaving = with(wrong, "/metadata/deletionTimestamp", json!("2026-01-01T00:00:00Z"));
+    assert!(review("UPDATE", leaving, split()).refusal.is_none());
+}
+
+#[test]
+fn an_annotation_that_cannot_be_read_is_refused_when_it_is_written() {
+    let review = |kind: &str, annotations: Value, before: Value| {
+        let object = |annotations| json!({"metadata": {"name": "x", "annotations": annotations}});
+        let request = json!({"uid": "1", "operation": "UPDATE", "kind": {"group": "", "kind": kind},
+            "object": object(annotations), "oldObject": object(before)});
+        let validator = Validator { cluster_domain: "cluster.local".into() };
+        validator.decide(&serde_json::from_value(request).unwrap()).refusal.unwrap_or_default()
+    };
+    let strict = json!({"isthmus.mesh/policy-mode": "strict"});
+    let text = review("Namespace", strict.clone(), json!(null));
+    assert!(["isthmus.mesh/policy-mode", "strict", "permissive"].iter().all(|part| text.contains(part)), "{text}");
+    assert_eq!(review("Namespace", strict.clone(), strict), "", "what was there before may stay");
+    assert_eq!(review("Namespace", json!({"isthmus.mesh/policy-mode": "audit"}), json!({})), "");
+    let text = review("Pod", json!({"isthmus.mesh/plaintext-sources": "anybody"}), json!({}));
+    assert!(text.contains("plaintext-sources") && text.contains("anybody"), "{text}");
+}

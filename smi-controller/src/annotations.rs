@@ -1,0 +1,73 @@
+//! The labels and annotations by which users speak to the mesh.
+
+use isthmus_core::inbound::{Cidr, PolicyMode};
+use serde_json::Value;
+
+use crate::json::at;
+
+/// On a Namespace, a label: `enabled` has its new pods injected. On a Pod, a label or an annotation: `enabled` or
+/// `disabled`, over what its Namespace says.
+pub const INJECT: &str = "isthmus.mesh/inject";
+/// On a Namespace: `enforce`, `audit` or `permissive`.
+pub const POLICY_MODE: &str = "isthmus.mesh/policy-mode";
+/// On a Pod: container ports that take plaintext from anybody, comma-separated.
+pub const PLAINTEXT_PORTS: &str = "isthmus.mesh/plaintext-ports";
+/// On a Pod: addresses or prefixes that may send it plaintext, comma-separated.
+pub const PLAINTEXT_SOURCES: &str = "isthmus.mesh/plaintext-sources";
+/// On a Pod: container ports that bypass the proxy on the way in, comma-separated.
+pub const SKIP_INBOUND_PORTS: &str = "isthmus.mesh/skip-inbound-ports";
+/// On a Pod: ports that bypass the proxy on the way out, comma-separated.
+pub const SKIP_OUTBOUND_PORTS: &str = "isthmus.mesh/skip-outbound-ports";
+/// Put on injected Pods, so that a second injection changes nothing.
+pub const STATUS: &str = "isthmus.mesh/status";
+
+/// The proxy's container.
+pub const PROXY_CONTAINER: &str = "isthmus-proxy";
+/// The container that sets the redirect up.
+pub const INIT_CONTAINER: &str = "isthmus-init";
+
+/// The ports in a comma-separated list; `Err` is the first part that is none.
+pub(crate) fn ports(text: &str) -> Result<Vec<u16>, String> {
+    let part = |p: &str| p.parse().ok().filter(|port| *port != 0).ok_or_else(|| p.to_owned());
+    text.split(',').map(str::trim).filter(|p| !p.is_empty()).map(part).collect()
+}
+
+/// `enforce`, `audit` or `permissive`.
+pub(crate) fn mode(text: &str) -> Option<PolicyMode> {
+    match text {
+        "enforce" => Some(PolicyMode::Enforce),
+        "audit" => Some(PolicyMode::Audit),
+        "permissive" => Some(PolicyMode::Permissive),
+        _ => None,
+    }
+}
+
+/// Whether the mesh can read what a Namespace says to it; `Err` names annotation, value and remedy.
+pub(crate) fn check_namespace(namespace: &Value) -> Result<(), String> {
+    match read(namespace, POLICY_MODE) {
+        Some(text) if mode(text).is_none() => {
+            Err(format!("annotation {POLICY_MODE}: {text:?} is no mode; write enforce, audit or permissive"))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// The same for a Pod.
+pub(crate) fn check_pod(pod: &Value) -> Result<(), String> {
+    for key in [PLAINTEXT_PORTS, SKIP_INBOUND_PORTS, SKIP_OUTBOUND_PORTS] {
+        if let Some(Err(part)) = read(pod, key).map(ports) {
+            return Err(format!(
+                "annotation {key}: {part:?} is not a port from 1 to 65535; write ports with commas between, like 8080,9090"
+            ));
+        }
+    }
+    let sources = read(pod, PLAINTEXT_SOURCES).unwrap_or_default().split(',').map(str::trim);
+    for source in sources.filter(|source| !source.is_empty()) {
+        source.parse::<Cidr>().map_err(|error| format!("annotation {PLAINTEXT_SOURCES}: {error}"))?;
+    }
+    Ok(())
+}
+
+pub(crate) fn read<'a>(object: &'a Value, key: &str) -> Option<&'a str> {
+    at(object, &["metadata", "annotations", key]).as_str()
+}

@@ -1,0 +1,103 @@
+//! What is behind a name or address: a Service with its split, one pod, or nothing that the mesh knows.
+
+use std::{net::SocketAddr, sync::Arc};
+
+use isthmus_core::{
+    destination::{Backend, Destination, DestinationKey, Endpoint, ServiceRoute, Split},
+    id::ObjectName,
+};
+
+use super::{Reader, protocol};
+use crate::{
+    fault::Kind,
+    index::{self, Exposure, Object, Pod, Service, ServicePort},
+    names,
+};
+
+/// What a caller in `namespace` reaches by this key.
+pub(crate) fn destination(reader: &Reader<'_>, namespace: &str, key: &DestinationKey) -> Destination {
+    let Ok(address) = key.host.parse() else {
+        let name = names::service(&key.host, namespace, &reader.settings().cluster_domain);
+        return name.and_then(|name| by_service(reader, &name, key.port)).unwrap_or(Destination::Unknown);
+    };
+    if let Some(name) = reader.service_at(address) {
+        return by_service(reader, name, key.port).unwrap_or(Destination::Unknown);
+    }
+    match reader.pod_at(address) {
+        Some(pod) => Destination::Workload(workload(reader, SocketAddr::new(address, key.port), Some(pod))),
+        None => Destination::Unknown,
+    }
+}
+
+fn by_service(reader: &Reader<'_>, name: &ObjectName, port: u16) -> Option<Destination> {
+    let service = reader.service(name)?;
+    if service.exposure == Exposure::External {
+        return None;
+    }
+    let service_port = service.port(port)?;
+    let split = match service.exposure {
+        // Clients of a headless Service choose a pod themselves: there is nothing to split (smi.md §5 A29).
+        Exposure::Headless | Exposure::External => None,
+        Exposure::Cluster(_) => reader.splits_of(name).next().map(|split| compile_split(reader, split, service, port)),
+    };
+    Some(Destination::Service(ServiceRoute {
+        protocol: protocol::hint(&service_port.name, service_port.app_protocol.as_deref()),
+        root: backend(reader, service, service_port),
+        split,
+    }))
+}
+
+fn compile_split(reader: &Reader<'_>, split: &Object<index::Split>, root: &Service, port: u16) -> Split {
+    reader.uses(Kind::TrafficSplit, split);
+    let groups = split.content.groups.as_ref();
+    let matches = groups.map(|groups| groups.iter().flat_map(|name| all_matches(reader, name)).collect());
+    let usable = |b: &index::Backend| {
+        let service = if b.service == root.name { Some(root) } else { reader.service(&b.service) };
+        // Missing, without a cluster address, or without the port: left out, and the rest share (§5 A10, A12, A29).
+        let service = service.filter(|s| matches!(s.exposure, Exposure::Cluster(_)))?;
+        Some((backend(reader, service, service.port(port)?), b.weight))
+    };
+    Split {
+        name: split.name.clone(),
+        generation: split.generation,
+        matches,
+        backends: split.content.backends.iter().filter_map(usable).collect(),
+    }
+}
+
+fn all_matches(reader: &Reader<'_>, name: &ObjectName) -> Vec<isthmus_core::http_match::HttpMatch> {
+    let Some(group) = reader.group(name) else { return Vec::new() };
+    reader.uses(Kind::HttpRouteGroup, group);
+    group.content.entries.iter().filter_map(|entry| entry.compiled.clone()).collect()
+}
+
+/// A Service's own endpoints at a port: never through another split (smi.md §5 A6, A33).
+fn backend(reader: &Reader<'_>, service: &Service, port: &ServicePort) -> Backend {
+    let mut endpoints: Vec<Endpoint> = Vec::new();
+    for slice in reader.slices(&service.name) {
+        for target in slice.ports.iter().filter(|p| p.name == port.name) {
+            endpoints.extend(slice.ready.iter().map(|(address, pod)| {
+                let pod = match pod {
+                    Some(name) => reader.pod(name),
+                    None => reader.pod_at(*address),
+                };
+                workload(reader, SocketAddr::new(*address, target.port), pod)
+            }));
+        }
+    }
+    endpoints.sort_by_key(|endpoint| endpoint.addr);
+    endpoints.dedup_by_key(|endpoint| endpoint.addr);
+    Backend { service: service.name.clone(), port: port.port, endpoints: endpoints.into() }
+}
+
+/// A pod has an identity at the ports where its proxy can prove it; anything else is called in plaintext.
+fn workload(reader: &Reader<'_>, addr: SocketAddr, pod: Option<&Pod>) -> Endpoint {
+    let meshed = pod.filter(|pod| pod.meshed && !pod.bypassed.contains(&addr.port()));
+    let identity = meshed
+        .and_then(|pod| reader.settings().identity(&ObjectName::new(pod.name.namespace.clone(), pod.account.clone())));
+    let workload: Arc<str> = match pod {
+        Some(pod) => pod.name.to_string().into(),
+        None => addr.ip().to_string().into(),
+    };
+    Endpoint { addr, identity, workload }
+}

@@ -1,0 +1,166 @@
+//! Reading the index, with a note of what was read.
+
+use std::{
+    cell::RefCell,
+    collections::{BTreeMap, BTreeSet},
+    net::IpAddr,
+    sync::Arc,
+};
+
+use isthmus_core::id::ObjectName;
+
+use super::Settings;
+use crate::{
+    fault::{Kind, ObjectRef},
+    index::{Binding, Fact, Facts, Group, Index, NamespaceInfo, Object, Pod, PortRoute, Service, Slice, Split, Target},
+};
+
+/// The SMI objects that a compiled thing speaks for, with their generations.
+pub(crate) type Objects = BTreeMap<ObjectRef, i64>;
+
+/// A view of the index that remembers what it showed.
+#[derive(Debug)]
+pub(crate) struct Reader<'a> {
+    index: &'a Index,
+    facts: RefCell<Facts>,
+    objects: RefCell<Objects>,
+}
+
+impl<'a> Reader<'a> {
+    pub(crate) fn new(index: &'a Index) -> Self {
+        Self { index, facts: RefCell::default(), objects: RefCell::default() }
+    }
+
+    /// What was looked at, and the objects that are in effect in the result.
+    pub(crate) fn into_parts(self) -> (Facts, Objects) {
+        (self.facts.into_inner(), self.objects.into_inner())
+    }
+
+    pub(crate) fn settings(&self) -> &'a Settings {
+        &self.index.settings
+    }
+
+    /// Notes that the result is what it is because of this object.
+    pub(crate) fn uses<T>(&self, kind: Kind, object: &Object<T>) {
+        let key = ObjectRef { kind, name: object.name.clone() };
+        self.objects.borrow_mut().insert(key, object.generation);
+    }
+
+    fn note(&self, fact: Fact) {
+        self.facts.borrow_mut().insert(fact);
+    }
+
+    fn note_object(&self, kind: Kind, name: &ObjectName) {
+        self.note(Fact::Object(ObjectRef { kind, name: name.clone() }));
+    }
+
+    pub(crate) fn service(&self, name: &ObjectName) -> Option<&'a Service> {
+        self.note(Fact::Service(name.clone()));
+        self.index.services.get(name)
+    }
+
+    pub(crate) fn service_at(&self, address: IpAddr) -> Option<&'a ObjectName> {
+        self.note(Fact::Address(address));
+        self.index.services.at(address)
+    }
+
+    pub(crate) fn pod_at(&self, address: IpAddr) -> Option<&'a Pod> {
+        self.note(Fact::Address(address));
+        self.index.pods.at(address)
+    }
+
+    pub(crate) fn slices(&self, service: &ObjectName) -> impl Iterator<Item = &'a Slice> {
+        self.note(Fact::Slices(service.clone()));
+        self.index.slices.of_service(service)
+    }
+
+    pub(crate) fn slices_with(&self, pod: &ObjectName) -> impl Iterator<Item = &'a Slice> {
+        self.note(Fact::SlicesWith(pod.clone()));
+        self.index.slices.with_pod(pod)
+    }
+
+    pub(crate) fn pod(&self, name: &ObjectName) -> Option<&'a Pod> {
+        self.note(Fact::Pod(name.clone()));
+        self.index.pods.get(name)
+    }
+
+    pub(crate) fn pods(&self, namespace: &'a Arc<str>) -> impl Iterator<Item = &'a Pod> {
+        self.note(Fact::Pods(namespace.clone()));
+        self.index.pods.in_namespace(namespace)
+    }
+
+    pub(crate) fn account_exists(&self, name: &ObjectName) -> bool {
+        self.note(Fact::Account(name.clone()));
+        self.index.accounts.contains(name)
+    }
+
+    pub(crate) fn namespace(&self, name: &Arc<str>) -> NamespaceInfo {
+        self.note(Fact::Namespace(name.clone()));
+        self.index.namespaces.get(name)
+    }
+
+    /// The splits of a root, the one in effect first.
+    pub(crate) fn splits_of(&self, root: &ObjectName) -> impl Iterator<Item = &'a Object<Split>> {
+        self.note(Fact::SplitsOf(root.clone()));
+        self.index.splits.of_root(root)
+    }
+
+    pub(crate) fn split(&self, name: &ObjectName) -> Option<&'a Object<Split>> {
+        self.note_object(Kind::TrafficSplit, name);
+        self.index.splits.get(name)
+    }
+
+    pub(crate) fn target(&self, name: &ObjectName) -> Option<&'a Object<Target>> {
+        self.note_object(Kind::TrafficTarget, name);
+        self.index.targets.get(name)
+    }
+
+    pub(crate) fn targets_for(&self, account: &ObjectName) -> impl Iterator<Item = &'a Object<Target>> {
+        self.note(Fact::TargetsFor(account.clone()));
+        self.index.targets.for_account(account)
+    }
+
+    pub(crate) fn targets_by_binding(&self, namespace: &Arc<str>) -> impl Iterator<Item = &'a Object<Target>> {
+        self.note(Fact::TargetsByBinding(namespace.clone()));
+        self.index.targets.by_binding(namespace)
+    }
+
+    pub(crate) fn group(&self, name: &ObjectName) -> Option<&'a Object<Group>> {
+        self.note_object(Kind::HttpRouteGroup, name);
+        self.index.groups.get(name)
+    }
+
+    pub(crate) fn tcp_route(&self, name: &ObjectName) -> Option<&'a Object<PortRoute>> {
+        self.note_object(Kind::TcpRoute, name);
+        self.index.tcp_routes.get(name)
+    }
+
+    pub(crate) fn udp_route(&self, name: &ObjectName) -> Option<&'a Object<PortRoute>> {
+        self.note_object(Kind::UdpRoute, name);
+        self.index.udp_routes.get(name)
+    }
+
+    pub(crate) fn binding(&self, name: &ObjectName) -> Option<&'a Object<Binding>> {
+        self.note_object(Kind::IdentityBinding, name);
+        self.index.bindings.get(name)
+    }
+
+    /// Why the present form of an object can't be read, if so, and of which generation.
+    pub(crate) fn malformed(&self, object: &ObjectRef) -> Option<&'a isthmus_k8s::watch::Malformed> {
+        self.note(Fact::Object(object.clone()));
+        self.index.malformed.get(object)
+    }
+}
+
+/// Every SMI object that is known, readable or not.
+pub(crate) fn all_objects(index: &Index) -> BTreeSet<ObjectRef> {
+    let of = |kind: Kind| move |name: &ObjectName| ObjectRef { kind, name: name.clone() };
+    let mut all: BTreeSet<ObjectRef> = index.malformed.keys().cloned().collect();
+    all.extend(index.splits.iter().map(|o| &o.name).map(of(Kind::TrafficSplit)));
+    all.extend(index.targets.iter().map(|o| &o.name).map(of(Kind::TrafficTarget)));
+    all.extend(index.groups.iter().map(|o| &o.name).map(of(Kind::HttpRouteGroup)));
+    all.extend(index.tcp_routes.iter().map(|o| &o.name).map(of(Kind::TcpRoute)));
+    all.extend(index.udp_routes.iter().map(|o| &o.name).map(of(Kind::UdpRoute)));
+    all.extend(index.bindings.iter().map(|o| &o.name).map(of(Kind::IdentityBinding)));
+    all
+}

@@ -1,0 +1,73 @@
+//! Whom the subjects of a target stand for.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    net::IpAddr,
+};
+
+use isthmus_core::{
+    id::{ObjectName, SpiffeId},
+    inbound::Source,
+};
+
+use super::Reader;
+use crate::{
+    fault::Kind,
+    index::{Binding, Pod, Subject, SubjectKind},
+};
+
+/// Does a destination select the pod?
+pub(super) fn selects(reader: &Reader<'_>, destination: &Subject, pod: &Pod) -> bool {
+    let account = ObjectName::new(pod.name.namespace.clone(), pod.account.clone());
+    match destination.kind {
+        SubjectKind::Account => destination.name == account,
+        SubjectKind::Binding => reader.binding(&destination.name).is_some_and(|binding| {
+            let identity = reader.settings().identity(&account);
+            let chosen = binding.content.account.as_ref() == Some(&account)
+                || identity.is_some_and(|id| binding.content.identities.contains(&id))
+                || has_labels(&binding.content, pod);
+            if chosen {
+                reader.uses(Kind::IdentityBinding, binding);
+            }
+            chosen
+        }),
+    }
+}
+
+/// The sources that a subject adds. None when it isn't there: that grants nothing.
+pub(super) fn sources(reader: &Reader<'_>, subject: &Subject) -> Vec<Source> {
+    match subject.kind {
+        // A ServiceAccount that doesn't exist can't be run as, so its identity may be named beforehand.
+        SubjectKind::Account => reader.settings().identity(&subject.name).map(Source::Identity).into_iter().collect(),
+        SubjectKind::Binding => {
+            let Some(binding) = reader.binding(&subject.name) else { return Vec::new() };
+            reader.uses(Kind::IdentityBinding, binding);
+            let account = binding.content.account.as_ref().and_then(|account| reader.settings().identity(account));
+            let identities = account.into_iter().chain(binding.content.identities.iter().cloned());
+            let mut sources: Vec<Source> = identities.map(Source::Identity).collect();
+            if binding.content.labels.is_some() {
+                let pods = labelled(reader, &binding.content, &binding.name);
+                sources.extend(pods.into_iter().map(|(id, addresses)| Source::Pods(id, addresses)));
+            }
+            sources
+        }
+    }
+}
+
+/// Addresses of the pods that a binding names by label, by identity: only those that can prove one.
+fn labelled<'a>(reader: &Reader<'a>, binding: &Binding, name: &'a ObjectName) -> BTreeMap<SpiffeId, BTreeSet<IpAddr>> {
+    let mut found: BTreeMap<SpiffeId, BTreeSet<IpAddr>> = BTreeMap::new();
+    for pod in reader.pods(&name.namespace).filter(|pod| pod.meshed && has_labels(binding, pod)) {
+        let account = ObjectName::new(pod.name.namespace.clone(), pod.account.clone());
+        if let Some(id) = reader.settings().identity(&account)
+            && !pod.addresses.is_empty()
+        {
+            found.entry(id).or_default().extend(&pod.addresses);
+        }
+    }
+    found
+}
+
+fn has_labels(binding: &Binding, pod: &Pod) -> bool {
+    binding.labels.as_ref().is_some_and(|wanted| wanted.iter().all(|(key, value)| pod.labels.get(key) == Some(value)))
+}

@@ -1,0 +1,4 @@
+//! Rows of smi.md §5 and vectors of §8, each in a test named after it.
+
+mod access;
+mod splits;

@@ -1,0 +1,97 @@
+//! What the controller is told at its start.
+
+use std::{
+    net::{Ipv4Addr, SocketAddr},
+    time::Duration,
+};
+
+use isthmus_core::{
+    id::{InvalidId, ObjectName, SpiffeId, TrustDomain},
+    inbound::PolicyMode,
+};
+use isthmus_identity::DEFAULT_LEAF_LIFETIME;
+
+/// Port of the control and identity services (gRPC).
+pub const GRPC_PORT: u16 = 15010;
+/// Port of the admin server.
+pub const ADMIN_PORT: u16 = 15014;
+/// Port of the admission webhooks (HTTPS).
+pub const WEBHOOK_PORT: u16 = 9443;
+/// The namespace that the control plane is in by default.
+pub const SYSTEM_NAMESPACE: &str = "isthmus-system";
+/// The name of the controller's Deployment, Service, ServiceAccount and Lease.
+pub const NAME: &str = "isthmus-controller";
+
+/// All that a controller is told at its start. [`Config::new`] fills in the defaults.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// This mesh's name.
+    pub mesh: String,
+    /// Its trust domain.
+    pub trust_domain: TrustDomain,
+    /// The domain of the cluster's Service names.
+    pub cluster_domain: String,
+    /// What happens to requests that no TrafficTarget covers, where a Namespace doesn't say.
+    pub policy_mode: PolicyMode,
+    /// The namespace that the control plane is in.
+    pub namespace: String,
+    /// This replica's name, unique among them: its pod's.
+    pub pod: String,
+    /// Where proxies are served.
+    pub grpc_addr: SocketAddr,
+    /// Where the API server's admission reviews are answered.
+    pub webhook_addr: SocketAddr,
+    /// Where the admin server listens; `None` for none.
+    pub admin_addr: Option<SocketAddr>,
+    /// How long a workload's certificate lives.
+    pub leaf_lifetime: Duration,
+    /// Image of the sidecar.
+    pub proxy_image: String,
+    /// Image of the init container that sets the redirect up.
+    pub init_image: String,
+    /// Log filter of the sidecars.
+    pub proxy_log: String,
+    /// Mark of the sidecars' sockets, where the kernel can't tell their user apart (a user namespace of one user).
+    pub proxy_mark: Option<u32>,
+    /// Changes the running process's log filter, for `/log-level`.
+    pub log_level: Option<isthmus_runtime::logging::Handle>,
+}
+
+impl Config {
+    /// The configuration of a mesh's controller, with every optional part at its default.
+    pub fn new(trust_domain: TrustDomain) -> Self {
+        let on = |port| SocketAddr::from((Ipv4Addr::UNSPECIFIED, port));
+        Self {
+            mesh: "isthmus".to_owned(),
+            trust_domain,
+            cluster_domain: "cluster.local".to_owned(),
+            policy_mode: PolicyMode::Enforce,
+            namespace: SYSTEM_NAMESPACE.to_owned(),
+            pod: NAME.to_owned(),
+            grpc_addr: on(GRPC_PORT),
+            webhook_addr: on(WEBHOOK_PORT),
+            admin_addr: Some(on(ADMIN_PORT)),
+            leaf_lifetime: DEFAULT_LEAF_LIFETIME,
+            proxy_image: "isthmus/proxy".to_owned(),
+            init_image: "isthmus/init".to_owned(),
+            proxy_log: "info".to_owned(),
+            proxy_mark: None,
+            log_level: None,
+        }
+    }
+
+    /// The controller's own identity, which proxies expect.
+    pub fn identity(&self) -> Result<SpiffeId, InvalidId> {
+        SpiffeId::for_service_account(&self.trust_domain, &self.namespace, NAME)
+    }
+
+    /// Where proxies find the controller.
+    pub fn control_addr(&self) -> String {
+        format!("{NAME}.{}.svc.{}:{GRPC_PORT}", self.namespace, self.cluster_domain)
+    }
+
+    /// Where the root's Secret is.
+    pub(crate) fn ca_secret(&self) -> ObjectName {
+        ObjectName::new(self.namespace.as_str(), "isthmus-ca")
+    }
+}

@@ -1,0 +1,193 @@
+//! What can be wrong with an object of a user, said in a way that an Event and a condition can carry.
+
+use std::fmt;
+
+use isthmus_core::id::ObjectName;
+
+/// The SMI kinds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(crate) enum Kind {
+    /// specs.smi-spec.io HTTPRouteGroup.
+    HttpRouteGroup,
+    /// access.smi-spec.io IdentityBinding.
+    IdentityBinding,
+    /// specs.smi-spec.io TCPRoute.
+    TcpRoute,
+    /// split.smi-spec.io TrafficSplit.
+    TrafficSplit,
+    /// access.smi-spec.io TrafficTarget.
+    TrafficTarget,
+    /// specs.smi-spec.io UDPRoute.
+    UdpRoute,
+}
+
+impl Kind {
+    /// The name as written in manifests.
+    pub(crate) const fn as_str(self) -> &'static str {
+        match self {
+            Self::HttpRouteGroup => "HTTPRouteGroup",
+            Self::IdentityBinding => "IdentityBinding",
+            Self::TcpRoute => "TCPRoute",
+            Self::TrafficSplit => "TrafficSplit",
+            Self::TrafficTarget => "TrafficTarget",
+            Self::UdpRoute => "UDPRoute",
+        }
+    }
+
+    /// The name as in URLs.
+    pub(crate) const fn plural(self) -> &'static str {
+        match self {
+            Self::HttpRouteGroup => "httproutegroups",
+            Self::IdentityBinding => "identitybindings",
+            Self::TcpRoute => "tcproutes",
+            Self::TrafficSplit => "trafficsplits",
+            Self::TrafficTarget => "traffictargets",
+            Self::UdpRoute => "udproutes",
+        }
+    }
+
+    /// Group and version under which it is watched and written.
+    pub(crate) const fn api_version(self) -> &'static str {
+        match self {
+            Self::HttpRouteGroup | Self::TcpRoute | Self::UdpRoute => "specs.smi-spec.io/v1alpha4",
+            Self::IdentityBinding | Self::TrafficTarget => "access.smi-spec.io/v1alpha4",
+            Self::TrafficSplit => "split.smi-spec.io/v1alpha4",
+        }
+    }
+}
+
+/// One object of a user.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(crate) struct ObjectRef {
+    /// What it is.
+    pub(crate) kind: Kind,
+    /// Its namespace and name.
+    pub(crate) name: ObjectName,
+}
+
+impl fmt::Display for ObjectRef {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.kind.as_str(), self.name)
+    }
+}
+
+/// How far a fault reaches.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(crate) enum Effect {
+    /// The object has no effect at all: `Accepted` is False.
+    Excluded,
+    /// A part of the object has none: `Accepted` is False, the rest is in effect.
+    PartlyRefused,
+    /// Something that it names isn't there or doesn't fit: `ResolvedRefs` is False, the rest is in effect.
+    Unresolved,
+    /// It works, but perhaps not as its author thinks: an Event only.
+    Hint,
+}
+
+/// Stable reasons of Events and conditions.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(crate) enum Reason {
+    /// A backend isn't a Service of the namespace.
+    BackendNotFound,
+    /// Two matches of a group have one name: both are meant by it.
+    DuplicateMatch,
+    /// An older split has the same root.
+    DuplicateSplit,
+    /// A subject isn't there.
+    IdentityNotFound,
+    /// An IdentityBinding says nothing, or two things that exclude each other.
+    InvalidBinding,
+    /// Something in a match other than an expression can't be used.
+    InvalidMatch,
+    /// A port is not one.
+    InvalidPort,
+    /// A regular expression doesn't compile: its match grants nothing.
+    InvalidRegex,
+    /// The root isn't the name of a Service.
+    InvalidRoot,
+    /// A SPIFFE ID isn't one.
+    InvalidSpiffeId,
+    /// A weight isn't a whole number from 0: it counts as 0.
+    InvalidWeight,
+    /// The stored object doesn't have the shape of its kind: the last good one stays in effect.
+    Malformed,
+    /// A rule names a match that its group doesn't have.
+    MatchNotFound,
+    /// Something is named in another namespace than allowed.
+    NamespaceMismatch,
+    /// A backend is itself the root of a split, which is not followed.
+    NestedSplit,
+    /// A target without rules or without sources: it grants nothing.
+    NothingGranted,
+    /// `port` of a subject, which has no effect since v1alpha3.
+    PortIgnored,
+    /// A backend lacks a port of the root.
+    PortMismatch,
+    /// The root isn't there.
+    RootNotFound,
+    /// A route isn't there.
+    RouteNotFound,
+    /// A kind or group that means nothing here.
+    UnsupportedKind,
+    /// A Service without a cluster address.
+    UnsupportedService,
+}
+
+impl Reason {
+    /// The text in Events and conditions.
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Self::BackendNotFound => "BackendNotFound",
+            Self::DuplicateMatch => "DuplicateMatch",
+            Self::DuplicateSplit => "DuplicateSplit",
+            Self::IdentityNotFound => "IdentityNotFound",
+            Self::InvalidBinding => "InvalidBinding",
+            Self::InvalidMatch => "InvalidMatch",
+            Self::InvalidPort => "InvalidPort",
+            Self::InvalidRegex => "InvalidRegex",
+            Self::InvalidRoot => "InvalidRoot",
+            Self::InvalidSpiffeId => "InvalidSpiffeId",
+            Self::InvalidWeight => "InvalidWeight",
+            Self::Malformed => "Malformed",
+            Self::MatchNotFound => "MatchNotFound",
+            Self::NamespaceMismatch => "NamespaceMismatch",
+            Self::NestedSplit => "NestedSplit",
+            Self::NothingGranted => "NothingGranted",
+            Self::PortIgnored => "PortIgnored",
+            Self::PortMismatch => "PortMismatch",
+            Self::RootNotFound => "RootNotFound",
+            Self::RouteNotFound => "RouteNotFound",
+            Self::UnsupportedKind => "UnsupportedKind",
+            Self::UnsupportedService => "UnsupportedService",
+        }
+    }
+}
+
+/// One thing that is wrong with an object.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(crate) struct Fault {
+    /// How far it reaches.
+    pub(crate) effect: Effect,
+    /// What, for programs.
+    pub(crate) reason: Reason,
+    /// What, for people: with field, value and remedy.
+    pub(crate) message: String,
+}
+
+impl Fault {
+    pub(crate) fn excluded(reason: Reason, message: impl Into<String>) -> Self {
+        Self { effect: Effect::Excluded, reason, message: message.into() }
+    }
+
+    pub(crate) fn partly(reason: Reason, message: impl Into<String>) -> Self {
+        Self { effect: Effect::PartlyRefused, reason, message: message.into() }
+    }
+
+    pub(crate) fn unresolved(reason: Reason, message: impl Into<String>) -> Self {
+        Self { effect: Effect::Unresolved, reason, message: message.into() }
+    }
+
+    pub(crate) fn hint(reason: Reason, message: impl Into<String>) -> Self {
+        Self { effect: Effect::Hint, reason, message: message.into() }
+    }
+}

@@ -1,0 +1,131 @@
+//! Services.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    net::IpAddr,
+    sync::Arc,
+};
+
+use isthmus_core::id::ObjectName;
+use k8s_openapi::api::core::v1 as k8s;
+
+use super::{Fact, Facts, table::name_of};
+
+/// What stands behind a Service's name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Exposure {
+    /// Virtual addresses.
+    Cluster(Vec<IpAddr>),
+    /// The addresses of its pods.
+    Headless,
+    /// Another name.
+    External,
+}
+
+/// A TCP port of a Service.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct ServicePort {
+    /// As in the slices: empty for a single, unnamed port.
+    pub(crate) name: Arc<str>,
+    pub(crate) port: u16,
+    pub(crate) app_protocol: Option<Arc<str>>,
+}
+
+/// A Service, as far as the mesh cares.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Service {
+    pub(crate) name: ObjectName,
+    pub(crate) exposure: Exposure,
+    pub(crate) ports: Vec<ServicePort>,
+}
+
+impl Service {
+    pub(crate) fn port(&self, port: u16) -> Option<&ServicePort> {
+        self.ports.iter().find(|p| p.port == port)
+    }
+}
+
+/// All Services.
+#[derive(Debug, Default)]
+pub(crate) struct Services {
+    by_name: BTreeMap<ObjectName, Service>,
+    by_address: BTreeMap<IpAddr, BTreeSet<ObjectName>>,
+}
+
+impl Services {
+    pub(crate) fn get(&self, name: &ObjectName) -> Option<&Service> {
+        self.by_name.get(name)
+    }
+
+    pub(crate) fn at(&self, address: IpAddr) -> Option<&ObjectName> {
+        self.by_address.get(&address)?.first()
+    }
+
+    pub(crate) fn apply(&mut self, service: &k8s::Service, facts: &mut Facts) {
+        let service = read(service);
+        if self.by_name.get(&service.name) == Some(&service) {
+            return;
+        }
+        self.delete(&service.name, facts);
+        facts.insert(Fact::Service(service.name.clone()));
+        for address in addresses(&service) {
+            facts.insert(Fact::Address(*address));
+            self.by_address.entry(*address).or_default().insert(service.name.clone());
+        }
+        self.by_name.insert(service.name.clone(), service);
+    }
+
+    pub(crate) fn delete(&mut self, name: &ObjectName, facts: &mut Facts) {
+        let Some(old) = self.by_name.remove(name) else { return };
+        facts.insert(Fact::Service(name.clone()));
+        for address in addresses(&old) {
+            facts.insert(Fact::Address(*address));
+            if let Some(holders) = self.by_address.get_mut(address) {
+                holders.remove(name);
+                if holders.is_empty() {
+                    self.by_address.remove(address);
+                }
+            }
+        }
+    }
+}
+
+fn addresses(service: &Service) -> &[IpAddr] {
+    match &service.exposure {
+        Exposure::Cluster(addresses) => addresses,
+        Exposure::Headless | Exposure::External => &[],
+    }
+}
+
+fn read(service: &k8s::Service) -> Service {
+    let spec = service.spec.clone().unwrap_or_default();
+    let all = spec.cluster_ips.unwrap_or_default().into_iter().chain(spec.cluster_ip);
+    let mut addresses: Vec<IpAddr> = Vec::new();
+    let mut headless = false;
+    for text in all {
+        headless |= text == "None";
+        if let Ok(address) = text.parse()
+            && !addresses.contains(&address)
+        {
+            addresses.push(address);
+        }
+    }
+    let exposure = match spec.type_.as_deref() {
+        Some("ExternalName") => Exposure::External,
+        _ if headless => Exposure::Headless,
+        _ => Exposure::Cluster(addresses),
+    };
+    let port = |p: k8s::ServicePort| {
+        let tcp = p.protocol.as_deref().is_none_or(|protocol| protocol == "TCP");
+        Some(ServicePort {
+            name: p.name.unwrap_or_default().into(),
+            port: u16::try_from(p.port).ok().filter(|port| tcp && *port != 0)?,
+            app_protocol: p.app_protocol.map(Into::into),
+        })
+    };
+    Service {
+        name: name_of(service),
+        exposure,
+        ports: spec.ports.unwrap_or_default().into_iter().filter_map(port).collect(),
+    }
+}

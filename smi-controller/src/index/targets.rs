@@ -1,0 +1,191 @@
+//! TrafficTargets.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
+
+use isthmus_core::id::ObjectName;
+use isthmus_k8s::access::{self, TrafficTarget};
+
+use super::{
+    Fact, Facts,
+    table::{Applied, Object, Table, name_of},
+};
+use crate::fault::{Fault, Kind, Reason};
+
+/// What a subject is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum SubjectKind {
+    Account,
+    Binding,
+}
+
+/// Workloads that a target names.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Subject {
+    pub(crate) kind: SubjectKind,
+    pub(crate) name: ObjectName,
+}
+
+/// What a target lets its sources do.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Rule {
+    /// HTTP requests of this group: all its matches, or those named.
+    Http(ObjectName, Option<Vec<String>>),
+    Tcp(ObjectName),
+    Udp(ObjectName),
+    /// Of a kind that means nothing here: it grants nothing, and narrows what other rules would grant.
+    Unknown,
+}
+
+/// A target with its names read.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Target {
+    /// `None`: the target has no effect.
+    pub(crate) destination: Option<Subject>,
+    pub(crate) rules: Vec<Rule>,
+    pub(crate) sources: Vec<Subject>,
+}
+
+/// All targets.
+#[derive(Debug)]
+pub(crate) struct Targets {
+    table: Table<Target>,
+    by_account: BTreeMap<ObjectName, BTreeSet<ObjectName>>,
+    /// By namespace, those whose destination is a binding.
+    by_binding: BTreeMap<Arc<str>, BTreeSet<ObjectName>>,
+}
+
+impl Default for Targets {
+    fn default() -> Self {
+        Self { table: Table::new(Kind::TrafficTarget), by_account: BTreeMap::new(), by_binding: BTreeMap::new() }
+    }
+}
+
+impl Targets {
+    pub(crate) fn get(&self, name: &ObjectName) -> Option<&Object<Target>> {
+        self.table.get(name)
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &Object<Target>> {
+        self.table.iter()
+    }
+
+    pub(crate) fn for_account(&self, account: &ObjectName) -> impl Iterator<Item = &Object<Target>> {
+        self.by_account.get(account).into_iter().flatten().filter_map(|name| self.table.get(name))
+    }
+
+    pub(crate) fn by_binding(&self, namespace: &str) -> impl Iterator<Item = &Object<Target>> {
+        self.by_binding.get(namespace).into_iter().flatten().filter_map(|name| self.table.get(name))
+    }
+
+    pub(crate) fn change(&mut self, change: Option<Applied<Object<Target>>>, facts: &mut Facts) {
+        let Some(changed) = self.table.change(change, facts) else { return };
+        if let Some(old) = changed.before
+            && let Some(destination) = old.content.destination
+        {
+            facts.insert(fact(&destination));
+            match destination.kind {
+                SubjectKind::Account => forget(&mut self.by_account, &destination.name, &old.name),
+                SubjectKind::Binding => forget(&mut self.by_binding, &destination.name.namespace, &old.name),
+            }
+        }
+        if let Some(now) = changed.now.and_then(|name| self.table.get(&name))
+            && let Some(destination) = &now.content.destination
+        {
+            facts.insert(fact(destination));
+            let targets = match destination.kind {
+                SubjectKind::Account => self.by_account.entry(destination.name.clone()).or_default(),
+                SubjectKind::Binding => self.by_binding.entry(destination.name.namespace.clone()).or_default(),
+            };
+            targets.insert(now.name.clone());
+        }
+    }
+}
+
+fn fact(destination: &Subject) -> Fact {
+    match destination.kind {
+        SubjectKind::Account => Fact::TargetsFor(destination.name.clone()),
+        SubjectKind::Binding => Fact::TargetsByBinding(destination.name.namespace.clone()),
+    }
+}
+
+fn forget<K: Ord>(map: &mut BTreeMap<K, BTreeSet<ObjectName>>, key: &K, target: &ObjectName) {
+    if let Some(targets) = map.get_mut(key) {
+        targets.remove(target);
+        if targets.is_empty() {
+            map.remove(key);
+        }
+    }
+}
+
+/// Reads a target's own fields.
+pub(crate) fn read(target: &TrafficTarget) -> Object<Target> {
+    let mut faults = Vec::new();
+    let namespace = name_of(target).namespace;
+    let spec = &target.spec;
+    let mut destination = subject("spec.destination", &spec.destination, &namespace, &mut faults, true);
+    // Who owns the destination owns the target: nobody else can open it (smi.md §5 A15).
+    if let Some(other) = destination.take_if(|d| d.name.namespace != namespace) {
+        let message = format!(
+            "spec.destination.namespace: {} is not the target's own, {namespace}: only who owns the destination can open \
+             it; create the target there",
+            other.name.namespace
+        );
+        faults.push(Fault::excluded(Reason::NamespaceMismatch, message));
+    }
+    let mut rules = Vec::new();
+    for (i, rule) in spec.rules.iter().enumerate() {
+        let name = ObjectName::new(namespace.clone(), rule.name.as_str());
+        rules.push(match rule.kind.as_str() {
+            "HTTPRouteGroup" => Rule::Http(name, rule.matches.clone().filter(|m| !m.is_empty())),
+            "TCPRoute" => Rule::Tcp(name),
+            "UDPRoute" => Rule::Udp(name),
+            other => {
+                let message = format!(
+                    "spec.rules[{i}].kind: {other:?} grants nothing: it must be HTTPRouteGroup, TCPRoute or UDPRoute"
+                );
+                faults.push(Fault::partly(Reason::UnsupportedKind, message));
+                Rule::Unknown
+            }
+        });
+    }
+    let mut sources = Vec::new();
+    for (i, source) in spec.sources.iter().enumerate() {
+        sources.extend(subject(&format!("spec.sources[{i}]"), source, &namespace, &mut faults, false));
+    }
+    for (field, empty) in [("rules", spec.rules.is_empty()), ("sources", spec.sources.is_empty())] {
+        if empty {
+            let message = format!("spec.{field} is empty: the target grants nothing");
+            faults.push(Fault::partly(Reason::NothingGranted, message));
+        }
+    }
+    Object::new(target, Target { destination, rules, sources }, faults)
+}
+
+fn subject(
+    field: &str,
+    subject: &access::Subject,
+    namespace: &Arc<str>,
+    faults: &mut Vec<Fault>,
+    whole: bool,
+) -> Option<Subject> {
+    if let Some(port) = subject.port {
+        let message = format!("{field}.port: {port} has no effect since v1alpha3: name ports in a TCPRoute");
+        faults.push(Fault::hint(Reason::PortIgnored, message));
+    }
+    let kind = match subject.kind.as_str() {
+        "ServiceAccount" => SubjectKind::Account,
+        "IdentityBinding" => SubjectKind::Binding,
+        other => {
+            let fault = if whole { Fault::excluded } else { Fault::partly };
+            let message = format!("{field}.kind: {other:?} names nobody: it must be ServiceAccount or IdentityBinding");
+            faults.push(fault(Reason::UnsupportedKind, message));
+            return None;
+        }
+    };
+    let own = subject.namespace.as_deref().filter(|n| !n.is_empty());
+    let namespace = own.map_or_else(|| namespace.clone(), Arc::from);
+    Some(Subject { kind, name: ObjectName::new(namespace, subject.name.as_str()) })
+}

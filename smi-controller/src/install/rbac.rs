@@ -1,0 +1,71 @@
+//! What the controller may do: no more than it does.
+
+use serde_json::{Value, json};
+
+use super::{INJECTOR, InstallConfig, VALIDATOR, labels, metadata};
+use crate::config::NAME;
+
+const SMI: [(&str, &[&str]); 3] = [
+    ("access.smi-spec.io", &["identitybindings", "traffictargets"]),
+    ("specs.smi-spec.io", &["httproutegroups", "tcproutes", "udproutes"]),
+    ("split.smi-spec.io", &["trafficsplits"]),
+];
+
+pub(super) fn manifests(config: &InstallConfig) -> Vec<Value> {
+    let account = json!({ "kind": "ServiceAccount", "name": NAME, "namespace": config.namespace });
+    let cluster = json!({ "name": NAME, "labels": labels() });
+    let binding = |kind: &str, metadata: Value| {
+        json!({
+            "apiVersion": "rbac.authorization.k8s.io/v1",
+            "kind": format!("{kind}Binding"),
+            "metadata": metadata,
+            "roleRef": { "apiGroup": "rbac.authorization.k8s.io", "kind": kind, "name": NAME },
+            "subjects": [account]
+        })
+    };
+    let role = |kind: &str, metadata: Value, rules: Vec<Value>| json!({ "apiVersion": "rbac.authorization.k8s.io/v1", "kind": kind, "metadata": metadata, "rules": rules });
+    vec![
+        json!({ "apiVersion": "v1", "kind": "ServiceAccount", "metadata": metadata(config, NAME) }),
+        role("ClusterRole", cluster.clone(), everywhere()),
+        binding("ClusterRole", cluster),
+        role("Role", metadata(config, NAME), at_home()),
+        binding("Role", metadata(config, NAME)),
+    ]
+}
+
+fn rule(group: &str, resources: &[&str], verbs: &[&str]) -> Value {
+    json!({ "apiGroups": [group], "resources": resources, "verbs": verbs })
+}
+
+fn named(group: &str, resource: &str, names: &[&str], verbs: &[&str]) -> Value {
+    json!({ "apiGroups": [group], "resources": [resource], "resourceNames": names, "verbs": verbs })
+}
+
+fn everywhere() -> Vec<Value> {
+    const READ: [&str; 3] = ["get", "list", "watch"];
+    let mut rules = vec![
+        rule("", &["namespaces", "pods", "serviceaccounts", "services"], &READ),
+        rule("discovery.k8s.io", &["endpointslices"], &READ),
+        rule("", &["events"], &["create", "get", "patch"]),
+        rule("authentication.k8s.io", &["tokenreviews"], &["create"]),
+        named("admissionregistration.k8s.io", "mutatingwebhookconfigurations", &[INJECTOR], &["get", "update"]),
+        named("admissionregistration.k8s.io", "validatingwebhookconfigurations", &[VALIDATOR], &["get", "update"]),
+    ];
+    for (group, resources) in SMI {
+        let status: Vec<String> = resources.iter().map(|resource| format!("{resource}/status")).collect();
+        let status: Vec<&str> = status.iter().map(String::as_str).collect();
+        rules.push(rule(group, resources, &READ));
+        rules.push(rule(group, &status, &["patch"]));
+    }
+    rules
+}
+
+/// A name can't be required of what is created: that it is in this namespace is all that can be said.
+fn at_home() -> Vec<Value> {
+    vec![
+        rule("", &["secrets"], &["create"]),
+        named("", "secrets", &["isthmus-ca"], &["get"]),
+        rule("coordination.k8s.io", &["leases"], &["create"]),
+        named("coordination.k8s.io", "leases", &[NAME], &["get", "update"]),
+    ]
+}

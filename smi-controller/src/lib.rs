@@ -1,0 +1,30 @@
+//! The mesh's control plane over one cluster: watches Kubernetes, compiles SMI into what proxies need, serves it to
+//! them, issues their identities, injects them into pods, and tells users what became of their objects.
+//!
+//! [`run`] is the whole of it; [`install::manifests`] are the objects that put it into a cluster.
+
+mod admission;
+pub mod annotations;
+mod ca;
+mod compile;
+mod config;
+mod fault;
+mod identity;
+mod index;
+mod inject;
+pub mod install;
+mod json;
+mod metrics;
+mod names;
+mod run;
+mod serve;
+mod status;
+#[cfg(test)]
+mod testing;
+mod watches;
+mod webhook;
+
+pub use ca::CaError;
+pub use config::{ADMIN_PORT, Config, GRPC_PORT, NAME, SYSTEM_NAMESPACE, WEBHOOK_PORT};
+pub use run::{Error, run, run_with};
+pub use webhook::CertificateError;

@@ -1,0 +1,264 @@
+//! The wiring: which tasks there are, and what they share.
+
+use std::{net::SocketAddr, sync::Arc, time::Duration};
+
+use isthmus_core::id::InvalidId;
+use isthmus_identity::{
+    Authority, AuthorityError, BadBundle, BadSvid, ClientCerts, KeypairError, MeshTls, SvidCell, TrustStore,
+};
+use isthmus_k8s::lease::{self, Claim};
+use isthmus_runtime::{
+    admin::{Admin, AdminError},
+    backoff::{Backoff, jitter},
+    build,
+    readiness::Ready,
+};
+use kube::Client;
+use tokio::net::TcpListener;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+use crate::{
+    admission::Validator,
+    ca::{self, CaError},
+    compile::Settings,
+    config::{Config, NAME},
+    identity,
+    index::Index,
+    inject::Injector,
+    metrics::Metrics,
+    serve::{self, Certifier, ControlService, Hub, KubeTokens, Registry},
+    status::Writer,
+    watches,
+    webhook::{self, Certificate, CertificateError},
+};
+
+/// Pauses between attempts to read the root.
+const CA_RETRY: Backoff = Backoff { base: Duration::from_millis(200), max: Duration::from_secs(10) };
+/// A connection without traffic is asked for a sign of life after this…
+const KEEPALIVE: Duration = Duration::from_secs(20);
+/// …and given up after this.
+const KEEPALIVE_LIMIT: Duration = Duration::from_secs(10);
+/// Most streams of one connection: a proxy needs two.
+const MAX_STREAMS: u32 = 16;
+/// How long tasks may take to end.
+const END_LIMIT: Duration = Duration::from_secs(5);
+
+/// Why the controller can't start, or go on.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// There is no way to the API server.
+    #[error("no way to the Kubernetes API: {0}; run in a pod, or set KUBECONFIG")]
+    Client(#[source] Box<kube::Error>),
+    /// The same, by configuration.
+    #[error("no way to the Kubernetes API: {0}; run in a pod, or set KUBECONFIG")]
+    Kubeconfig(#[source] Box<kube::config::InferConfigError>),
+    /// The admin server couldn't start.
+    #[error(transparent)]
+    Admin(#[from] AdminError),
+    /// A port couldn't be bound.
+    #[error("{what} on {addr}: {source}; is the port taken?")]
+    Bind {
+        /// What wanted to listen.
+        what: &'static str,
+        /// Where.
+        addr: SocketAddr,
+        /// What the system says.
+        source: std::io::Error,
+    },
+    /// The mesh's root can't be used.
+    #[error(transparent)]
+    Ca(#[from] CaError),
+    /// The names in the configuration make no SPIFFE ID.
+    #[error("the controller's own identity: {0}")]
+    OwnId(#[from] InvalidId),
+    /// No key for the controller's own certificate.
+    #[error("the controller's own key: {0}")]
+    OwnKey(#[source] KeypairError),
+    /// The root didn't sign the controller's own certificate.
+    #[error("the controller's own certificate: {0}")]
+    OwnCertificate(#[source] AuthorityError),
+    /// What it signed can't be used.
+    #[error("the controller's own certificate: {0}")]
+    OwnSvid(#[source] BadSvid),
+    /// The root can't be trusted.
+    #[error("the mesh's root: {0}")]
+    Root(#[from] BadBundle),
+    /// TLS can't be set up.
+    #[error("TLS: {0}")]
+    Tls(#[from] rustls::Error),
+    /// The webhooks have no certificate.
+    #[error(transparent)]
+    Webhooks(#[from] CertificateError),
+    /// A metric is there twice.
+    #[error("metrics: {0}")]
+    Metrics(#[from] prometheus::Error),
+    /// The gRPC server ended.
+    #[error("gRPC server: {0}")]
+    Grpc(#[from] tonic::transport::Error),
+}
+
+/// Runs the controller until `shutdown`, with the Kubernetes API that its surroundings name.
+pub async fn run(config: Config, shutdown: CancellationToken) -> Result<(), Error> {
+    let kubernetes = kube::Config::infer().await.map_err(|error| Error::Kubeconfig(Box::new(error)))?;
+    let client = Client::try_from(kubernetes).map_err(|error| Error::Client(Box::new(error)))?;
+    run_with(config, client, shutdown).await
+}
+
+/// Runs the controller until `shutdown`, with this Kubernetes API.
+pub async fn run_with(config: Config, client: Client, shutdown: CancellationToken) -> Result<(), Error> {
+    let ready = Ready::new();
+    let registry = prometheus::Registry::new();
+    build::register(&registry, "controller")?;
+    let metrics = Metrics::register(&registry)?;
+    let (starting, root_written) = (ready.register("start"), ready.register("webhook configurations"));
+    let admin = Admin::new(ready.clone(), registry, config.log_level.clone());
+    let _admin = config.admin_addr.map(|addr| admin.start(addr)).transpose()?;
+    let grpc = bind("gRPC server", config.grpc_addr).await?;
+    let webhooks = bind("webhook server", config.webhook_addr).await?;
+
+    let Some(authority) = load_root(&config, &client, &shutdown).await? else { return Ok(()) };
+    let stop = CancellationToken::new();
+    let tasks = TaskTracker::new();
+    let mesh =
+        Mesh { config, client, authority: Arc::new(authority), metrics, stop: stop.clone(), tasks: tasks.clone() };
+    let hub = mesh.follow();
+    let claim =
+        Claim { namespace: mesh.config.namespace.clone(), name: NAME.to_owned(), holder: mesh.config.pod.clone() };
+    let (leader, contender) = lease::contend(mesh.client.clone(), claim, stop.clone());
+    tasks.spawn(contender);
+    let writer = Writer::new(hub.clone(), mesh.client.clone(), leader.clone(), mesh.metrics.status_writes.clone());
+    tasks.spawn(writer.run(stop.clone()));
+    mesh.answer_reviews(webhooks)?;
+    let root = mesh.authority.to_pem().certificate;
+    tasks.spawn(webhook::keep_bundle(mesh.client.clone(), root, leader, root_written, stop.clone()));
+
+    let server = mesh.serve_proxies(hub.clone(), grpc)?;
+    let mut server = std::pin::pin!(server);
+    let synced = async {
+        hub.synced().await;
+        drop(starting);
+        tracing::info!("everything is known: serving");
+        std::future::pending::<()>().await;
+    };
+    let ended = tokio::select! {
+        result = server.as_mut() => Some(result),
+        () = synced => None,
+        () = shutdown.cancelled() => None,
+    };
+    ready.stop();
+    stop.cancel();
+    tasks.close();
+    let ending = async {
+        tasks.wait().await;
+        match ended {
+            Some(result) => result,
+            None => server.await,
+        }
+    };
+    match tokio::time::timeout(END_LIMIT, ending).await {
+        Ok(result) => Ok(result?),
+        Err(_) => {
+            tracing::warn!("some connections and tasks didn't end in time");
+            Ok(())
+        }
+    }
+}
+
+/// What the tasks share.
+struct Mesh {
+    config: Config,
+    client: Client,
+    authority: Arc<Authority>,
+    metrics: Metrics,
+    stop: CancellationToken,
+    tasks: TaskTracker,
+}
+
+impl Mesh {
+    /// Watches the cluster.
+    fn follow(&self) -> Arc<Hub> {
+        let settings = Settings {
+            trust_domain: self.config.trust_domain.clone(),
+            cluster_domain: self.config.cluster_domain.as_str().into(),
+            mode: self.config.policy_mode,
+        };
+        let registry = Registry::new(Index::new(settings), vec![self.authority.bundle(1)]);
+        let hub = Arc::new(Hub::new(registry, self.metrics.clone()));
+        let updates = watches::start(&self.client, &self.tasks, &self.stop);
+        let follower = hub.clone();
+        self.tasks.spawn(async move { follower.follow(updates).await });
+        hub
+    }
+
+    fn answer_reviews(&self, listener: TcpListener) -> Result<(), Error> {
+        let namespace = &self.config.namespace;
+        let names =
+            vec![format!("{NAME}.{namespace}.svc"), format!("{NAME}.{namespace}.svc.{}", self.config.cluster_domain)];
+        let certificate = Certificate::new(&self.authority, &names)?;
+        let server = webhook::Server {
+            injector: Injector::new(&self.config, self.authority.to_pem().certificate)?,
+            validator: Validator { cluster_domain: self.config.cluster_domain.clone() },
+            reviews: self.metrics.reviews.clone(),
+        };
+        let tls = certificate.server_config()?;
+        self.tasks.spawn(webhook::serve(listener, tls, Arc::new(server), self.stop.clone()));
+        self.tasks.spawn(certificate.renew(self.authority.clone(), names, self.stop.clone()));
+        Ok(())
+    }
+
+    fn serve_proxies(
+        &self,
+        hub: Arc<Hub>,
+        listener: TcpListener,
+    ) -> Result<impl Future<Output = Result<(), tonic::transport::Error>> + use<>, Error> {
+        let config = &self.config;
+        let id = config.identity()?;
+        let cell = Arc::new(SvidCell::new());
+        cell.set(identity::issue(&self.authority, &id, config.leaf_lifetime)?);
+        let renewal =
+            identity::renew(self.authority.clone(), cell.clone(), id, config.leaf_lifetime, self.stop.clone());
+        self.tasks.spawn(renewal);
+        let bundles = vec![self.authority.bundle(1)];
+        let tls = MeshTls::new(Arc::new(TrustStore::with(&bundles)?), cell);
+        let tls = tls.server_config(&[b"h2"], ClientCerts::Optional)?;
+        let connections = serve::listen(listener, tls, self.stop.clone());
+        let tokens = KubeTokens(self.client.clone());
+        let certificates = self.metrics.certificates.clone();
+        Ok(tonic::transport::Server::builder()
+            .http2_keepalive_interval(Some(KEEPALIVE))
+            .http2_keepalive_timeout(Some(KEEPALIVE_LIMIT))
+            .max_concurrent_streams(Some(MAX_STREAMS))
+            .add_service(ControlService::server(hub.clone(), config.trust_domain.clone(), self.stop.clone()))
+            .add_service(Certifier::server(
+                hub,
+                tokens,
+                self.authority.clone(),
+                bundles,
+                config.leaf_lifetime,
+                certificates,
+            ))
+            .serve_with_incoming_shutdown(connections, self.stop.clone().cancelled_owned()))
+    }
+}
+
+async fn bind(what: &'static str, addr: SocketAddr) -> Result<TcpListener, Error> {
+    TcpListener::bind(addr).await.map_err(|source| Error::Bind { what, addr, source })
+}
+
+/// Until the API server answers. A Secret that is there but wrong is for its owner to mend: then the process ends.
+async fn load_root(config: &Config, client: &Client, shutdown: &CancellationToken) -> Result<Option<Authority>, Error> {
+    let mut attempt = 0;
+    loop {
+        match ca::load(client, &config.ca_secret(), &config.trust_domain).await {
+            Ok(authority) => return Ok(Some(authority)),
+            Err(error @ CaError::Kubernetes { .. }) => tracing::warn!(%error, "no root yet: trying again"),
+            Err(error) => return Err(error.into()),
+        }
+        tokio::select! {
+            () = tokio::time::sleep(CA_RETRY.delay(attempt, jitter())) => {}
+            () = shutdown.cancelled() => return Ok(None),
+        }
+        attempt = attempt.saturating_add(1);
+    }
+}

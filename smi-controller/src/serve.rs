@@ -1,0 +1,23 @@
+//! Serving proxies: what they subscribe to is compiled, sent, and followed until they have acknowledged it.
+
+mod certify;
+mod connection;
+mod control;
+mod dependencies;
+mod effect;
+mod hub;
+mod registry;
+mod resource;
+mod session;
+mod tokens;
+
+pub(crate) use certify::Certifier;
+pub(crate) use connection::listen;
+pub(crate) use control::ControlService;
+pub(crate) use effect::InEffect;
+pub(crate) use hub::Hub;
+pub(crate) use registry::Registry;
+pub(crate) use tokens::{KubeTokens, TokenError, Tokens};
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,125 @@
+//! Accepting TLS connections, with who is at the other end.
+
+use std::{
+    io,
+    net::SocketAddr,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use isthmus_core::id::SpiffeId;
+use isthmus_identity::peer_id;
+use rustls::ServerConfig;
+use tokio::{
+    io::{AsyncRead, AsyncWrite, ReadBuf},
+    net::{TcpListener, TcpStream},
+    sync::{Semaphore, mpsc},
+};
+use tokio_rustls::{TlsAcceptor, server::TlsStream};
+use tokio_stream::wrappers::ReceiverStream;
+use tokio_util::sync::CancellationToken;
+use tonic::transport::server::Connected;
+
+/// Most handshakes at a time.
+const MAX_HANDSHAKES: usize = 256;
+/// Most connections at a time.
+const MAX_CONNECTIONS: usize = 20_000;
+/// How long a handshake may take.
+const HANDSHAKE_LIMIT: Duration = Duration::from_secs(10);
+/// Pause after an accept that failed for want of file descriptors or the like.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// Who is connected.
+#[derive(Debug, Clone)]
+pub(crate) struct Peer {
+    /// `None`: no client certificate was shown.
+    pub(crate) identity: Option<SpiffeId>,
+    /// Where from.
+    pub(crate) addr: SocketAddr,
+}
+
+/// A TLS connection that knows its peer.
+#[derive(Debug)]
+pub(crate) struct Connection {
+    stream: TlsStream<TcpStream>,
+    peer: Peer,
+    _slot: tokio::sync::OwnedSemaphorePermit,
+}
+
+/// Accepts connections until `stop`.
+pub(crate) fn listen(
+    listener: TcpListener,
+    config: Arc<ServerConfig>,
+    stop: CancellationToken,
+) -> ReceiverStream<io::Result<Connection>> {
+    let (send, receive) = mpsc::channel(16);
+    tokio::spawn(async move {
+        let acceptor = TlsAcceptor::from(config);
+        let handshakes = Arc::new(Semaphore::new(MAX_HANDSHAKES));
+        let slots = Arc::new(Semaphore::new(MAX_CONNECTIONS));
+        loop {
+            let accept = async {
+                let slot = slots.clone().acquire_owned().await.ok()?;
+                let turn = handshakes.clone().acquire_owned().await.ok()?;
+                Some((slot, turn, listener.accept().await))
+            };
+            let accepted = tokio::select! {
+                accepted = accept => accepted,
+                () = stop.cancelled() => return,
+            };
+            let Some((slot, turn, accepted)) = accepted else { return };
+            let (stream, addr) = match accepted {
+                Ok(accepted) => accepted,
+                Err(error) => {
+                    tracing::warn!(%error, "couldn't accept a connection");
+                    tokio::time::sleep(ACCEPT_PAUSE).await;
+                    continue;
+                }
+            };
+            let (acceptor, send) = (acceptor.clone(), send.clone());
+            tokio::spawn(async move {
+                match tokio::time::timeout(HANDSHAKE_LIMIT, acceptor.accept(stream)).await {
+                    Ok(Ok(stream)) => {
+                        drop(turn);
+                        let identity = stream.get_ref().1.peer_certificates().and_then(peer_id);
+                        let peer = Peer { identity, addr };
+                        let _ = send.send(Ok(Connection { stream, peer, _slot: slot })).await;
+                    }
+                    Ok(Err(error)) => tracing::info!(%addr, %error, "TLS handshake refused"),
+                    Err(_) => tracing::info!(%addr, "TLS handshake took too long"),
+                }
+            });
+        }
+    });
+    ReceiverStream::new(receive)
+}
+
+impl Connected for Connection {
+    type ConnectInfo = Peer;
+
+    fn connect_info(&self) -> Peer {
+        self.peer.clone()
+    }
+}
+
+impl AsyncRead for Connection {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_read(cx, buf)
+    }
+}
+
+impl AsyncWrite for Connection {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write(cx, buf)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(cx)
+    }
+}

@@ -1,0 +1,140 @@
+//! What can be subscribed to: keys, contents, and the messages that carry them.
+
+use std::{net::IpAddr, sync::Arc};
+
+use isthmus_api::{
+    control::v1::{self as proto, controller_message::Content as Body, resource_key},
+    decode, delta, encode, version,
+};
+use isthmus_core::{
+    destination::{Destination, DestinationKey},
+    id::ObjectName,
+    inbound::InboundPolicy,
+};
+use isthmus_identity::Bundle;
+
+use crate::{
+    compile::{self, Objects, Reader},
+    index::{Facts, Index},
+};
+
+/// What is subscribed to. Proxies that mean the same share it.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(crate) enum Key {
+    Bundles,
+    /// Of this pod.
+    Inbound(ObjectName),
+    /// As called from this namespace; empty for an address, which means the same everywhere.
+    Destination(Arc<str>, DestinationKey),
+}
+
+impl Key {
+    /// Reads the key of a proxy's message; `pod` is the proxy's own.
+    pub(crate) fn read(key: Option<proto::ResourceKey>, pod: &ObjectName) -> Result<Self, decode::InvalidMessage> {
+        match key.and_then(|key| key.kind).ok_or(decode::InvalidMessage::Missing("key"))? {
+            resource_key::Kind::Bundles(_) => Ok(Self::Bundles),
+            resource_key::Kind::Inbound(_) => Ok(Self::Inbound(pod.clone())),
+            resource_key::Kind::Destination(key) => {
+                let key = decode::destination_key(&key)?;
+                let namespace = if key.host.parse::<IpAddr>().is_ok() { "".into() } else { pod.namespace.clone() };
+                Ok(Self::Destination(namespace, key))
+            }
+        }
+    }
+
+    /// As the proxy wrote it.
+    pub(crate) fn write(&self) -> proto::ResourceKey {
+        match self {
+            Self::Bundles => encode::bundles_key(),
+            Self::Inbound(_) => encode::inbound_key(),
+            Self::Destination(_, key) => encode::destination_key(key),
+        }
+    }
+}
+
+/// What a key stands for at present.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Content {
+    Bundles(Vec<Bundle>),
+    Inbound(InboundPolicy),
+    Destination(Destination),
+}
+
+/// A content with its version, and the SMI objects that it is made of.
+#[derive(Debug, Clone)]
+pub(crate) struct Compiled {
+    pub(crate) version: Arc<str>,
+    pub(crate) content: Arc<Content>,
+    pub(crate) objects: Arc<Objects>,
+}
+
+/// Compiles what a key stands for. `None`: there is nothing to say, and what was said before stays.
+pub(crate) fn compile(index: &Index, bundles: &[Bundle], key: &Key) -> (Option<Compiled>, Facts) {
+    let reader = Reader::new(index);
+    let content = match key {
+        Key::Bundles => Some(Content::Bundles(bundles.to_vec())),
+        Key::Inbound(pod) => compile::inbound(&reader, pod).map(Content::Inbound),
+        Key::Destination(namespace, key) => Some(Content::Destination(compile::destination(&reader, namespace, key))),
+    };
+    let (facts, objects) = reader.into_parts();
+    let compiled = content.map(|content| Compiled {
+        version: content.version().into(),
+        content: Arc::new(content),
+        objects: Arc::new(objects),
+    });
+    (compiled, facts)
+}
+
+impl Content {
+    fn version(&self) -> String {
+        match self {
+            Self::Bundles(all) => version::of(&bundles(all)),
+            Self::Inbound(policy) => version::of(&encode::inbound(policy)),
+            Self::Destination(destination) => version::of(&encode::destination(destination)),
+        }
+    }
+
+    fn body(&self) -> Body {
+        match self {
+            Self::Bundles(all) => Body::Bundles(bundles(all)),
+            Self::Inbound(policy) => Body::Inbound(encode::inbound(policy)),
+            Self::Destination(destination) => Body::Destination(encode::destination(destination)),
+        }
+    }
+}
+
+impl Compiled {
+    /// The message that brings a proxy here, from what it was sent before. The flag says that it is a delta.
+    pub(crate) fn message(&self, key: &Key, before: Option<&Compiled>) -> (proto::ControllerMessage, bool) {
+        let delta = before.and_then(|before| match (&*before.content, &*self.content) {
+            (Content::Destination(old), Content::Destination(new)) => delta::between(old, new, &before.version),
+            _ => None,
+        });
+        let is_delta = delta.is_some();
+        let content = delta.map_or_else(|| self.content.body(), Body::Endpoints);
+        (self.envelope(key, content), is_delta)
+    }
+
+    /// The message for a proxy that has this already.
+    pub(crate) fn unchanged(&self, key: &Key) -> proto::ControllerMessage {
+        self.envelope(key, Body::Unchanged(proto::Unit {}))
+    }
+
+    fn envelope(&self, key: &Key, content: Body) -> proto::ControllerMessage {
+        proto::ControllerMessage { key: Some(key.write()), version: self.version.to_string(), content: Some(content) }
+    }
+}
+
+/// Bundles as a message, in their order.
+pub(crate) fn bundles(all: &[Bundle]) -> proto::Bundles {
+    proto::Bundles { bundles: all.iter().map(bundle).collect() }
+}
+
+/// One bundle as a message.
+pub(crate) fn bundle(bundle: &Bundle) -> proto::Bundle {
+    proto::Bundle {
+        trust_domain: bundle.trust_domain.to_string(),
+        roots: bundle.roots.iter().map(|root| root.to_vec().into()).collect(),
+        sequence: bundle.sequence,
+    }
+}

@@ -1,0 +1,8 @@
+//! Telling users what became of their objects: conditions and Events, written by the lease's holder alone.
+
+mod conditions;
+mod digest;
+mod events;
+mod writer;
+
+pub(crate) use writer::Writer;

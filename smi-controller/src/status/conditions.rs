@@ -1,0 +1,86 @@
+//! The conditions of an object: a pure function of what is wrong with it and how far it has come.
+
+use isthmus_k8s::status::Status;
+use k8s_openapi::{
+    apimachinery::pkg::apis::meta::v1::{Condition, Time},
+    jiff::Timestamp,
+};
+
+use crate::{
+    compile::Checked,
+    fault::{Effect, Fault},
+    serve::InEffect,
+};
+
+/// Longest message of a condition, in bytes.
+const MAX_MESSAGE: usize = 8 << 10;
+
+/// The status that an object should have. What hasn't changed keeps its time.
+pub(super) fn status(before: &Status, checked: &Checked, effect: &InEffect, now: Timestamp) -> Status {
+    let conditions = [accepted(checked), resolved(checked), programmed(checked, effect)];
+    let conditions = conditions.map(|(kind, holds, reason, message)| {
+        let status = if holds { "True" } else { "False" };
+        let since = before.condition(kind).filter(|c| c.status == status).map(|c| c.last_transition_time.clone());
+        Condition {
+            type_: kind.to_owned(),
+            status: status.to_owned(),
+            reason,
+            message: shorten(message),
+            observed_generation: Some(checked.generation),
+            last_transition_time: since.unwrap_or(Time(now)),
+        }
+    });
+    Status { observed_generation: Some(checked.generation), conditions: conditions.into() }
+}
+
+type Verdict = (&'static str, bool, String, String);
+
+fn accepted(checked: &Checked) -> Verdict {
+    let faults = |effect| of(checked, effect);
+    let worst = [faults(Effect::Excluded), faults(Effect::PartlyRefused)].into_iter().find(|f| !f.is_empty());
+    verdict("Accepted", "Accepted", "the object is well formed", &worst.unwrap_or_default())
+}
+
+fn resolved(checked: &Checked) -> Verdict {
+    verdict("ResolvedRefs", "ResolvedRefs", "everything that it names is there", &of(checked, Effect::Unresolved))
+}
+
+fn programmed(checked: &Checked, effect: &InEffect) -> Verdict {
+    const KIND: &str = "Programmed";
+    let InEffect { concerned, programmed, refused } = effect;
+    if !of(checked, Effect::Excluded).is_empty() {
+        return (KIND, false, "NotAccepted".into(), "the object has no effect: see condition Accepted".into());
+    }
+    if *concerned == 0 {
+        return (KIND, true, "Unused".into(), "no proxy uses it yet".into());
+    }
+    let count = format!("{programmed}/{concerned} proxies");
+    match refused {
+        _ if programmed == concerned => (KIND, true, "Programmed".into(), count),
+        Some((pod, why)) => (KIND, false, "Refused".into(), format!("{count}; the proxy of {pod} refused it: {why}")),
+        None => (KIND, false, "Pending".into(), count),
+    }
+}
+
+fn of(checked: &Checked, effect: Effect) -> Vec<&Fault> {
+    checked.faults.iter().filter(|fault| fault.effect == effect).collect()
+}
+
+/// True without faults; else False, for the reason of the first and with the messages of all.
+fn verdict(kind: &'static str, reason: &str, message: &str, faults: &[&Fault]) -> Verdict {
+    let Some(first) = faults.first() else { return (kind, true, reason.to_owned(), message.to_owned()) };
+    let messages: Vec<&str> = faults.iter().map(|fault| fault.message.as_str()).collect();
+    (kind, false, first.reason.as_str().to_owned(), messages.join("; "))
+}
+
+fn shorten(mut message: String) -> String {
+    if message.len() > MAX_MESSAGE {
+        let end = (0..=MAX_MESSAGE).rev().find(|at| message.is_char_boundary(*at)).unwrap_or_default();
+        message.truncate(end);
+        message.push('…');
+    }
+    message
+}
+
+#[cfg(test)]
+mod tests;

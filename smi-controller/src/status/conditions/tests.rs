@@ -1,0 +1,62 @@
+use super::*;
+use crate::fault::Reason;
+
+fn checked(generation: i64, faults: Vec<Fault>) -> Checked {
+    Checked { uid: "u".into(), generation, faults }
+}
+
+fn at(second: i64) -> Timestamp {
+    Timestamp::from_second(second).unwrap()
+}
+
+fn effect(programmed: usize, concerned: usize) -> InEffect {
+    InEffect { concerned, programmed, refused: None }
+}
+
+fn read(status: &Status, kind: &str) -> (String, String, String) {
+    let condition = status.condition(kind).unwrap();
+    (condition.status.clone(), condition.reason.clone(), condition.message.clone())
+}
+
+fn text(a: &str, b: &str, c: &str) -> (String, String, String) {
+    (a.into(), b.into(), c.into())
+}
+
+#[test]
+fn programmed_counts_proxies() {
+    let of = |effect| read(&status(&Status::default(), &checked(1, vec![]), &effect, at(1)), "Programmed");
+    assert_eq!(of(effect(3, 3)), text("True", "Programmed", "3/3 proxies"));
+    assert_eq!(of(effect(1, 3)), text("False", "Pending", "1/3 proxies"));
+    assert_eq!(of(effect(0, 0)), text("True", "Unused", "no proxy uses it yet"));
+    let refused = InEffect { refused: Some(("shop/a".into(), "too big".into())), ..effect(2, 3) };
+    assert_eq!(of(refused), text("False", "Refused", "2/3 proxies; the proxy of shop/a refused it: too big"));
+}
+
+#[test]
+fn faults_are_in_the_condition_that_they_concern() {
+    let faults = vec![
+        Fault::excluded(Reason::DuplicateSplit, "older one"),
+        Fault::unresolved(Reason::PortMismatch, "no port 80"),
+        Fault::unresolved(Reason::PortMismatch, "no port 81"),
+        Fault::hint(Reason::NestedSplit, "by the way"),
+    ];
+    let status = status(&Status::default(), &checked(1, faults), &effect(0, 0), at(1));
+    assert_eq!(read(&status, "Accepted"), text("False", "DuplicateSplit", "older one"));
+    assert_eq!(read(&status, "ResolvedRefs"), text("False", "PortMismatch", "no port 80; no port 81"));
+    assert_eq!(read(&status, "Programmed").1, "NotAccepted");
+    let partly = vec![Fault::partly(Reason::InvalidRegex, "bad")];
+    let status = super::status(&Status::default(), &checked(1, partly), &effect(1, 1), at(1));
+    assert_eq!(read(&status, "Accepted").1, "InvalidRegex");
+    assert_eq!(read(&status, "Programmed").0, "True", "what is left of it is in effect");
+}
+
+#[test]
+fn a_condition_keeps_its_time_until_it_turns() {
+    let first = status(&Status::default(), &checked(1, vec![]), &effect(1, 1), at(1));
+    let second = status(&first, &checked(2, vec![]), &effect(0, 1), at(2));
+    let third = status(&second, &checked(2, vec![]), &effect(0, 1), at(3));
+    let time = |status: &Status, kind| status.condition(kind).unwrap().last_transition_time.0;
+    assert_eq!((time(&second, "Accepted"), time(&second, "Programmed")), (at(1), at(2)));
+    assert_eq!(second, third);
+    assert_eq!(second.observed_generation, Some(2));
+}

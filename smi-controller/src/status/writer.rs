@@ -1,0 +1,217 @@
+//! Writing statuses: after a moment, so that what settles at once is written once; and only what differs.
+
+use std::{
+    collections::{BTreeSet, HashMap},
+    sync::Arc,
+    time::Duration,
+};
+
+use futures::StreamExt;
+use isthmus_k8s::status::Status;
+use k8s_openapi::jiff::Timestamp;
+use kube::{
+    Api, Client,
+    api::{ApiResource, DynamicObject, Patch, PatchParams},
+};
+use prometheus::IntCounterVec;
+use serde_json::json;
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+
+use super::{
+    conditions,
+    events::{self, Raised},
+};
+use crate::{
+    compile::Checked,
+    fault::ObjectRef,
+    serve::{Hub, InEffect},
+};
+
+/// How long a change may settle before it is written: most proxies have acknowledged by then.
+const SETTLE: Duration = Duration::from_millis(15);
+/// Pause before an object is looked at again: what couldn't be written, or has faults that may pass.
+const RETRY: Duration = Duration::from_secs(1);
+/// Most writes at a time.
+const CONCURRENT: usize = 8;
+
+/// Writes the status of every SMI object, while this replica holds the lease.
+pub(crate) struct Writer {
+    hub: Arc<Hub>,
+    client: Client,
+    leader: watch::Receiver<bool>,
+    writes: IntCounterVec,
+    known: HashMap<ObjectRef, Known>,
+}
+
+/// What this process has written, or found.
+#[derive(Debug, Clone, Default)]
+struct Known {
+    uid: Arc<str>,
+    status: Status,
+    raised: Raised,
+}
+
+type Job = (ObjectRef, Option<(Checked, InEffect)>);
+
+impl Writer {
+    /// `writes` counts by result.
+    pub(crate) fn new(hub: Arc<Hub>, client: Client, leader: watch::Receiver<bool>, writes: IntCounterVec) -> Self {
+        Self { hub, client, leader, writes, known: HashMap::new() }
+    }
+
+    /// Works until `stop`.
+    pub(crate) async fn run(mut self, stop: CancellationToken) {
+        self.hub.synced().await;
+        let mut leading = false;
+        let mut again = BTreeSet::new();
+        loop {
+            let retry = async {
+                match again.is_empty() {
+                    true => std::future::pending().await,
+                    false => tokio::time::sleep(RETRY).await,
+                }
+            };
+            tokio::select! {
+                () = self.hub.unsettled.notified() => {}
+                () = retry => {}
+                changed = self.leader.changed() => if changed.is_err() { return },
+                () = stop.cancelled() => return,
+            }
+            let leads = *self.leader.borrow_and_update();
+            if leads && !leading {
+                self.hub.with(|registry| registry.unsettle_all());
+            }
+            if !leads {
+                self.known.clear();
+            }
+            leading = leads;
+            if leads {
+                tokio::time::sleep(SETTLE).await;
+            }
+            let mut objects = self.hub.with(|registry| registry.take_unsettled());
+            if !leads {
+                again.clear();
+                continue;
+            }
+            objects.append(&mut again);
+            again = self.write_all(objects).await;
+        }
+    }
+
+    /// Gives those that have to be looked at again.
+    async fn write_all(&mut self, objects: BTreeSet<ObjectRef>) -> BTreeSet<ObjectRef> {
+        let jobs: Vec<Job> = self.hub.with(|registry| {
+            objects
+                .into_iter()
+                .map(|object| {
+                    let state = registry.state_of(&object);
+                    (object, state)
+                })
+                .collect()
+        });
+        let mut work = Vec::new();
+        for (object, state) in jobs {
+            match state {
+                Some((checked, effect)) => {
+                    let known = self.known.get(&object).filter(|known| known.uid == checked.uid).cloned();
+                    work.push(settle(self.client.clone(), object, checked, effect, known));
+                }
+                None => drop(self.known.remove(&object)),
+            }
+        }
+        let mut again = BTreeSet::new();
+        let mut results = futures::stream::iter(work).buffer_unordered(CONCURRENT);
+        while let Some((object, result)) = results.next().await {
+            let outcome = match result {
+                Ok(Settled::Done { known, written, waiting }) => {
+                    if waiting {
+                        again.insert(object.clone());
+                    }
+                    self.known.insert(object, known);
+                    if !written {
+                        continue;
+                    }
+                    "written"
+                }
+                Ok(Settled::Gone) => "gone",
+                Err(error) => {
+                    tracing::warn!(%object, %error, "couldn't write a status: trying again");
+                    again.insert(object);
+                    "failed"
+                }
+            };
+            self.writes.with_label_values(&[outcome]).inc();
+        }
+        again
+    }
+}
+
+enum Settled {
+    /// The status is what it should be. `waiting`: some fault is still in its grace.
+    Done {
+        known: Known,
+        written: bool,
+        waiting: bool,
+    },
+    Gone,
+}
+
+async fn settle(
+    client: Client,
+    object: ObjectRef,
+    checked: Checked,
+    effect: InEffect,
+    known: Option<Known>,
+) -> (ObjectRef, Result<Settled, kube::Error>) {
+    let result = write(&client, &object, &checked, &effect, known).await;
+    (object, result)
+}
+
+async fn write(
+    client: &Client,
+    object: &ObjectRef,
+    checked: &Checked,
+    effect: &InEffect,
+    known: Option<Known>,
+) -> Result<Settled, kube::Error> {
+    let api: Api<DynamicObject> = Api::namespaced_with(client.clone(), &object.name.namespace, &resource(object));
+    let mut known = match known {
+        Some(known) => known,
+        None => {
+            let Some(found) = api.get_opt(&object.name.name).await? else { return Ok(Settled::Gone) };
+            // A status that can't be read is one that has to be written anew.
+            let status = found.data.get("status").and_then(|s| serde_json::from_value(s.clone()).ok());
+            Known { uid: checked.uid.clone(), status: status.unwrap_or_default(), raised: Raised::default() }
+        }
+    };
+    let status = conditions::status(&known.status, checked, effect, Timestamp::now());
+    let differs = status != known.status;
+    if differs {
+        let patch = Patch::Merge(json!({ "status": status }));
+        match api.patch_status(&object.name.name, &PatchParams::default(), &patch).await {
+            Ok(_) => known.status = status,
+            Err(kube::Error::Api(error)) if error.code == 404 => return Ok(Settled::Gone),
+            Err(error) => return Err(error),
+        }
+    }
+    let mut raised = known.raised.clone();
+    let (raise, waiting) = raised.update(&checked.faults, Timestamp::now());
+    for raise in raise {
+        events::publish(client, object, &checked.uid, &raise).await?;
+    }
+    known.raised = raised;
+    Ok(Settled::Done { known, written: differs, waiting })
+}
+
+fn resource(object: &ObjectRef) -> ApiResource {
+    let api_version = object.kind.api_version();
+    let (group, version) = api_version.split_once('/').unwrap_or(("", api_version));
+    ApiResource {
+        group: group.to_owned(),
+        version: version.to_owned(),
+        api_version: api_version.to_owned(),
+        kind: object.kind.as_str().to_owned(),
+        plural: object.kind.plural().to_owned(),
+    }
+}

@@ -1,0 +1,15 @@
+//! The HTTPS server that the API server asks before it stores objects.
+
+mod bundle;
+mod certificate;
+mod review;
+mod server;
+
+pub(crate) use bundle::keep_bundle;
+pub(crate) use certificate::Certificate;
+pub use certificate::CertificateError;
+pub(crate) use review::{Answer, Request};
+pub(crate) use server::{Server, serve};
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,87 @@
+//! Keeping the root in the webhook configurations: without it the API server doesn't trust this server.
+
+use std::time::Duration;
+
+use isthmus_runtime::readiness::Pending;
+use k8s_openapi::{
+    ByteString,
+    api::admissionregistration::v1::{
+        MutatingWebhookConfiguration, ValidatingWebhookConfiguration, WebhookClientConfig,
+    },
+};
+use kube::{Api, Client, api::PostParams};
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+
+use crate::install::{INJECTOR, VALIDATOR};
+
+/// How often the configurations are looked at.
+const PERIOD: Duration = Duration::from_secs(30);
+/// How often, until they are right for the first time.
+const FIRST_PERIOD: Duration = Duration::from_millis(500);
+
+/// Writes the root (PEM) into both configurations while this replica holds the lease. `pending` ends when both are
+/// right, or aren't installed.
+pub(crate) async fn keep_bundle(
+    client: Client,
+    root: String,
+    mut leader: watch::Receiver<bool>,
+    pending: Pending,
+    stop: CancellationToken,
+) {
+    let mut pending = Some(pending);
+    let root = ByteString(root.into_bytes());
+    loop {
+        let leads = *leader.borrow_and_update();
+        match both_right(&client, &root, leads).await {
+            Ok(true) => drop(pending.take()),
+            Ok(false) => {}
+            Err(error) => tracing::warn!(%error, "couldn't write the root into the webhook configurations"),
+        }
+        let period = if pending.is_some() { FIRST_PERIOD } else { PERIOD };
+        tokio::select! {
+            () = tokio::time::sleep(period) => {}
+            changed = leader.changed() => if changed.is_err() { return },
+            () = stop.cancelled() => return,
+        }
+    }
+}
+
+async fn both_right(client: &Client, root: &ByteString, write: bool) -> Result<bool, kube::Error> {
+    let mutating: Api<MutatingWebhookConfiguration> = Api::all(client.clone());
+    let mut right = true;
+    if let Some(mut found) = mutating.get_opt(INJECTOR).await? {
+        let configs = found.webhooks.iter_mut().flatten().map(|webhook| &mut webhook.client_config);
+        if set(configs, root) {
+            right = write;
+            if write {
+                mutating.replace(INJECTOR, &PostParams::default(), &found).await?;
+                tracing::info!(configuration = INJECTOR, "wrote the root");
+            }
+        }
+    }
+    let validating: Api<ValidatingWebhookConfiguration> = Api::all(client.clone());
+    if let Some(mut found) = validating.get_opt(VALIDATOR).await? {
+        let configs = found.webhooks.iter_mut().flatten().map(|webhook| &mut webhook.client_config);
+        if set(configs, root) {
+            right &= write;
+            if write {
+                validating.replace(VALIDATOR, &PostParams::default(), &found).await?;
+                tracing::info!(configuration = VALIDATOR, "wrote the root");
+            }
+        }
+    }
+    Ok(right)
+}
+
+/// Did any differ?
+fn set<'a>(configs: impl Iterator<Item = &'a mut WebhookClientConfig>, root: &ByteString) -> bool {
+    let mut differed = false;
+    for config in configs {
+        if config.ca_bundle.as_ref() != Some(root) {
+            config.ca_bundle = Some(root.clone());
+            differed = true;
+        }
+    }
+    differed
+}

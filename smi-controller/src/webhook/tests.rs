@@ -1,0 +1,128 @@
+//! Reviews over HTTPS, as the API server sends them.
+
+use std::{
+    net::SocketAddr,
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
+
+use http_body_util::{BodyExt, Full};
+use hyper::body::Bytes;
+use hyper_util::rt::TokioIo;
+use isthmus_core::id::TrustDomain;
+use isthmus_identity::{Authority, crypto_provider};
+use prometheus::{IntCounterVec, Opts};
+use serde_json::{Value, json};
+use tokio::net::{TcpListener, TcpStream};
+use tokio_rustls::TlsConnector;
+use tokio_util::sync::CancellationToken;
+
+use super::*;
+use crate::{admission::Validator, config::Config, inject::Injector, testing::object};
+
+const NAME: &str = "isthmus-controller.isthmus-system.svc";
+
+struct Running {
+    addr: SocketAddr,
+    authority: Authority,
+    stop: CancellationToken,
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.stop.cancel();
+    }
+}
+
+async fn start() -> Running {
+    let domain = TrustDomain::new("isthmus.local").unwrap();
+    let authority = Authority::generate(domain.clone(), SystemTime::now(), Duration::from_secs(3600)).unwrap();
+    let certificate = Certificate::new(&authority, &[NAME.to_owned()]).unwrap();
+    let server = Server {
+        injector: Injector::new(&Config::new(domain), "PEM".into()).unwrap(),
+        validator: Validator { cluster_domain: "cluster.local".into() },
+        reviews: IntCounterVec::new(Opts::new("reviews", "Reviews."), &["webhook", "result"]).unwrap(),
+    };
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let addr = listener.local_addr().unwrap();
+    let stop = CancellationToken::new();
+    tokio::spawn(serve(listener, certificate.server_config().unwrap(), Arc::new(server), stop.clone()));
+    Running { addr, authority, stop }
+}
+
+impl Running {
+    async fn connect(&self, name: &'static str) -> std::io::Result<tokio_rustls::client::TlsStream<TcpStream>> {
+        // As the API server does: the root from `caBundle`, and the DNS name of the Service.
+        let mut roots = rustls::RootCertStore::empty();
+        roots.add(self.authority.certificate().clone()).unwrap();
+        let config = rustls::ClientConfig::builder_with_provider(crypto_provider())
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_root_certificates(roots)
+            .with_no_client_auth();
+        let stream = TcpStream::connect(self.addr).await?;
+        TlsConnector::from(Arc::new(config)).connect(name.try_into().unwrap(), stream).await
+    }
+
+    async fn post(&self, path: &str, body: String) -> (u16, Value) {
+        let io = TokioIo::new(self.connect(NAME).await.unwrap());
+        let (mut send, connection) = hyper::client::conn::http1::handshake(io).await.unwrap();
+        tokio::spawn(connection);
+        let request = http::Request::post(path).header("host", NAME).body(Full::<Bytes>::from(body)).unwrap();
+        let response = send.send_request(request).await.unwrap();
+        let status = response.status().as_u16();
+        let body = response.into_body().collect().await.unwrap().to_bytes();
+        (status, serde_json::from_slice(&body).unwrap_or_else(|_| json!(String::from_utf8_lossy(&body))))
+    }
+
+    async fn review(&self, path: &str, kind: Value, object: Value) -> Value {
+        let review = json!({"apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview",
+            "request": {"uid": "u-1", "kind": kind, "operation": "CREATE", "namespace": "shop", "object": object}});
+        let (status, answer) = self.post(path, review.to_string()).await;
+        assert_eq!(
+            (status, &answer["apiVersion"], &answer["kind"]),
+            (200, &json!("admission.k8s.io/v1"), &json!("AdmissionReview"))
+        );
+        assert_eq!(answer["response"]["uid"], "u-1");
+        answer["response"].clone()
+    }
+}
+
+#[tokio::test]
+async fn a_pod_is_patched() {
+    let server = start().await;
+    let pod = json!({"metadata": {"name": "a"}, "spec": {"containers": [{"name": "app", "image": "x"}]}});
+    let response = server.review("/inject", json!({"group": "", "version": "v1", "kind": "Pod"}), pod.clone()).await;
+    assert_eq!((&response["allowed"], &response["patchType"]), (&json!(true), &json!("JSONPatch")));
+    use base64::{Engine, prelude::BASE64_STANDARD};
+    let patch = BASE64_STANDARD.decode(response["patch"].as_str().unwrap()).unwrap();
+    let mut patched = pod;
+    json_patch::patch(&mut patched, &serde_json::from_slice::<json_patch::Patch>(&patch).unwrap()).unwrap();
+    assert_eq!(patched["spec"]["initContainers"][1]["name"], "isthmus-proxy");
+}
+
+#[tokio::test]
+async fn a_bad_object_is_refused_with_field_and_value() {
+    let server = start().await;
+    let split = object("TrafficSplit", "s", json!({"service": "web", "backends": [{"service": "b", "weight": -1}]}));
+    let kind = json!({"group": "split.smi-spec.io", "version": "v1alpha4", "kind": "TrafficSplit"});
+    let response = server.review("/validate", kind, split).await;
+    assert_eq!((&response["allowed"], &response["status"]["code"]), (&json!(false), &json!(422)));
+    assert!(response["status"]["message"].as_str().unwrap().contains("spec.backends[0].weight: -1"));
+}
+
+#[tokio::test]
+async fn what_is_not_a_review_is_answered_as_such() {
+    let server = start().await;
+    assert_eq!(server.post("/validate", "nonsense".into()).await.0, 400);
+    assert_eq!(server.post("/validate", json!({"apiVersion": "admission.k8s.io/v1beta1"}).to_string()).await.0, 400);
+    assert_eq!(server.post("/other", "{}".into()).await.0, 404);
+    assert_eq!(server.post("/validate", "x".repeat(9 << 20)).await.0, 400);
+}
+
+#[tokio::test]
+async fn the_certificate_is_for_the_services_name_only() {
+    let server = start().await;
+    assert!(server.connect(NAME).await.is_ok());
+    assert!(server.connect("example.com").await.is_err());
+}
