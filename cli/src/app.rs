@@ -1,0 +1,168 @@
+//! The sample programs: what the demo, the examples and the conformance scenarios run as workloads.
+//!
+//! They know nothing of the mesh but one header that it adds, [`CLIENT_ID`].
+
+mod client;
+mod conformance;
+mod driver;
+mod server;
+mod shop;
+mod store;
+
+#[cfg(test)]
+mod tests;
+
+use std::{
+    collections::BTreeMap,
+    net::{Ipv4Addr, Ipv6Addr},
+    sync::Arc,
+};
+
+use anyhow::Context;
+use bytes::Bytes;
+use clap::{Args, ValueEnum};
+use http::{Request, Response, StatusCode};
+use http_body_util::Full;
+use isthmus_runtime::{drain::Drain, signals, sockets};
+use serde_json::{Value, json};
+
+/// The header in which the callee's proxy says who is calling.
+const CLIENT_ID: &str = "x-isthmus-client-id";
+/// Connections waiting to be accepted.
+const BACKLOG: i32 = 128;
+
+/// Which program to be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Program {
+    /// The app of the SMI conformance scenarios: /call, /metrics, /echo
+    Echo,
+    /// The shop's front: calls catalog and orders
+    Web,
+    /// The shop's catalog: GET /items says its version and its caller
+    Catalog,
+    /// The shop's orders: POST /orders counts in the store
+    Orders,
+    /// The shop's key-value store: lines over TCP
+    Store,
+    /// Standard input and output as a connection to the port, inside the pod
+    #[value(hide = true)]
+    Pipe,
+}
+
+#[derive(Debug, Clone, Args)]
+pub(crate) struct AppArgs {
+    /// Which program to be
+    #[arg(value_enum, default_value = "echo")]
+    program: Program,
+    /// What it calls itself
+    #[arg(long, env = "SERVICE_NAME", default_value = "Default")]
+    service_name: String,
+    /// Port to listen on [default: 9091; web, catalog and orders 8080; store 6380]
+    #[arg(long, env = "PORT")]
+    port: Option<u16>,
+    /// Version that its answers name
+    #[arg(long, env = "VERSION", default_value = "v1")]
+    version: String,
+    /// Where web finds the catalog
+    #[arg(long, env = "CATALOG_URL", default_value = "http://catalog")]
+    catalog_url: String,
+    /// Where web finds orders
+    #[arg(long, env = "ORDERS_URL", default_value = "http://orders")]
+    orders_url: String,
+    /// Where orders finds the store, host:port
+    #[arg(long, env = "STORE_ADDR", default_value = "store:6380")]
+    store_addr: String,
+}
+
+/// A running HTTP program.
+struct App {
+    args: AppArgs,
+    records: conformance::Records,
+    sessions: driver::Sessions,
+}
+
+/// Runs until a signal ends it.
+pub(crate) async fn run(args: AppArgs) -> anyhow::Result<()> {
+    if args.program == Program::Pipe {
+        return pipe(args.port.unwrap_or(8080)).await;
+    }
+    let shutdown = signals::shutdown_token()?;
+    let port = args.port.unwrap_or(match args.program {
+        Program::Echo => 9091,
+        Program::Store => 6380,
+        _ => 8080,
+    });
+    let listener = sockets::reuseport_listener((Ipv6Addr::UNSPECIFIED, port).into(), BACKLOG)
+        .or_else(|_| sockets::reuseport_listener(([0, 0, 0, 0], port).into(), BACKLOG))
+        .with_context(|| format!("listening on port {port}"))?;
+    let listener = tokio::net::TcpListener::from_std(listener)?;
+    tracing::info!(program = ?args.program, port, version = args.version, "listening");
+    let drain = Drain::new();
+    match args.program {
+        Program::Store => shutdown.run_until_cancelled(store::serve(listener, &drain)).await,
+        _ => shutdown.run_until_cancelled(server::serve(listener, &drain, Arc::new(App::new(args)))).await,
+    };
+    drain.finish(std::time::Duration::from_secs(5)).await;
+    Ok(())
+}
+
+/// What `kubectl port-forward` does, for clients that can only exec.
+async fn pipe(port: u16) -> anyhow::Result<()> {
+    let mut stream = tokio::net::TcpStream::connect((Ipv4Addr::LOCALHOST, port)).await?;
+    stream.set_nodelay(true)?;
+    tokio::io::copy_bidirectional(&mut stream, &mut tokio::io::join(tokio::io::stdin(), tokio::io::stdout())).await?;
+    Ok(())
+}
+
+impl App {
+    fn new(args: AppArgs) -> Self {
+        Self { args, records: conformance::Records::default(), sessions: driver::Sessions::default() }
+    }
+
+    /// Every program's own paths, after those that all have.
+    async fn answer(&self, request: Request<Bytes>) -> Response<Full<Bytes>> {
+        let path = request.uri().path().to_owned();
+        match path.as_str() {
+            "/healthz" => json_answer(StatusCode::OK, &json!({ "ok": true })),
+            "/ask" => driver::ask(&request).await,
+            "/tcp" => driver::tcp(&request).await,
+            "/sessions" => self.sessions.open(&request).await,
+            _ if path.starts_with("/sessions/") => self.sessions.wait(&path).await,
+            "/call" | "/metrics" | "/echo" => conformance::answer(self, &request).await,
+            _ => match self.args.program {
+                Program::Web => shop::web(self, &request).await,
+                Program::Catalog => shop::catalog(self, &request),
+                Program::Orders => shop::orders(self, &request).await,
+                Program::Echo | Program::Store | Program::Pipe => not_found(&path),
+            },
+        }
+    }
+}
+
+/// Who calls, as the proxy says.
+fn caller(request: &Request<Bytes>) -> Option<&str> {
+    request.headers().get(CLIENT_ID)?.to_str().ok()
+}
+
+fn not_found(path: &str) -> Response<Full<Bytes>> {
+    json_answer(StatusCode::NOT_FOUND, &json!({ "error": format!("no {path} here") }))
+}
+
+fn json_answer(status: StatusCode, body: &Value) -> Response<Full<Bytes>> {
+    answer(status, "application/json", format!("{body}\n"))
+}
+
+fn answer(status: StatusCode, content_type: &'static str, body: impl Into<Bytes>) -> Response<Full<Bytes>> {
+    let mut response = Response::new(Full::new(body.into()));
+    *response.status_mut() = status;
+    response.headers_mut().insert(http::header::CONTENT_TYPE, http::HeaderValue::from_static(content_type));
+    response
+}
+
+/// Headers as text; of a repeated one, the last.
+fn header_map(headers: &http::HeaderMap) -> BTreeMap<String, String> {
+    let text = |(name, value): (&http::HeaderName, &http::HeaderValue)| {
+        (name.to_string(), String::from_utf8_lossy(value.as_bytes()).into_owned())
+    };
+    headers.iter().map(text).collect()
+}

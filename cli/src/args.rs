@@ -1,0 +1,119 @@
+//! The command line. Every flag of a role has an environment variable, for pods are configured by those.
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use isthmus_runtime::{
+    build,
+    logging::{self, Format},
+};
+
+use crate::app::AppArgs;
+#[cfg(feature = "local")]
+use crate::local;
+#[cfg(any(feature = "proxy", feature = "controller"))]
+use crate::roles;
+
+/// A service mesh: SMI objects steer and guard real traffic.
+#[derive(Debug, Parser)]
+#[command(name = "isthmus", version = build::VERSION, max_term_width = 100, disable_help_subcommand = true)]
+#[command(after_help = "Begin with `isthmus demo`, or `isthmus up` and kubectl.")]
+pub(crate) struct Cli {
+    #[command(flatten)]
+    pub(crate) log: LogArgs,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Clone, Args)]
+pub(crate) struct LogArgs {
+    /// Log filter: a level, or directives like info,isthmus_proxy=debug
+    #[arg(long = "log", env = "ISTHMUS_LOG", global = true, value_name = "FILTER", value_parser = logging::check, help_heading = "Logging")]
+    filter: Option<String>,
+    /// Log format: text or json [default: json for proxy and controller, else text]
+    #[arg(long = "log-format", env = "ISTHMUS_LOG_FORMAT", global = true, help_heading = "Logging")]
+    format: Option<Format>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Start a cluster on this machine, with the mesh in it
+    #[cfg(feature = "local")]
+    Up(local::up::UpArgs),
+    /// Stop a cluster and remove its state
+    #[cfg(feature = "local")]
+    Down(local::down::DownArgs),
+    /// Show the clusters of this machine
+    #[cfg(feature = "local")]
+    Status(local::status::StatusArgs),
+    /// Show what the mesh does: a sample shop, real requests, a verdict for each promise
+    #[cfg(feature = "local")]
+    Demo(local::demo::DemoArgs),
+    /// Print a shell's completion script
+    Completion {
+        /// The shell
+        shell: clap_complete::Shell,
+    },
+    /// Print the version
+    Version {
+        /// How to print it
+        #[arg(short, long, value_enum, default_value = "table")]
+        output: Output,
+    },
+    /// Role: the control plane
+    #[cfg(feature = "controller")]
+    Controller(Box<roles::controller::ControllerArgs>),
+    /// Role: the sidecar
+    #[cfg(feature = "proxy")]
+    Proxy(Box<roles::proxy::ProxyArgs>),
+    /// Role: the init container that sends a pod's traffic through its sidecar
+    #[cfg(feature = "proxy")]
+    Redirect(roles::redirect::RedirectCli),
+    /// Role: a sample program
+    App(AppArgs),
+}
+
+/// How lists are printed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+pub(crate) enum Output {
+    /// For people
+    #[default]
+    Table,
+    /// For programs
+    Json,
+    /// For both
+    Yaml,
+}
+
+impl LogArgs {
+    /// Sets logging up for people; without a filter of the user's, at this level.
+    pub(crate) fn init(&self, default: &str) -> anyhow::Result<logging::Handle> {
+        self.init_as(Format::Text, default)
+    }
+
+    /// The same for a role whose logs are collected.
+    #[cfg(any(feature = "proxy", feature = "controller"))]
+    pub(crate) fn init_json(&self, default: &str) -> anyhow::Result<logging::Handle> {
+        self.init_as(Format::Json, default)
+    }
+
+    fn init_as(&self, format: Format, default: &str) -> anyhow::Result<logging::Handle> {
+        Ok(logging::init(self.format.unwrap_or(format), self.filter.as_deref().unwrap_or(default))?)
+    }
+}
+
+/// What the command line asks for can't be: exits as a wrong flag does.
+#[derive(Debug, thiserror::Error)]
+#[error(transparent)]
+pub(crate) struct Usage(pub(crate) anyhow::Error);
+
+pub(crate) fn print_version(output: Output) -> anyhow::Result<()> {
+    let (os, arch) = (std::env::consts::OS, std::env::consts::ARCH);
+    match output {
+        Output::Table => println!("{}", build::line()),
+        Output::Json => println!("{}", serde_json::json!({ "version": build::VERSION, "os": os, "arch": arch })),
+        Output::Yaml => println!("version: {}\nos: {os}\narch: {arch}", build::VERSION),
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests;

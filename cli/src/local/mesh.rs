@@ -1,0 +1,146 @@
+//! The mesh in a cluster: its CRDs and its control plane, applied as a user would apply them.
+
+use std::time::Duration;
+
+use anyhow::{Context, bail};
+use k8s_openapi::jiff::Timestamp;
+use k8s_openapi::{
+    api::{
+        apps::v1::Deployment,
+        core::v1::{ContainerStatus, Pod},
+    },
+    apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition,
+};
+use kube::{
+    Api, Client, ResourceExt,
+    api::{DynamicObject, ListParams, LogParams},
+    runtime::{conditions::is_crd_established, wait::await_condition},
+};
+
+use isthmus_proxy::{PROXY_UID, SOCKET_MARK};
+use isthmus_smi_controller::install::{InstallConfig, manifests};
+pub(crate) use isthmus_smi_controller::{NAME as CONTROLLER, SYSTEM_NAMESPACE as NAMESPACE};
+
+use super::apply::Applier;
+
+/// What tells meshes apart.
+#[derive(Debug, Clone)]
+pub(crate) struct MeshName {
+    pub(crate) mesh: String,
+    pub(crate) trust_domain: String,
+}
+
+impl MeshName {
+    /// Of several clusters that were started together, each is a mesh by its own name; a single one has the default.
+    pub(crate) fn of(cluster: &str, several: bool) -> Self {
+        let mesh = if several { cluster } else { "isthmus" };
+        Self { mesh: mesh.to_owned(), trust_domain: format!("{mesh}.local") }
+    }
+}
+
+/// The sidecar's container.
+const SIDECAR: &str = "isthmus-proxy";
+/// How long each part may take to be there.
+const PATIENCE: Duration = Duration::from_secs(30);
+const LOOK_EVERY: Duration = Duration::from_millis(25);
+
+/// Applies the SMI kinds, and waits until the API server serves them.
+pub(crate) async fn install_crds(client: &Client) -> anyhow::Result<()> {
+    let mut applier = Applier::new(client.clone());
+    let crds = isthmus_k8s::crds();
+    for crd in &crds {
+        let object: DynamicObject = serde_json::from_value(serde_json::to_value(crd)?)?;
+        applier.apply(object).await?;
+    }
+    let api: Api<CustomResourceDefinition> = Api::all(client.clone());
+    for crd in &crds {
+        let name = crd.name_any();
+        let waited = tokio::time::timeout(PATIENCE, await_condition(api.clone(), &name, is_crd_established())).await;
+        waited.with_context(|| format!("CRD {name} isn't established"))??;
+    }
+    Ok(())
+}
+
+/// Applies the control plane.
+pub(crate) async fn install_control_plane(client: &Client, name: &MeshName) -> anyhow::Result<()> {
+    let config = InstallConfig {
+        mesh: name.mesh.clone(),
+        trust_domain: name.trust_domain.clone(),
+        // In a user namespace of one user the sidecar can't have its own.
+        proxy_mark: (!isthmus_local_node::user_exists(PROXY_UID)).then_some(SOCKET_MARK),
+        ..InstallConfig::default()
+    };
+    let mut applier = Applier::new(client.clone());
+    for manifest in manifests(&config) {
+        applier.apply(serde_json::from_value(manifest)?).await?;
+    }
+    Ok(())
+}
+
+/// Waits until a controller that was started at `since` or later serves proxies and webhooks. Of a kept cluster the
+/// objects still tell of its earlier life.
+pub(crate) async fn wait_ready(client: &Client, since: Timestamp) -> anyhow::Result<()> {
+    let deployments: Api<Deployment> = Api::namespaced(client.clone(), NAMESPACE);
+    let pods: Api<Pod> = Api::namespaced(client.clone(), NAMESPACE);
+    let ours = ListParams::default().labels(&format!("app.kubernetes.io/name={CONTROLLER}"));
+    let ready = async {
+        loop {
+            await_condition(deployments.clone(), CONTROLLER, |d: Option<&Deployment>| d.is_some_and(is_ready)).await?;
+            if pods.list(&ours).await?.iter().any(|pod| is_ready_since(pod, since)) {
+                return anyhow::Ok(());
+            }
+            tokio::time::sleep(LOOK_EVERY).await;
+        }
+    };
+    match tokio::time::timeout(PATIENCE, ready).await {
+        Ok(done) => done.context("waiting for the controller"),
+        Err(_) => {
+            bail!("the controller isn't ready after {} s: {}", PATIENCE.as_secs(), unready(client, NAMESPACE).await?)
+        }
+    }
+}
+
+/// Are all containers of the pod ready, and were they started at that time or later?
+fn is_ready_since(pod: &Pod, since: Timestamp) -> bool {
+    // Kubernetes tells times in whole seconds.
+    let started =
+        |c: &ContainerStatus| c.state.as_ref()?.running.as_ref()?.started_at.as_ref().map(|t| t.0.as_second());
+    let statuses = pod.status.iter().flat_map(|s| s.container_statuses.iter().flatten());
+    let mut all = statuses.map(|c| c.ready && started(c).is_some_and(|t| t >= since.as_second())).peekable();
+    all.peek().is_some() && all.all(|good| good)
+}
+
+/// What the containers of a namespace that aren't ready are doing, and the last that they have said.
+pub(crate) async fn unready(client: &Client, namespace: &str) -> anyhow::Result<String> {
+    let pods: Api<Pod> = Api::namespaced(client.clone(), namespace);
+    let mut lines = vec![format!("containers of {namespace} that aren't ready:")];
+    for pod in pods.list(&ListParams::default()).await? {
+        let name = pod.name_any();
+        let status = pod.status.unwrap_or_default();
+        let all = [status.init_container_statuses, status.container_statuses].into_iter().flatten().flatten();
+        let completed = |c: &ContainerStatus| {
+            c.state.as_ref().and_then(|s| s.terminated.as_ref()).is_some_and(|t| t.exit_code == 0)
+        };
+        for container in all.filter(|c| !c.ready && !completed(c)) {
+            lines.push(format!("{name}/{}: {}", container.name, serde_json::to_string(&container.state)?));
+            let params = LogParams { container: Some(container.name), tail_lines: Some(5), ..LogParams::default() };
+            // A container that hasn't started has no log.
+            let log = pods.logs(&name, &params).await.unwrap_or_default();
+            lines.extend(log.lines().map(|line| format!("    {line}")));
+        }
+    }
+    Ok(lines.join("\n"))
+}
+
+/// Has every replica that is asked for been ready in the present generation?
+pub(crate) fn is_ready(deployment: &Deployment) -> bool {
+    let wanted = deployment.spec.as_ref().and_then(|s| s.replicas).unwrap_or(1);
+    deployment.status.as_ref().is_some_and(|status| {
+        status.observed_generation >= deployment.metadata.generation && status.ready_replicas.unwrap_or(0) >= wanted
+    })
+}
+
+/// Is the pod in the mesh?
+pub(crate) fn has_sidecar(pod: &Pod) -> bool {
+    pod.spec.as_ref().is_some_and(|s| s.init_containers.iter().flatten().any(|c| c.name == SIDECAR))
+}

@@ -1,0 +1,195 @@
+//! Where clusters keep what outlives a command: one folder each, below the user's state folder.
+//!
+//! `lock` is held by the process that runs the cluster, so whether one runs is never a guess; `record.json` tells its
+//! process id; `cluster.log` is what a detached one printed. The cluster itself keeps its kubeconfig and more there.
+
+use std::{
+    fs::{self, File},
+    io,
+    os::unix::fs::{DirBuilderExt, OpenOptionsExt},
+    path::{Path, PathBuf},
+    thread,
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context, anyhow, bail};
+use nix::{
+    errno::Errno,
+    fcntl::{Flock, FlockArg},
+};
+use serde::{Deserialize, Serialize};
+
+use crate::args::Usage;
+
+/// A process that was killed just now lets go of its lock a moment later.
+const LET_GO_WITHIN: Duration = Duration::from_millis(500);
+const LOOK_EVERY: Duration = Duration::from_millis(20);
+/// And some inits take their time.
+const REAPED_WITHIN: Duration = Duration::from_secs(3);
+
+/// What a cluster's process writes down about itself.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Record {
+    pub(crate) pid: i32,
+    /// Number among the clusters that were started together; decides the addresses.
+    pub(crate) index: u8,
+    /// The Kubernetes API's URL.
+    pub(crate) api: String,
+    /// Is the mesh in it?
+    pub(crate) mesh: bool,
+    /// Was everything ready?
+    pub(crate) ready: bool,
+}
+
+/// The folder of one cluster.
+#[derive(Debug, Clone)]
+pub(crate) struct StateDir {
+    pub(crate) name: String,
+    path: PathBuf,
+}
+
+/// Held for as long as the cluster runs.
+#[derive(Debug)]
+pub(crate) struct Held(#[expect(dead_code, reason = "held for its lock")] Flock<File>);
+
+impl StateDir {
+    /// The folder for a name, whether or not it exists.
+    pub(crate) fn new(name: &str) -> anyhow::Result<Self> {
+        Self::below(&root()?, name)
+    }
+
+    fn below(root: &Path, name: &str) -> anyhow::Result<Self> {
+        let fits = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
+        if name.is_empty() || name.len() > 40 || !name.bytes().all(fits) || name.starts_with('-') || name.ends_with('-')
+        {
+            let fault =
+                anyhow!("cluster name {name:?}: use up to 40 of a-z, 0-9 and -, with a letter or digit at both ends");
+            return Err(Usage(fault).into());
+        }
+        Ok(Self { name: name.to_owned(), path: root.join(name) })
+    }
+
+    /// Every folder there is, by name.
+    pub(crate) fn all() -> anyhow::Result<Vec<Self>> {
+        let root = root()?;
+        let entries = match fs::read_dir(&root) {
+            Ok(entries) => entries,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+            Err(error) => return Err(error).with_context(|| root.display().to_string()),
+        };
+        let mut names: Vec<String> = Vec::new();
+        for entry in entries {
+            let entry = entry?;
+            if entry.file_type()?.is_dir() {
+                names.extend(entry.file_name().into_string());
+            }
+        }
+        names.sort();
+        Ok(names.iter().filter_map(|name| Self::below(&root, name).ok()).collect())
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    pub(crate) fn kubeconfig(&self) -> PathBuf {
+        self.path.join("kubeconfig")
+    }
+
+    pub(crate) fn log(&self) -> PathBuf {
+        self.path.join("cluster.log")
+    }
+
+    /// Makes the folder (for its owner alone) and takes the lock.
+    pub(crate) fn hold(&self) -> anyhow::Result<Held> {
+        fs::DirBuilder::new().recursive(true).mode(0o700).create(&self.path).context("state folder")?;
+        let lock = patiently(LET_GO_WITHIN, || self.try_lock())?;
+        if let Some(lock) = lock {
+            // Its last holder may have been killed just now: what it has left is cleaned up only once it is reaped.
+            let process = self.record().map(|r| PathBuf::from(format!("/proc/{}", r.pid)));
+            let gone = || Ok(process.as_ref().is_none_or(|p| !p.exists()).then_some(()));
+            patiently(REAPED_WITHIN, gone)?;
+            return Ok(Held(lock));
+        }
+        bail!(
+            "cluster {:?} is running already (process {}); `isthmus down --name {0}` stops it, or choose another --name",
+            self.name,
+            self.record().map_or_else(|| "unknown".to_owned(), |r| r.pid.to_string())
+        )
+    }
+
+    /// Does a process hold the cluster?
+    pub(crate) fn is_running(&self) -> anyhow::Result<bool> {
+        Ok(self.path.is_dir() && self.try_lock()?.is_none())
+    }
+
+    fn try_lock(&self) -> anyhow::Result<Option<Flock<File>>> {
+        let path = self.path.join("lock");
+        let file = fs::OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).open(&path);
+        let file = file.with_context(|| path.display().to_string())?;
+        match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
+            Ok(lock) => Ok(Some(lock)),
+            Err((_, Errno::EWOULDBLOCK)) => Ok(None),
+            Err((_, errno)) => Err(errno).with_context(|| path.display().to_string()),
+        }
+    }
+
+    /// What the cluster's process has written, if it is whole.
+    pub(crate) fn record(&self) -> Option<Record> {
+        serde_json::from_str(&fs::read_to_string(self.path.join("record.json")).ok()?).ok()
+    }
+
+    /// Forgets what an earlier process has written.
+    pub(crate) fn forget(&self) -> anyhow::Result<()> {
+        match fs::remove_file(self.path.join("record.json")) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error).context("record.json"),
+            _ => Ok(()),
+        }
+    }
+
+    /// Writes it so that a reader finds the old or the new one.
+    pub(crate) fn write_record(&self, record: &Record) -> anyhow::Result<()> {
+        self.write("record.json", &serde_json::to_string(record)?)
+    }
+
+    fn write(&self, name: &str, text: &str) -> anyhow::Result<()> {
+        let (target, new) = (self.path.join(name), self.path.join(format!(".{name}.new")));
+        let file = fs::OpenOptions::new().create(true).truncate(true).write(true).mode(0o600).open(&new);
+        let written = file.and_then(|mut f| io::Write::write_all(&mut f, text.as_bytes()));
+        written.and_then(|()| fs::rename(&new, &target)).with_context(|| target.display().to_string())
+    }
+
+    /// Removes the folder and what is in it.
+    pub(crate) fn remove(&self) -> anyhow::Result<()> {
+        match fs::remove_dir_all(&self.path) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                Err(error).with_context(|| self.path.display().to_string())
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+/// Asks until there is an answer, or the time is over.
+fn patiently<T>(within: Duration, mut ask: impl FnMut() -> anyhow::Result<Option<T>>) -> anyhow::Result<Option<T>> {
+    let deadline = Instant::now() + within;
+    loop {
+        match ask()? {
+            None if Instant::now() < deadline => thread::sleep(LOOK_EVERY),
+            answer => return Ok(answer),
+        }
+    }
+}
+
+/// `$XDG_STATE_HOME/isthmus`, or its default below the home folder.
+fn root() -> anyhow::Result<PathBuf> {
+    let var = |name| std::env::var_os(name).filter(|v| !v.is_empty()).map(PathBuf::from);
+    let state = var("XDG_STATE_HOME").filter(|p| p.is_absolute());
+    let state = state.or_else(|| Some(var("HOME")?.join(".local/state")));
+    Ok(state
+        .context("neither XDG_STATE_HOME nor HOME is set: set one, to say where clusters keep their state")?
+        .join("isthmus"))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,204 @@
+//! `isthmus up`: clusters on this machine, each with the mesh in it.
+
+mod detach;
+
+use std::{
+    future::Future,
+    path::{Path, PathBuf},
+    process::ExitCode,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use anyhow::Context;
+use clap::Args;
+use futures::future::join_all;
+use isthmus_local::{Cluster, ClusterConfig};
+use isthmus_runtime::signals;
+use k8s_openapi::jiff::Timestamp;
+use tokio_util::sync::CancellationToken;
+
+use super::{
+    images::OwnImages,
+    mesh::{self, MeshName},
+    progress::Progress,
+    state::{Record, StateDir},
+};
+use crate::args::LogArgs;
+
+/// The cluster of those who name none.
+pub(super) const DEFAULT_NAME: &str = "isthmus";
+
+#[derive(Debug, Clone, Args)]
+pub(crate) struct UpArgs {
+    /// Return when everything is ready; the cluster goes on in the background
+    #[arg(short, long)]
+    detach: bool,
+    /// How many clusters; they are called NAME-1, NAME-2 and so on
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..=16))]
+    clusters: u8,
+    /// Keep the cluster's objects in this folder, over restarts (with several clusters, in one folder each below it)
+    #[arg(long, value_name = "DIR")]
+    data_dir: Option<PathBuf>,
+    /// The cluster's name
+    #[arg(long, default_value = DEFAULT_NAME)]
+    name: String,
+    /// A cluster without the mesh
+    #[arg(long)]
+    no_mesh: bool,
+    /// Which of several clusters a detached process is
+    #[arg(long, hide = true)]
+    detached_index: Option<u8>,
+}
+
+/// How long pods may take to end by themselves.
+pub(super) const END_WITHIN: Duration = Duration::from_secs(10);
+
+/// One cluster to start.
+#[derive(Debug, Clone)]
+struct Plan {
+    state: StateDir,
+    /// Decides the addresses, so that clusters started together can be joined later.
+    index: u8,
+    data_dir: Option<PathBuf>,
+    mesh: Option<MeshName>,
+}
+
+pub(crate) fn run(log: &LogArgs, args: UpArgs) -> anyhow::Result<ExitCode> {
+    log.init("warn")?;
+    let plans = plans(&args)?;
+    if args.detach {
+        return detach::run(&args, &plans);
+    }
+    if args.detached_index.is_some() {
+        // Out of the terminal's session: closing it, or Ctrl-C in it, doesn't concern this process.
+        nix::unistd::setsid().context("setsid")?;
+    }
+    on_own_namespaces(async move {
+        let shutdown = signals::shutdown_token()?;
+        let several = plans.len() > 1;
+        let ups = plans.iter().map(async |plan| {
+            let prefix = if several { format!("{}: ", plan.state.name) } else { String::new() };
+            let ended = one(plan, Progress::new(prefix), shutdown.clone()).await;
+            // Together or not at all.
+            shutdown.cancel();
+            ended
+        });
+        join_all(ups).await.into_iter().collect::<anyhow::Result<()>>()?;
+        Ok(ExitCode::SUCCESS)
+    })
+}
+
+fn plans(args: &UpArgs) -> anyhow::Result<Vec<Plan>> {
+    let indices = match args.detached_index {
+        Some(index) => index..index + 1,
+        None => 0..args.clusters,
+    };
+    let several = args.clusters > 1;
+    let plan = |index: u8| {
+        let name = if several { format!("{}-{}", args.name, index + 1) } else { args.name.clone() };
+        let data_dir = args.data_dir.clone().map(|dir| if several { dir.join(&name) } else { dir });
+        let data_dir = data_dir.map(std::path::absolute).transpose()?;
+        Ok(Plan {
+            state: StateDir::new(&name)?,
+            index,
+            data_dir,
+            mesh: (!args.no_mesh).then(|| MeshName::of(&name, several)),
+        })
+    };
+    indices.map(plan).collect()
+}
+
+/// Runs one cluster until the shutdown.
+async fn one(plan: &Plan, progress: Progress, shutdown: CancellationToken) -> anyhow::Result<()> {
+    let _held = plan.state.hold()?;
+    let mut record =
+        Record { pid: pid(), index: plan.index, api: String::new(), mesh: plan.mesh.is_some(), ready: false };
+    plan.state.write_record(&record)?;
+    let begun = Instant::now();
+    progress.head(&format!("Cluster {:?}", plan.state.name));
+    let Some(started) = shutdown.run_until_cancelled(start(plan, &progress)).await else {
+        plan.state.remove()?;
+        return Ok(());
+    };
+    let cluster = match started {
+        Ok(cluster) => cluster,
+        Err(error) => {
+            plan.state.remove()?;
+            return Err(error);
+        }
+    };
+    cluster.api_url().clone_into(&mut record.api);
+    record.ready = true;
+    ready(plan, &progress, begun);
+    plan.state.write_record(&record)?;
+    shutdown.cancelled().await;
+    progress
+        .step("stopping", async {
+            cluster.shutdown(END_WITHIN).await;
+            Ok(())
+        })
+        .await?;
+    plan.state.remove()
+}
+
+/// The cluster, then the mesh in it.
+async fn start(plan: &Plan, progress: &Progress) -> anyhow::Result<Cluster> {
+    let since = Timestamp::now();
+    let config = ClusterConfig {
+        index: plan.index,
+        data_dir: plan.data_dir.clone(),
+        ..config(&plan.state.name, plan.state.path(), progress)?
+    };
+    let cluster = Cluster::start(config).await?;
+    if let Some(name) = &plan.mesh {
+        start_mesh(&cluster, name, since, progress).await?;
+    }
+    Ok(cluster)
+}
+
+/// A cluster with the mesh, for the demo.
+pub(super) async fn start_with_mesh(progress: &Progress, state: &Path) -> anyhow::Result<Cluster> {
+    let since = Timestamp::now();
+    let cluster = Cluster::start(config("demo", state, progress)?).await?;
+    start_mesh(&cluster, &MeshName::of("demo", false), since, progress).await?;
+    Ok(cluster)
+}
+
+fn config(name: &str, state: &Path, progress: &Progress) -> anyhow::Result<ClusterConfig> {
+    let images = Arc::new(OwnImages::new()?);
+    let (helper, steps) = (images.helper(), progress.clone());
+    Ok(ClusterConfig {
+        state_dir: Some(state.to_owned()),
+        progress: Arc::new(move |what, took| steps.done(what, took)),
+        ..ClusterConfig::new(name, images, helper)
+    })
+}
+
+async fn start_mesh(cluster: &Cluster, name: &MeshName, since: Timestamp, progress: &Progress) -> anyhow::Result<()> {
+    let client = cluster.client();
+    progress.step("SMI kinds (CRDs)", mesh::install_crds(&client)).await?;
+    progress.step("control plane applied", mesh::install_control_plane(&client, name)).await?;
+    progress.step("control plane ready", mesh::wait_ready(&client, since)).await
+}
+
+fn ready(plan: &Plan, progress: &Progress, begun: Instant) {
+    progress.say(&format!("\nReady in {:.1} s. Next:\n", begun.elapsed().as_secs_f64()));
+    progress.say(&format!("  export KUBECONFIG={}", plan.state.kubeconfig().display()));
+    progress.say("  kubectl get pods -A");
+    if plan.mesh.is_some() {
+        progress.say("  kubectl apply -f examples/shop");
+    }
+    let name = if plan.state.name == DEFAULT_NAME { String::new() } else { format!(" --name {}", plan.state.name) };
+    progress.say(&format!("  isthmus status\n  isthmus down{name}\n"));
+}
+
+fn pid() -> i32 {
+    nix::unistd::getpid().as_raw()
+}
+
+/// Makes sure of namespaces, which must be done by a process of one thread, then runs `work` on all cores.
+pub(super) fn on_own_namespaces(work: impl Future<Output = anyhow::Result<ExitCode>>) -> anyhow::Result<ExitCode> {
+    isthmus_local_node::enter_user_namespace_if_needed()?;
+    tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(work)
+}

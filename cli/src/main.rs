@@ -1,0 +1,76 @@
+//! The one binary, `isthmus`: commands for people, and each role of the mesh as a subcommand.
+
+mod app;
+mod args;
+mod roles;
+
+use std::process::ExitCode;
+
+use clap::{CommandFactory, Parser};
+
+use args::{Cli, Command};
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+/// `EX_USAGE` of sysexits.h: the command line can't be understood.
+const USAGE: u8 = 64;
+
+fn main() -> ExitCode {
+    // Namespaces are entered by a process of one thread, so before anything else.
+    #[cfg(feature = "local")]
+    if let Some(code) = local::pod_helper() {
+        return code;
+    }
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            // To a closed pipe, as of `isthmus --help | head`, nobody listens.
+            let _ = error.print();
+            return ExitCode::from(if error.use_stderr() { USAGE } else { 0 });
+        }
+    };
+    match run(cli) {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("isthmus: {error:#}");
+            if error.is::<args::Usage>() { ExitCode::from(USAGE) } else { ExitCode::FAILURE }
+        }
+    }
+}
+
+fn run(cli: Cli) -> anyhow::Result<ExitCode> {
+    let done = match cli.command {
+        Command::App(args) => roles::app(&cli.log, args),
+        #[cfg(feature = "proxy")]
+        Command::Proxy(args) => roles::proxy::run(&cli.log, args),
+        #[cfg(feature = "proxy")]
+        Command::Redirect(args) => roles::redirect::run(&cli.log, args),
+        #[cfg(feature = "controller")]
+        Command::Controller(args) => roles::controller::run(&cli.log, args),
+        #[cfg(feature = "local")]
+        Command::Up(args) => return local::up::run(&cli.log, args),
+        #[cfg(feature = "local")]
+        Command::Down(args) => return local::down::run(&args),
+        #[cfg(feature = "local")]
+        Command::Status(args) => return local::status::run(&args),
+        #[cfg(feature = "local")]
+        Command::Demo(args) => return local::demo::run(&cli.log, args),
+        Command::Completion { shell } => {
+            let mut script = Vec::new();
+            clap_complete::generate(shell, &mut Cli::command(), "isthmus", &mut script);
+            // Written at once and by ourselves: the generator panics when the reader (`| head`) has gone.
+            match std::io::Write::write_all(&mut std::io::stdout(), &script) {
+                Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
+                outcome => Ok(outcome?),
+            }
+        }
+        Command::Version { output } => args::print_version(output),
+    };
+    done.map(|()| ExitCode::SUCCESS)
+}
+
+#[cfg(feature = "local")]
+mod local;
+#[cfg(feature = "local")]
+mod output;

@@ -1,0 +1,22 @@
+//! The roles: command line to configuration, a runtime of the right kind, and the library's `run`.
+
+#[cfg(feature = "controller")]
+pub(crate) mod controller;
+#[cfg(feature = "proxy")]
+pub(crate) mod proxy;
+#[cfg(feature = "proxy")]
+pub(crate) mod redirect;
+
+use std::future::Future;
+
+use crate::{app, args::LogArgs};
+
+pub(crate) fn app(log: &LogArgs, args: app::AppArgs) -> anyhow::Result<()> {
+    log.init("info")?;
+    on_one_thread(app::run(args))
+}
+
+/// Runs on a runtime of the calling thread.
+fn on_one_thread(work: impl Future<Output = anyhow::Result<()>>) -> anyhow::Result<()> {
+    tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(work)
+}

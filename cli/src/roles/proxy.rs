@@ -1,0 +1,108 @@
+//! `isthmus proxy`.
+
+use std::{
+    net::{IpAddr, SocketAddr},
+    path::PathBuf,
+    time::Duration,
+};
+
+use clap::Args;
+use isthmus_core::id::{SpiffeId, TrustDomain};
+use isthmus_proxy::{ADMIN_PORT, Config, Error};
+use isthmus_runtime::signals;
+
+use super::on_one_thread;
+use crate::args::{LogArgs, Usage};
+
+#[derive(Debug, Args)]
+pub(crate) struct ProxyArgs {
+    /// Where the controller serves, host:port
+    #[arg(long, env = "ISTHMUS_CONTROL_ADDR")]
+    control_addr: String,
+    /// Identity that the controller must show
+    #[arg(long, env = "ISTHMUS_CONTROLLER_ID", value_parser = spiffe_id)]
+    controller_id: SpiffeId,
+    /// This mesh's trust domain
+    #[arg(long, env = "ISTHMUS_TRUST_DOMAIN", default_value = "isthmus.local", value_parser = TrustDomain::new)]
+    trust_domain: TrustDomain,
+    /// Roots of the trust domain to begin with, PEM
+    #[arg(long, env = "ISTHMUS_TRUST_BUNDLE", hide_env_values = true)]
+    trust_bundle: String,
+    /// This mesh's name
+    #[arg(long, env = "ISTHMUS_MESH", default_value = "isthmus")]
+    mesh: String,
+    /// File with the ServiceAccount token for the audience `isthmus`
+    #[arg(long, env = "ISTHMUS_TOKEN_FILE", default_value = "/var/run/secrets/isthmus/token")]
+    token_file: PathBuf,
+    /// The pod's namespace
+    #[arg(long, env = "POD_NAMESPACE")]
+    namespace: String,
+    /// The pod's name
+    #[arg(long, env = "POD_NAME")]
+    pod: String,
+    /// The pod's addresses
+    #[arg(long = "pod-ip", env = "POD_IP", value_delimiter = ',')]
+    pod_ips: Vec<IpAddr>,
+    /// Where departing connections are taken [default: port 15001 of 127.0.0.1 and ::1]
+    #[arg(long, env = "ISTHMUS_OUTBOUND", value_delimiter = ',')]
+    outbound: Vec<SocketAddr>,
+    /// Where arriving connections are taken [default: port 15006 of 0.0.0.0 and ::]
+    #[arg(long, env = "ISTHMUS_INBOUND", value_delimiter = ',')]
+    inbound: Vec<SocketAddr>,
+    /// Where the admin server listens
+    #[arg(long, env = "ISTHMUS_ADMIN", default_value_t = SocketAddr::from(([0, 0, 0, 0], ADMIN_PORT)))]
+    admin: SocketAddr,
+    /// Worker threads
+    #[arg(long, env = "ISTHMUS_WORKERS", default_value_t = 1)]
+    workers: usize,
+    /// Mark of the proxy's own sockets (see `isthmus redirect --proxy-mark`)
+    #[arg(long, env = "ISTHMUS_PROXY_MARK")]
+    socket_mark: Option<u32>,
+    /// Write no access log
+    #[arg(long, env = "ISTHMUS_NO_ACCESS_LOG")]
+    no_access_log: bool,
+    /// Seconds that requests under way may go on after a signal to end
+    #[arg(long, env = "ISTHMUS_DRAIN_SECONDS", default_value_t = 30)]
+    drain_seconds: u64,
+}
+
+pub(crate) fn run(log: &LogArgs, args: Box<ProxyArgs>) -> anyhow::Result<()> {
+    let handle = log.init_json("info")?;
+    let mut config: Config = (*args).into();
+    config.log_level = Some(handle);
+    on_one_thread(async {
+        let run = isthmus_proxy::run(config, signals::shutdown_token()?).await;
+        run.map_err(|error| match error {
+            Error::InvalidConfig { .. } | Error::InvalidTrustBundle(_) => Usage(error.into()).into(),
+            _ => error.into(),
+        })
+    })
+}
+
+impl From<ProxyArgs> for Config {
+    fn from(args: ProxyArgs) -> Self {
+        let mut config = Self::new(args.control_addr, args.controller_id, args.trust_domain);
+        config.mesh = args.mesh;
+        config.trust_bundle = args.trust_bundle;
+        config.token_file = args.token_file;
+        config.namespace = args.namespace;
+        config.pod = args.pod;
+        config.pod_ips = args.pod_ips;
+        if !args.outbound.is_empty() {
+            config.outbound = args.outbound;
+        }
+        if !args.inbound.is_empty() {
+            config.inbound = args.inbound;
+        }
+        config.admin = Some(args.admin);
+        config.workers = args.workers;
+        config.socket_mark = args.socket_mark;
+        config.access_log = !args.no_access_log;
+        config.drain = Duration::from_secs(args.drain_seconds);
+        config
+    }
+}
+
+fn spiffe_id(text: &str) -> Result<SpiffeId, isthmus_core::id::InvalidId> {
+    text.parse()
+}

@@ -1,0 +1,33 @@
+//! Developer commands: `cargo xtask <command>`.
+
+use clap::{Parser, Subcommand};
+
+mod crds;
+mod proto;
+mod test;
+
+/// Developer commands of the Isthmus repository.
+#[derive(Parser)]
+#[command(name = "cargo xtask")]
+struct Args {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Write the CustomResourceDefinitions again from the types (charts/isthmus-crds).
+    Crds,
+    /// Write the Rust code of the protobuf contracts again (crates/api/src/generated).
+    Proto,
+    /// Run every test, and say at the end which were left out here, and why.
+    Test,
+}
+
+fn main() -> anyhow::Result<()> {
+    match Args::parse().command {
+        Command::Crds => crds::generate(),
+        Command::Proto => proto::generate(),
+        Command::Test => test::run(),
+    }
+}
