@@ -20,7 +20,7 @@ use crate::{
     endpoint::{Alpn, connect},
     exchange::Exchange,
     fault::Fault,
-    hop,
+    forward, hop,
     limits::{COPY_BYTES, DETECT_BYTES, DETECT_SILENCE, HANDSHAKE_TIME, INBOUND_IDLE, REFUSED_SILENCE},
     live::Live,
     metrics::{Direction, Edge},
@@ -212,7 +212,7 @@ async fn handle(arrival: Rc<Arrival>, mut request: Request<Incoming>) -> Respons
         request.headers_mut().insert(hop::CLIENT_ID, id.clone());
     }
     let live = Rc::clone(&arrival.live);
-    serve::forward(worker, arrival.app(), request, exchange, &live).await
+    forward::forward(worker, arrival.app(), request, exchange, &live).await
 }
 
 fn denied(exchange: Rc<Exchange>, code: DenyCode, grpc: bool) -> Response<Body> {

@@ -16,6 +16,7 @@ mod endpoint;
 mod error;
 mod exchange;
 mod fault;
+mod forward;
 #[cfg(fuzzing)]
 pub mod fuzzing;
 mod hop;
@@ -36,6 +37,7 @@ mod spawn;
 mod start;
 mod tcp;
 mod transport;
+mod tunnel;
 mod worker;
 
 pub use config::{ADMIN_PORT, Config, INBOUND_PORT, OUTBOUND_PORT, PROXY_UID, SOCKET_MARK};

@@ -15,7 +15,7 @@ use crate::{
     endpoint::{Alpn, Busy},
     exchange::Exchange,
     fault::Fault,
-    hop,
+    forward, hop,
     limits::{CONNECT_TRIES, DETECT_SILENCE, OUTBOUND_IDLE, REFUSED_SILENCE},
     live::Live,
     metrics::Direction,
@@ -213,5 +213,5 @@ async fn handle(departure: Rc<Departure>, mut request: Request<Incoming>) -> Res
     let _ = exchange.edge.set(Rc::clone(&backend.edge));
     let _ = exchange.backend.set(Rc::clone(&backend));
     let live = Rc::clone(&departure.live);
-    serve::forward(worker, &backend, request, exchange, &live).await
+    forward::forward(worker, &backend, request, exchange, &live).await
 }

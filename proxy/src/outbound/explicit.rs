@@ -19,6 +19,7 @@ use crate::{
     metrics::Direction,
     serve, spawn,
     transport::{Stream, Transport},
+    tunnel,
     worker::Worker,
 };
 
@@ -71,7 +72,7 @@ async fn tunnel(departure: Departure, request: Request<Incoming>) -> Response<Bo
         let mut client = TokioIo::new(client);
         tokio::select! {
             () = departure.live.cut() => {}
-            _ = serve::copy(&mut client, &mut upstream, &inside) => {}
+            _ = tunnel::copy(&mut client, &mut upstream, &inside) => {}
         }
         drop(busy);
     });

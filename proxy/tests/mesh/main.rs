@@ -12,8 +12,11 @@
 
 mod access;
 mod control;
+mod faults;
+mod hostile;
 mod lifecycle;
 mod protocols;
 mod split;
 mod support;
 mod trust;
+mod wire;

@@ -1,0 +1,1 @@
+//! What breaks round a sidecar: endpoints, the controller, the machine.

@@ -1,0 +1,1 @@
+//! Input that is made to harm: refused or bounded, and nobody else pays for it.

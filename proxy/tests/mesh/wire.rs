@@ -1,0 +1,1 @@
+//! What the protocols promise, end to end.
