@@ -1,9 +1,11 @@
 //! The control protocol between proxies and the controller (design §5): its generated types, their conversions
-//! to and from the model, versions, and deltas of endpoints.
+//! to and from the model, versions, deltas, and the server that shares encoded messages.
 
 pub mod decode;
 pub mod delta;
 pub mod encode;
+pub mod frame;
+pub mod server;
 pub mod version;
 
 /// Version 1 of the control protocol, generated from `proto/control.proto` by `cargo xtask proto`.
