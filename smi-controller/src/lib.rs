@@ -9,6 +9,8 @@ mod ca;
 mod compile;
 mod config;
 mod fault;
+#[cfg(fuzzing)]
+pub mod fuzzing;
 mod identity;
 mod index;
 mod inject;

@@ -8,6 +8,8 @@ mod server;
 pub(crate) use bundle::keep_bundle;
 pub(crate) use certificate::Certificate;
 pub use certificate::CertificateError;
+#[cfg(fuzzing)]
+pub(crate) use review::read;
 pub(crate) use review::{Answer, Request};
 pub(crate) use server::{Server, serve};
 
