@@ -5,6 +5,7 @@
 mod client;
 mod conformance;
 mod driver;
+mod load;
 mod server;
 mod shop;
 mod store;
@@ -44,6 +45,8 @@ pub(crate) enum Program {
     Orders,
     /// The shop's key-value store: lines over TCP
     Store,
+    /// Steady load on others, each answer checked
+    Load,
     /// Standard input and output as a connection to the port, inside the pod
     #[value(hide = true)]
     Pipe,
@@ -72,6 +75,8 @@ pub(crate) struct AppArgs {
     /// Where orders finds the store, host:port
     #[arg(long, env = "STORE_ADDR", default_value = "store:6380")]
     store_addr: String,
+    #[command(flatten)]
+    load: load::LoadArgs,
 }
 
 /// A running HTTP program.
@@ -87,6 +92,9 @@ pub(crate) async fn run(args: AppArgs) -> anyhow::Result<()> {
         return pipe(args.port.unwrap_or(8080)).await;
     }
     let shutdown = signals::shutdown_token()?;
+    if args.program == Program::Load {
+        return load::run(&args.load, &host(), &shutdown).await;
+    }
     let port = args.port.unwrap_or(match args.program {
         Program::Echo => 9091,
         Program::Store => 6380,
@@ -128,15 +136,30 @@ impl App {
             "/tcp" => driver::tcp(&request).await,
             "/sessions" => self.sessions.open(&request).await,
             _ if path.starts_with("/sessions/") => self.sessions.wait(&path).await,
+            "/load" => self.loaded(&request, &String::from_utf8_lossy(request.body())),
+            _ if path.starts_with("/load/") => self.loaded(&request, path.trim_start_matches("/load/")),
             "/call" | "/metrics" | "/echo" => conformance::answer(self, &request).await,
             _ => match self.args.program {
                 Program::Web => shop::web(self, &request).await,
                 Program::Catalog => shop::catalog(self, &request),
                 Program::Orders => shop::orders(self, &request).await,
-                Program::Echo | Program::Store | Program::Pipe => not_found(&path),
+                Program::Echo | Program::Store | Program::Load | Program::Pipe => not_found(&path),
             },
         }
     }
+}
+
+impl App {
+    /// What a load asks: who are you, and which request is this the answer to?
+    fn loaded(&self, request: &Request<Bytes>, id: &str) -> Response<Full<Bytes>> {
+        let about = json!({ "id": id, "host": host(), "version": self.args.version, "caller": caller(request) });
+        json_answer(StatusCode::OK, &about)
+    }
+}
+
+/// The pod's name, as Kubernetes tells it to programs.
+fn host() -> String {
+    std::env::var("HOSTNAME").unwrap_or_else(|_| "localhost".to_owned())
 }
 
 /// Who calls, as the proxy says.

@@ -1,6 +1,6 @@
 //! A key-value store over TCP: one command per line, one line in answer.
 //!
-//! `PING`, `GET <key>`, `SET <key> <value>`, `INCR <key>`, `QUIT`.
+//! `PING`, `ECHO <text>`, `GET <key>`, `SET <key> <value>`, `INCR <key>`, `QUIT`.
 
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
@@ -60,6 +60,7 @@ impl Store {
         let mut map = self.0.lock();
         Some(match (command.to_ascii_uppercase().as_str(), key, value) {
             ("PING", None, None) => "PONG".into(),
+            ("ECHO", Some(text), None) => text.to_owned(),
             ("QUIT", None, None) => return None,
             ("GET", Some(key), None) => map.get(key).cloned().unwrap_or_else(|| "NIL".into()),
             ("SET" | "INCR", Some(key), _) if map.len() >= MAX_KEYS && !map.contains_key(key) => "ERR full".into(),
@@ -72,7 +73,7 @@ impl Store {
                 map.insert(key.to_owned(), count.to_string());
                 count.to_string()
             }
-            _ => "ERR use PING, GET <key>, SET <key> <value>, INCR <key> or QUIT".into(),
+            _ => "ERR use PING, ECHO <text>, GET <key>, SET <key> <value>, INCR <key> or QUIT".into(),
         })
     }
 }

@@ -5,13 +5,13 @@ use clap::Parser;
 use super::*;
 
 #[derive(Parser)]
-struct Cli {
+pub(super) struct Cli {
     #[command(flatten)]
-    args: AppArgs,
+    pub(super) args: AppArgs,
 }
 
 /// Serves a program on loopback until the test ends.
-async fn start(words: &[&str]) -> SocketAddr {
+pub(super) async fn start(words: &[&str]) -> SocketAddr {
     let args = Cli::parse_from([&["app"], words].concat()).args;
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let addr = listener.local_addr().unwrap();
@@ -112,8 +112,9 @@ async fn a_held_session_tells_its_end() {
 #[test]
 fn the_store_says_what_it_wants() {
     let store = store::Store::default();
-    let replies = ["INCR n", "INCR n", "GET n", "GET m", "ping", "SET x", ""].map(|l| store.execute(l).unwrap());
-    assert_eq!(replies[..5], ["1", "2", "2", "NIL", "PONG"]);
-    assert!(replies[5..].iter().all(|r| r.starts_with("ERR")));
+    let lines = ["INCR n", "INCR n", "GET n", "GET m", "ping", "echo a", "SET x", ""];
+    let replies = lines.map(|l| store.execute(l).unwrap());
+    assert_eq!(replies[..6], ["1", "2", "2", "NIL", "PONG", "a"]);
+    assert!(replies[6..].iter().all(|r| r.starts_with("ERR")));
     assert_eq!(store.execute("QUIT"), None);
 }
