@@ -16,6 +16,7 @@ use rustls_pki_types::{CertificateDer, CertificateSigningRequestDer, pem::PemObj
 use crate::{
     bundle::{Bundle, pem_certificate},
     leaf,
+    rotation::RootId,
     secret::{SecretKey, SecretText},
     svid::validity,
 };
@@ -105,7 +106,7 @@ impl Authority {
         params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
         params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
         let certificate = params.self_signed(&key).map_err(crypto)?.der().clone();
-        Self::assemble(trust_domain, certificate, key, now)
+        Self::assemble(trust_domain, certificate, key)
     }
 
     /// Takes over a root that somebody else has made. It must be a CA, name its trust domain as its one URI, and be
@@ -116,24 +117,28 @@ impl Authority {
         key: &str,
         now: SystemTime,
     ) -> Result<Self, AuthorityError> {
+        let authority = Self::restore(trust_domain, certificate, key)?;
+        authority.check_time(now)?;
+        Ok(authority)
+    }
+
+    /// The same for a root that was taken over before, and may have expired since: then it signs nothing.
+    pub fn restore(trust_domain: &TrustDomain, certificate: &str, key: &str) -> Result<Self, AuthorityError> {
         let der = CertificateDer::from_pem_slice(certificate.as_bytes()).map_err(|_| {
             AuthorityError::BadCertificate { domain: trust_domain.clone(), fault: "is not a PEM certificate" }
         })?;
         let key = SecretKey(KeyPair::from_pem(key).map_err(|_| AuthorityError::BadKey)?);
-        Self::assemble(trust_domain.clone(), der, key, now)
+        Self::assemble(trust_domain.clone(), der, key)
     }
 
     fn assemble(
         trust_domain: TrustDomain,
         certificate: CertificateDer<'static>,
         key: SecretKey,
-        now: SystemTime,
     ) -> Result<Self, AuthorityError> {
         let valid = check_root(&trust_domain, &certificate, &key)?;
         let issuer = Issuer::from_ca_cert_der(&certificate, key).map_err(crypto)?;
-        let authority = Self { trust_domain, certificate, valid, issuer };
-        authority.check_time(now)?;
-        Ok(authority)
+        Ok(Self { trust_domain, certificate, valid, issuer })
     }
 
     /// Signs a leaf for the public key of a request (PKCS #10, DER), which proves by its signature that the asker has
@@ -180,6 +185,11 @@ impl Authority {
     /// The root certificate.
     pub fn certificate(&self) -> &CertificateDer<'static> {
         &self.certificate
+    }
+
+    /// The name of the root.
+    pub fn root(&self) -> RootId {
+        RootId::of(&self.certificate)
     }
 
     /// The last moment of the root's validity.

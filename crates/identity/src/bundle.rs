@@ -47,6 +47,16 @@ pub enum BadBundle {
     /// Two bundles of one trust domain.
     #[error("two bundles of {0}; merge their roots into one")]
     Duplicate(TrustDomain),
+    /// The sequence is lower than that of the bundle held: it was overtaken.
+    #[error("bundle of {domain} has sequence {given}, but {held} is held; the newer one stays")]
+    Overtaken {
+        /// Whose bundle.
+        domain: TrustDomain,
+        /// The sequence held.
+        held: u64,
+        /// The sequence given.
+        given: u64,
+    },
     /// A root is too long, isn't a certificate, isn't a CA, or names another trust domain.
     #[error("root {index} of {domain} {fault}")]
     Root {

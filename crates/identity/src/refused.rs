@@ -28,7 +28,27 @@ pub enum Refused {
     /// No roots are held for the trust domain that the leaf names.
     #[error("trust domain {0} is not trusted")]
     UnknownDomain(TrustDomain),
-    /// No path leads from the leaf to a root of its own trust domain, at this time and for this purpose.
+    /// The certificate isn't valid yet by this clock.
+    #[error("the certificate of {id} begins {}: set the clocks of both nodes by NTP", apart("ahead of", *begins, *now))]
+    NotYet {
+        /// Who the peer says that it is.
+        id: SpiffeId,
+        /// Its first moment, in Unix seconds.
+        begins: u64,
+        /// This clock, in Unix seconds.
+        now: u64,
+    },
+    /// The certificate is over by this clock.
+    #[error("the certificate of {id} ended {}: the peer couldn't renew it, or one of the two clocks is wrong", apart("before", *now, *ended))]
+    Expired {
+        /// Who the peer says that it is.
+        id: SpiffeId,
+        /// Its last moment, in Unix seconds.
+        ended: u64,
+        /// This clock, in Unix seconds.
+        now: u64,
+    },
+    /// No path leads from the leaf to a root of its own trust domain, for this purpose.
     #[error("the certificate of {id} doesn't stand on a root of its trust domain: {cause}")]
     Chain {
         /// Who the peer says that it is.
@@ -39,6 +59,10 @@ pub enum Refused {
     /// The peer is who it says, but not who was called.
     #[error("the peer is {0}, which is not who was called")]
     Unexpected(SpiffeId),
+}
+
+fn apart(relation: &str, later: u64, earlier: u64) -> String {
+    format!("{} s {relation} this clock", later.saturating_sub(earlier))
 }
 
 impl Refused {

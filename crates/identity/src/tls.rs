@@ -3,6 +3,7 @@
 use std::{
     fmt,
     sync::{Arc, LazyLock},
+    time::SystemTime,
 };
 
 use rustls::{
@@ -24,9 +25,10 @@ use webpki::KeyUsage;
 
 use crate::{
     refused::Refused,
+    rotation::RootId,
     svid::SvidCell,
     trust::TrustStore,
-    verify::{ExpectedPeer, verify},
+    verify::{ExpectedPeer, root_of, verify},
 };
 
 static PROVIDER: LazyLock<Arc<CryptoProvider>> = LazyLock::new(|| {
@@ -78,6 +80,19 @@ impl MeshTls {
     /// The workload's own certificate.
     pub fn svid(&self) -> &Arc<SvidCell> {
         &self.svid
+    }
+
+    /// The published root that the workload's own certificate stands on, and whether it is the one that signs: the first of
+    /// its domain's bundle. `None` without a certificate, and for one that peers with the same roots would refuse.
+    pub fn own_root(&self) -> Option<(RootId, bool)> {
+        let svid = self.svid.get()?;
+        let bundle = self.roots.bundle(svid.id().trust_domain())?;
+        let algorithms = &crypto_provider().signature_verification_algorithms;
+        // Within the leaf's own life: what is asked is who has signed it, not whether this clock is right.
+        let now = SystemTime::now().clamp(svid.not_before(), svid.not_after().max(svid.not_before()));
+        let now = UnixTime::since_unix_epoch(now.duration_since(SystemTime::UNIX_EPOCH).ok()?);
+        let root = root_of(&bundle, algorithms, svid.chain(), now)?;
+        Some((root, bundle.roots.first().map(RootId::of) == Some(root)))
     }
 
     /// For a server that speaks these protocols (ALPN, in its order of preference; a client that offers none of
@@ -254,3 +269,6 @@ impl ClientCertVerifier for Verifier {
         ServerCertVerifier::supported_verify_schemes(self)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -53,6 +53,23 @@ impl TrustStore {
         Ok(())
     }
 
+    /// The same, for bundles that may come late and out of order: none may be older than the one held.
+    pub fn advance(&self, bundles: &[Bundle]) -> Result<(), BadBundle> {
+        let held = self.0.load();
+        for Bundle { trust_domain: domain, sequence: given, .. } in bundles {
+            let held = held.domains.get(domain).map_or(0, |held| held.bundle.sequence);
+            if *given < held {
+                return Err(BadBundle::Overtaken { domain: domain.clone(), held, given: *given });
+            }
+        }
+        self.replace(bundles)
+    }
+
+    /// What is trusted for one domain.
+    pub fn bundle(&self, domain: &TrustDomain) -> Option<Bundle> {
+        self.0.load().domains.get(domain).map(|held| held.bundle.clone())
+    }
+
     /// Are there roots for this domain?
     pub fn trusts(&self, domain: &TrustDomain) -> bool {
         self.0.load().domains.contains_key(domain)
@@ -71,6 +88,11 @@ impl TrustStore {
 }
 
 impl Snapshot {
+    /// One domain alone.
+    pub(crate) fn of(bundle: Bundle, roots: Vec<Root>) -> Self {
+        Self { domains: HashMap::from([(bundle.trust_domain.clone(), Domain { bundle, roots })]) }
+    }
+
     /// The roots of one domain, and only of that one.
     pub(crate) fn roots(&self, domain: &TrustDomain) -> Option<&[Root]> {
         self.domains.get(domain).map(|d| d.roots.as_slice())

@@ -7,7 +7,13 @@ use rustls::crypto::WebPkiSupportedAlgorithms;
 use rustls_pki_types::{CertificateDer, TrustAnchor, UnixTime};
 use webpki::{EndEntityCert, KeyUsage, VerifiedPath};
 
-use crate::{bundle::Root, leaf, refused::Refused, trust::Snapshot};
+use crate::{
+    bundle::{Bundle, Root},
+    leaf,
+    refused::Refused,
+    rotation::RootId,
+    trust::Snapshot,
+};
 
 /// Who a client wants to find at the other end.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -59,8 +65,31 @@ pub(crate) fn verify(
     });
     match path {
         Ok(()) => Ok(id),
+        Err(webpki::Error::CertNotValidYet { time, not_before }) => {
+            Err(Refused::NotYet { id, begins: not_before.as_secs(), now: time.as_secs() })
+        }
+        Err(webpki::Error::CertExpired { time, not_after }) => {
+            Err(Refused::Expired { id, ended: not_after.as_secs(), now: time.as_secs() })
+        }
         Err(cause) => Err(Refused::Chain { id, cause }),
     }
+}
+
+/// The root of its own domain that a leaf stands on at this time; `None` for one that is valid on none.
+pub(crate) fn root_of(
+    bundle: &Bundle,
+    algorithms: &WebPkiSupportedAlgorithms,
+    chain: &[CertificateDer<'_>],
+    now: UnixTime,
+) -> Option<RootId> {
+    let (leaf, intermediates) = chain.split_first()?;
+    let stands = |root: &&CertificateDer<'static>| {
+        let alone = Bundle { roots: vec![(*root).clone()], ..bundle.clone() };
+        let snapshot = alone.check().map(|roots| Snapshot::of(alone, roots));
+        let usage = KeyUsage::client_auth();
+        snapshot.is_ok_and(|alone| verify(&alone, algorithms, leaf, intermediates, usage, now).is_ok())
+    };
+    bundle.roots.iter().find(stands).map(RootId::of)
 }
 
 /// The anchor without a copy of its bytes.

@@ -151,3 +151,15 @@ fn an_svid_needs_the_key_that_it_was_issued_for() {
     let root = authority(now).certificate().clone();
     assert!(matches!(Svid::new(vec![root], &other), Err(BadSvid::Leaf(Refused::LeafIsCa))));
 }
+
+#[test]
+fn a_root_that_has_expired_is_restored_and_signs_nothing() {
+    let now = SystemTime::now();
+    let pem = authority(now - HOUR * 24 * 400).to_pem();
+    let (certificate, key) = (pem.certificate.as_str(), pem.key.expose());
+    assert!(matches!(Authority::from_pem(&domain(), certificate, key, now), Err(AuthorityError::NotValidNow)));
+    let restored = Authority::restore(&domain(), certificate, key).unwrap();
+    let csr = Keypair::generate().unwrap().csr().unwrap();
+    assert!(matches!(restored.issue(&csr, &web(), now, HOUR), Err(AuthorityError::NotValidNow)));
+    assert_eq!(restored.root(), crate::RootId::of(restored.certificate()));
+}

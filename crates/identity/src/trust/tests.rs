@@ -53,3 +53,18 @@ fn a_bundle_reads_back_from_pem() {
     let cut = text.replace("-----END", "-----FIN");
     assert!(Bundle::from_pem(domain("a.test"), &cut, 1).is_err());
 }
+
+#[test]
+fn an_overtaken_bundle_changes_nothing() {
+    let at = |sequence: u64| Bundle { sequence, ..bundle("a.test") };
+    let (first, second, third) = (at(1), at(2), at(2));
+    let store = TrustStore::with(std::slice::from_ref(&second)).unwrap();
+    let error = store.advance(std::slice::from_ref(&first)).unwrap_err();
+    assert_eq!(error, BadBundle::Overtaken { domain: domain("a.test"), held: 2, given: 1 });
+    assert_eq!(store.bundle(&domain("a.test")), Some(second));
+    store.advance(std::slice::from_ref(&third)).unwrap();
+    assert_eq!(store.bundle(&domain("a.test")), Some(third));
+    // Another domain's sequence is another count.
+    store.advance(&[bundle("b.test")]).unwrap();
+    assert_eq!(store.bundle(&domain("a.test")), None);
+}
