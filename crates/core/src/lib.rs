@@ -1,7 +1,7 @@
 //! The model of the mesh and every decision it takes.
 //!
 //! Nothing here does IO, reads a clock or draws randomness: time and chance are arguments. So each rule
-//! (matching, splitting, balancing, authorizing) can be tested by vectors, properties and a simulated clock.
+//! (matching, splitting, balancing, retrying, authorizing) can be tested by vectors, properties and a simulated clock.
 
 pub mod authorize;
 pub mod balance;
@@ -10,4 +10,5 @@ pub mod destination;
 pub mod http_match;
 pub mod id;
 pub mod inbound;
+pub mod retry;
 pub mod split;
