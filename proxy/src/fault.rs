@@ -21,12 +21,18 @@ pub(crate) enum Fault {
     Loop,
     /// The request can't be taken.
     BadRequest,
+    /// The request has more fields than are taken.
+    HeadTooLarge,
+    /// The client stopped sending its request's body.
+    Stalled,
+    /// The endpoint's answer could be read in two ways.
+    BadAnswer,
     /// This proxy has no certificate yet.
     NotReady,
 }
 
 impl Fault {
-    pub(crate) const ALL: [Self; 9] = [
+    pub(crate) const ALL: [Self; 12] = [
         Self::NoEndpoints,
         Self::ConnectFailed,
         Self::ConnectTimeout,
@@ -35,6 +41,9 @@ impl Fault {
         Self::Closed,
         Self::Loop,
         Self::BadRequest,
+        Self::HeadTooLarge,
+        Self::Stalled,
+        Self::BadAnswer,
         Self::NotReady,
     ];
 
@@ -53,6 +62,9 @@ impl Fault {
             Self::Closed => "upstream-closed",
             Self::Loop => "loop",
             Self::BadRequest => "bad-request",
+            Self::HeadTooLarge => "head-too-large",
+            Self::Stalled => "request-stalled",
+            Self::BadAnswer => "upstream-bad-answer",
             Self::NotReady => "not-ready",
         }
     }
@@ -63,9 +75,11 @@ impl Fault {
                 StatusCode::SERVICE_UNAVAILABLE
             }
             Self::ConnectTimeout => StatusCode::GATEWAY_TIMEOUT,
-            Self::Closed => StatusCode::BAD_GATEWAY,
+            Self::Closed | Self::BadAnswer => StatusCode::BAD_GATEWAY,
             Self::Loop => StatusCode::LOOP_DETECTED,
             Self::BadRequest => StatusCode::BAD_REQUEST,
+            Self::HeadTooLarge => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
+            Self::Stalled => StatusCode::REQUEST_TIMEOUT,
         }
     }
 
@@ -82,7 +96,12 @@ impl Fault {
             Self::Closed => "the endpoint closed the connection before it answered",
             Self::Loop => "the request leads back into this proxy",
             Self::BadRequest => {
-                "the proxy can't tell for sure what is asked for: send one host, and a path without dot segments"
+                "the proxy can't tell for sure what is asked for: send one host, one length, and a path without dot segments"
+            }
+            Self::HeadTooLarge => "the request has too many fields: send fewer",
+            Self::Stalled => "the rest of the request's body didn't come in time: send it without long pauses",
+            Self::BadAnswer => {
+                "the endpoint's answer could be read in two ways: it must have one length, and no transfer coding but chunked"
             }
             Self::NotReady => "the proxy has no certificate yet: check that it reaches the controller",
         }

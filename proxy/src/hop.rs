@@ -3,11 +3,13 @@
 use http::{
     HeaderMap, HeaderName, HeaderValue, Request, StatusCode, Version,
     header::{
-        CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, HOST, PROXY_AUTHENTICATE, PROXY_AUTHORIZATION, TE, TRANSFER_ENCODING,
-        UPGRADE,
+        AUTHORIZATION, CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, COOKIE, HOST, PROXY_AUTHENTICATE, PROXY_AUTHORIZATION,
+        SET_COOKIE, TE, TRAILER, TRANSFER_ENCODING, UPGRADE,
     },
 };
 use isthmus_core::{deny::DenyCode, http_match::HttpRequest};
+
+use crate::receive::is_form_of;
 
 /// Tells the callee who calls. Only the callee's own proxy writes it.
 pub(crate) const CLIENT_ID: HeaderName = HeaderName::from_static("x-isthmus-client-id");
@@ -20,11 +22,37 @@ const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
 const PROXY_CONNECTION: HeaderName = HeaderName::from_static("proxy-connection");
 const HTTP2_SETTINGS: HeaderName = HeaderName::from_static("http2-settings");
 
-/// The protocol that an HTTP/1.1 request wants to change to, if it may: every one but h2c, which is between neighbours.
+/// End-to-end fields that `Connection` can't name away (RFC 9110 §7.6.1): what others rely on to know whom a message is for, from
+/// whom it is and where it ends.
+const FIRM: [HeaderName; 6] = [HOST, CONTENT_LENGTH, TRANSFER_ENCODING, AUTHORIZATION, COOKIE, CLIENT_ID];
+/// Fields that mean nothing, or harm, behind a body (RFC 9110 §6.5.1).
+const NO_TRAILERS: [HeaderName; 14] = [
+    AUTHORIZATION,
+    CONNECTION,
+    CONTENT_LENGTH,
+    CONTENT_TYPE,
+    COOKIE,
+    HOST,
+    KEEP_ALIVE,
+    PROXY_AUTHORIZATION,
+    PROXY_CONNECTION,
+    SET_COOKIE,
+    TE,
+    TRAILER,
+    TRANSFER_ENCODING,
+    UPGRADE,
+];
+
+/// The protocol that an HTTP/1.1 request wants to change to, if it may: every one but HTTP itself, for on an h2c connection nothing
+/// would be judged by request any more.
 pub(crate) fn upgrade_of(headers: &HeaderMap) -> Option<HeaderValue> {
     let wanted = headers.get(UPGRADE)?;
     let asked = names(headers, CONNECTION).any(|n| n.eq_ignore_ascii_case(b"upgrade"));
-    (asked && !wanted.as_bytes().eq_ignore_ascii_case(b"h2c")).then(|| wanted.clone())
+    let http = |protocol: &[u8]| {
+        let name = protocol.split(|b| *b == b'/').next().unwrap_or_default().trim_ascii();
+        [&b"h2c"[..], b"h2", b"http"].iter().any(|own| name.eq_ignore_ascii_case(own))
+    };
+    (asked && !several(headers, UPGRADE) && !wanted.as_bytes().split(|b| *b == b',').any(http)).then(|| wanted.clone())
 }
 
 /// Takes away what was meant for this hop alone. `upgrade` is put back: it is passed on.
@@ -32,9 +60,9 @@ pub(crate) fn strip(headers: &mut HeaderMap, upgrade: Option<HeaderValue>) {
     // Most messages have none of these: look before the (costlier) removals.
     if headers.contains_key(CONNECTION) {
         let named: Vec<HeaderName> =
-            names(headers, CONNECTION).filter_map(|n| HeaderName::from_bytes(n).ok()).filter(|n| *n != HOST).collect();
+            names(headers, CONNECTION).filter_map(|n| HeaderName::from_bytes(n).ok()).collect();
         for name in named {
-            if name != TE {
+            if name != TE && !FIRM.contains(&name) {
                 headers.remove(name);
             }
         }
@@ -47,13 +75,51 @@ pub(crate) fn strip(headers: &mut HeaderMap, upgrade: Option<HeaderValue>) {
     for name in [KEEP_ALIVE, PROXY_CONNECTION, UPGRADE, HTTP2_SETTINGS, PROXY_AUTHENTICATE] {
         headers.remove(name);
     }
-    if headers.contains_key(TE) && !names(headers, TE).any(|n| n.eq_ignore_ascii_case(b"trailers")) {
+    if headers.contains_key(TE) {
+        let trailers = names(headers, TE).any(|n| n.eq_ignore_ascii_case(b"trailers"));
         headers.remove(TE);
+        if trailers {
+            headers.insert(TE, HeaderValue::from_static("trailers"));
+        }
     }
     if let Some(protocol) = upgrade {
         headers.insert(UPGRADE, protocol);
         headers.insert(CONNECTION, HeaderValue::from_static("upgrade"));
     }
+}
+
+/// Takes away what trailers can't say: framing, routing, credentials, and who the client is.
+pub(crate) fn strip_trailers(trailers: &mut HeaderMap) {
+    let unfit = |name: &HeaderName| NO_TRAILERS.contains(name) || is_form_of(name, &CLIENT_ID);
+    let found: Vec<HeaderName> = trailers.keys().filter(|name| unfit(name)).cloned().collect();
+    for name in found {
+        trailers.remove(name);
+    }
+}
+
+/// Can an endpoint's answer be read in one way only? Not if it changes the protocol though nobody asked, has a coding other than
+/// chunked, which would be lost on the way, or lengths that differ. Equal lengths become one.
+pub(crate) fn is_sound_answer<B>(answer: &mut http::Response<B>, upgrade_asked: bool) -> bool {
+    if answer.status() == StatusCode::SWITCHING_PROTOCOLS && !upgrade_asked {
+        return false;
+    }
+    let headers = answer.headers_mut();
+    let coded = |v: &HeaderValue| !v.as_bytes().eq_ignore_ascii_case(b"chunked");
+    if several(headers, TRANSFER_ENCODING) || headers.get(TRANSFER_ENCODING).is_some_and(coded) {
+        return false;
+    }
+    if !headers.contains_key(CONTENT_LENGTH) {
+        return true;
+    }
+    let length = {
+        let mut lengths = names(headers, CONTENT_LENGTH);
+        let first = lengths.next().filter(|l| !l.is_empty() && l.iter().all(u8::is_ascii_digit));
+        let first = first.filter(|first| lengths.all(|length| length == *first));
+        first.and_then(|first| HeaderValue::from_bytes(first).ok())
+    };
+    let Some(length) = length else { return false };
+    headers.insert(CONTENT_LENGTH, length);
+    true
 }
 
 /// What only a proxy needs to see, in explicit mode.
@@ -77,14 +143,9 @@ pub(crate) fn as_matched<B>(request: &Request<B>) -> HttpRequest<'_> {
     }
 }
 
-/// Could the callee read the request otherwise than this proxy has? So it could with several hosts, and with a transfer coding
-/// other than chunked, which would be lost on the way.
-pub(crate) fn is_equivocal<B>(request: &Request<B>) -> bool {
-    let headers = request.headers();
-    let coded = |v: &HeaderValue| !v.as_bytes().eq_ignore_ascii_case(b"chunked");
-    headers.get_all(HOST).iter().nth(1).is_some()
-        || headers.get_all(TRANSFER_ENCODING).iter().nth(1).is_some()
-        || headers.get(TRANSFER_ENCODING).is_some_and(coded)
+/// Is there more than one line of this field?
+pub(crate) fn several(headers: &HeaderMap, name: HeaderName) -> bool {
+    headers.get_all(name).iter().nth(1).is_some()
 }
 
 /// Makes the request fit the connection that it goes out on. HTTP/1 gets origin-form and a `Host` that is the target's

@@ -7,6 +7,7 @@ use hyper::body::Incoming;
 use isthmus_core::{
     authorize::{Allowed, Asked, Peer, authorize, could_be_allowed},
     deny::DenyCode,
+    http_match::HttpRequest,
     id::SpiffeId,
 };
 use tokio_rustls::{TlsAcceptor, TlsStream};
@@ -25,6 +26,7 @@ use crate::{
     live::Live,
     metrics::{Direction, Edge},
     path,
+    receive::receive,
     route::BackendState,
     serve, tcp,
     transport::{Stream, Transport},
@@ -195,12 +197,11 @@ async fn handle(arrival: Rc<Arrival>, mut request: Request<Incoming>) -> Respons
         &request,
     ));
     let _ = exchange.edge.set(Rc::clone(&arrival.edge));
-    request.headers_mut().remove(hop::CLIENT_ID);
     let grpc = hop::is_grpc(request.headers());
-    if hop::is_equivocal(&request) || path::is_ambiguous(request.uri().path()) {
-        return serve::fault(worker, exchange, Fault::BadRequest, grpc);
+    if let Err(fault) = receive(&mut request, Direction::Inbound) {
+        return serve::fault(worker, exchange, fault, grpc);
     }
-    match arrival.allow(Asked::Http(hop::as_matched(&request))) {
+    match arrival.allow_request(hop::as_matched(&request)) {
         Ok(audited) => exchange.denied.set(audited),
         Err(code) => {
             worker.metrics.denied_http.count(code);
@@ -257,6 +258,14 @@ impl Arrival {
             self.worker.metrics.audited.count(code);
         }
         Ok(audited)
+    }
+
+    /// The decision on a request: every way to read its path must be allowed.
+    fn allow_request(&self, request: HttpRequest<'_>) -> Result<Option<DenyCode>, DenyCode> {
+        let audited = self.allow(Asked::Http(request))?;
+        let Some(path) = path::loosest(request.path) else { return Ok(audited) };
+        let loose = Asked::Http(HttpRequest { path: &path, ..request });
+        if audited.is_some() { Ok(audited) } else { self.allow(loose) }
     }
 
     /// The application, once something of it was allowed.

@@ -29,6 +29,7 @@ mod outbound;
 mod path;
 mod pool;
 mod reach;
+mod receive;
 pub mod redirect;
 mod route;
 mod serve;

@@ -19,6 +19,7 @@ use crate::{
     limits::{CONNECT_TRIES, DETECT_SILENCE, OUTBOUND_IDLE, REFUSED_SILENCE},
     live::Live,
     metrics::Direction,
+    receive::receive,
     route::{BackendState, Destination},
     serve, tcp,
     transport::{Stream, Transport},
@@ -198,9 +199,8 @@ async fn handle(departure: Rc<Departure>, mut request: Request<Incoming>) -> Res
     let worker = &departure.worker;
     let log = worker.config.access_log;
     let exchange = Rc::new(Exchange::new(Direction::Outbound, log, departure.client, None, &request));
-    request.headers_mut().remove(hop::CLIENT_ID);
-    if hop::is_equivocal(&request) {
-        return serve::fault(worker, exchange, Fault::BadRequest, hop::is_grpc(request.headers()));
+    if let Err(fault) = receive(&mut request, Direction::Outbound) {
+        return serve::fault(worker, exchange, fault, hop::is_grpc(request.headers()));
     }
     let matched = hop::as_matched(&request);
     let backend = match departure.destination.route().and_then(|route| route.backend_for(matched)) {

@@ -81,19 +81,65 @@ fn own_answers_speak_grpc_where_they_must() {
 }
 
 #[test]
-fn what_could_be_framed_in_two_ways_is_seen() {
-    let equivocal = |fields: &[(&'static str, &'static str)]| {
-        let mut request = Request::post("/").body(()).unwrap();
-        for (name, value) in fields {
-            request.headers_mut().append(HeaderName::from_static(name), HeaderValue::from_static(value));
-        }
-        is_equivocal(&request)
-    };
-    assert!(!equivocal(&[("host", "a"), ("transfer-encoding", "Chunked")]));
-    assert!(equivocal(&[("host", "a"), ("host", "a")]));
-    assert!(equivocal(&[("transfer-encoding", "gzip, chunked")]));
-    assert!(equivocal(&[("transfer-encoding", "chunked"), ("transfer-encoding", "chunked")]));
+fn a_length_beside_chunks_is_taken_away() {
     let mut both = headers(&[("transfer-encoding", "chunked"), ("content-length", "3")]);
     strip(&mut both, None);
     assert!(both.is_empty());
+}
+
+#[test]
+fn http_cannot_be_upgraded_to_among_others() {
+    for protocols in ["h2c, websocket", "websocket,h2c", "HTTP/2.0", "websocket, H2", "http/1.1"] {
+        let map = headers(&[("connection", "upgrade"), ("upgrade", protocols)]);
+        assert_eq!(upgrade_of(&map), None, "{protocols}");
+    }
+    let mut two = headers(&[("connection", "upgrade"), ("upgrade", "websocket")]);
+    two.append(UPGRADE, HeaderValue::from_static("h2c"));
+    assert_eq!(upgrade_of(&two), None);
+}
+
+#[test]
+fn trailers_frame_route_and_claim_nothing() {
+    let mut map = headers(&[
+        ("grpc-status", "0"),
+        ("x-sum", "1"),
+        ("content-length", "3"),
+        ("transfer-encoding", "chunked"),
+        ("host", "a"),
+        ("authorization", "b"),
+        ("connection", "x-sum"),
+        ("x-isthmus-client-id", "c"),
+        ("x_isthmus_client_id", "c"),
+    ]);
+    strip_trailers(&mut map);
+    assert_eq!(map, headers(&[("grpc-status", "0"), ("x-sum", "1")]));
+}
+
+#[test]
+fn answers_that_could_be_read_in_two_ways_are_unsound() {
+    let answer = |status: u16, fields: &[(&'static str, &'static str)]| {
+        let mut answer = http::Response::builder().status(status).body(()).unwrap();
+        for (name, value) in fields {
+            answer.headers_mut().append(HeaderName::from_static(name), HeaderValue::from_static(value));
+        }
+        answer
+    };
+    for fields in [
+        &[("content-length", "1"), ("content-length", "2")][..],
+        &[("content-length", "1, 2")],
+        &[("content-length", "+1")],
+        &[("content-length", "")],
+        &[("transfer-encoding", "gzip, chunked")],
+        &[("transfer-encoding", "chunked"), ("transfer-encoding", "chunked")],
+    ] {
+        assert!(!is_sound_answer(&mut answer(200, fields), false), "{fields:?}");
+    }
+    for fields in [&[("content-length", "1"), ("content-length", "1")][..], &[("content-length", "1, 1")]] {
+        let mut answer = answer(200, fields);
+        assert!(is_sound_answer(&mut answer, false));
+        assert_eq!(answer.headers().get_all(CONTENT_LENGTH).iter().collect::<Vec<_>>(), ["1"], "{fields:?}");
+    }
+    assert!(is_sound_answer(&mut answer(200, &[("transfer-encoding", "Chunked")]), false));
+    assert!(!is_sound_answer(&mut answer(101, &[]), false));
+    assert!(is_sound_answer(&mut answer(101, &[]), true));
 }

@@ -17,6 +17,7 @@ use crate::{
     limits::OUTBOUND_IDLE,
     live::Live,
     metrics::Direction,
+    receive::authority::is_sound,
     serve, spawn,
     transport::{Stream, Transport},
     tunnel,
@@ -79,9 +80,9 @@ async fn tunnel(departure: Departure, request: Request<Incoming>) -> Response<Bo
     serve::answer(Response::builder(), "", exchange)
 }
 
-/// Where a request to the explicit proxy goes. A request without an authority is for nobody.
+/// Where a request to the explicit proxy goes. A request without an authority is for nobody, nor is one with user information.
 fn key_of(uri: &Uri, method: &Method) -> Option<DestinationKey> {
-    let authority = uri.authority()?;
+    let authority = uri.authority().filter(|a| is_sound(a.as_str().as_bytes()))?;
     let default = if method == Method::CONNECT || uri.scheme_str() == Some("https") { None } else { Some(80) };
     let port = authority.port_u16().or(default)?;
     let host = authority.host().trim_start_matches('[').trim_end_matches(']');
