@@ -10,39 +10,70 @@ use bytes::Bytes;
 use http_body::{Body as HttpBody, Frame, SizeHint};
 use hyper::body::Incoming;
 
-use crate::{exchange::Exchange, pool::Lease};
+use crate::{
+    exchange::Exchange,
+    expect::{Hold, Verdict},
+    pool::Lease,
+};
+
+/// Why a request's body ended before its time.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Unfinished {
+    /// The client's side failed.
+    #[error("the client's side: {0}")]
+    Client(#[source] hyper::Error),
+    /// The endpoint has answered without asking for it.
+    #[error("the endpoint answered without the body that was to wait for its 100 Continue")]
+    Unasked,
+}
 
 /// A request's body on its way to an endpoint.
 pub(crate) struct RequestBody {
-    inner: Incoming,
+    /// `None` once it was given up.
+    inner: Option<Incoming>,
+    hold: Option<Hold>,
     exchange: Rc<Exchange>,
 }
 
 impl RequestBody {
     pub(crate) fn new(inner: Incoming, exchange: Rc<Exchange>) -> Self {
         exchange.request_done.set(inner.is_end_stream());
-        Self { inner, exchange }
+        let hold = exchange.expectation.clone().map(Hold::new);
+        Self { inner: Some(inner), hold, exchange }
     }
 }
 
 impl HttpBody for RequestBody {
     type Data = Bytes;
-    type Error = hyper::Error;
+    type Error = Unfinished;
 
-    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
-        let frame = ready!(Pin::new(&mut self.inner).poll_frame(cx));
-        if let Some(Ok(frame)) = &frame {
-            count(&self.exchange.received, frame);
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Unfinished>>> {
+        let this = &mut *self;
+        if let Some(hold) = &mut this.hold {
+            match ready!(hold.poll(cx)) {
+                Verdict::Send => this.hold = None,
+                // The client's connection mustn't wait for a body that nobody will read.
+                Verdict::Drop => {
+                    this.inner = None;
+                    return Poll::Pending;
+                }
+                Verdict::End => return Poll::Ready(Some(Err(Unfinished::Unasked))),
+            }
         }
-        Poll::Ready(frame)
+        let Some(inner) = &mut this.inner else { return Poll::Ready(None) };
+        let frame = ready!(Pin::new(inner).poll_frame(cx));
+        if let Some(Ok(frame)) = &frame {
+            count(&this.exchange.received, frame);
+        }
+        Poll::Ready(frame.map(|f| f.map_err(Unfinished::Client)))
     }
 
     fn is_end_stream(&self) -> bool {
-        self.inner.is_end_stream()
+        self.inner.as_ref().is_some_and(HttpBody::is_end_stream)
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.inner.size_hint()
+        self.inner.as_ref().map_or_else(SizeHint::default, HttpBody::size_hint)
     }
 }
 
@@ -85,7 +116,23 @@ impl Body {
     fn finish(&mut self) {
         if let (Some(lease), Some(exchange)) = (self.lease.take(), self.exchange.take()) {
             lease.done(exchange.request_done.get());
+            over(&exchange);
         }
+    }
+}
+
+impl Drop for Body {
+    fn drop(&mut self) {
+        if let Some(exchange) = &self.exchange {
+            over(exchange);
+        }
+    }
+}
+
+/// Nothing more comes of the answer: a request body that it didn't ask for can end.
+fn over(exchange: &Exchange) {
+    if let Some(expectation) = &exchange.expectation {
+        expectation.over();
     }
 }
 

@@ -11,6 +11,7 @@ use http::{Method, uri::PathAndQuery};
 use isthmus_core::{deny::DenyCode, id::SpiffeId};
 
 use crate::{
+    expect::Expectation,
     fault::Fault,
     metrics::{Direction, Edge},
     route::BackendState,
@@ -37,6 +38,8 @@ pub(crate) struct Exchange {
     pub(crate) sent: Cell<u64>,
     /// The whole request body has been passed on.
     pub(crate) request_done: Cell<bool>,
+    /// The body waits for the endpoint's `100 Continue`.
+    pub(crate) expectation: Option<Expectation>,
 }
 
 impl Exchange {
@@ -50,6 +53,7 @@ impl Exchange {
     ) -> Self {
         let mut exchange = Self::tcp(direction, log, client, peer);
         exchange.method = Some(request.method().clone());
+        exchange.expectation = request.extensions().get().cloned();
         exchange.target = request.uri().path_and_query().cloned();
         exchange
     }
@@ -73,6 +77,7 @@ impl Exchange {
             received: Cell::new(0),
             sent: Cell::new(0),
             request_done: Cell::new(false),
+            expectation: None,
         }
     }
 

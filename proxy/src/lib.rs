@@ -15,12 +15,14 @@ mod detect;
 mod endpoint;
 mod error;
 mod exchange;
+mod expect;
 mod fault;
 mod forward;
 #[cfg(fuzzing)]
 pub mod fuzzing;
 mod hop;
 mod inbound;
+mod interim;
 pub mod limits;
 mod live;
 mod metrics;

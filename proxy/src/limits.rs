@@ -26,6 +26,8 @@ pub const INBOUND_IDLE: Duration = Duration::from_secs(120);
 pub const OUTBOUND_IDLE: Duration = Duration::from_secs(3600);
 /// Time to connect to an endpoint, handshakes included.
 pub const CONNECT_TIME: Duration = Duration::from_secs(5);
+/// How long a body with `Expect: 100-continue` waits for the endpoint to ask for it; then it is sent all the same.
+pub const EXPECT_TIME: Duration = Duration::from_secs(1);
 /// Endpoints that one request tries while connecting fails.
 pub const CONNECT_TRIES: usize = 3;
 /// Time that a peer has for its TLS handshake.

@@ -2,7 +2,7 @@
 
 use std::{convert::Infallible, future::Future, pin::pin, rc::Rc, time::Duration};
 
-use http::{Request, Response};
+use http::{HeaderValue, Request, Response, Version, header::CONNECTION};
 use hyper::{
     body::Incoming,
     server::conn::{http1, http2},
@@ -13,8 +13,10 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use crate::{
     body::Body,
     exchange::Exchange,
+    expect::Expectation,
     fault::Fault,
     hop,
+    interim::{Interim, InterimIo},
     limits::{CLIENT_STREAMS, CONNECTION_WINDOW, HEAD_BYTES, HEADER_FIELDS, STREAM_WINDOW},
     live::{Live, Order},
     spawn::Local,
@@ -32,12 +34,12 @@ pub(crate) async fn http<F>(
 ) where
     F: Future<Output = Response<Body>> + 'static,
 {
-    let service = service_fn(|request| {
-        let answer = handle(request);
-        async move { Ok::<_, Infallible>(answer.await) }
-    });
     let io = TokioIo::new(stream);
     let result = if h2 {
+        let service = service_fn(|request| {
+            let answer = handle(request);
+            async move { Ok::<_, Infallible>(answer.await) }
+        });
         let connection = http2::Builder::new(Local)
             .timer(TokioTimer::new())
             .max_concurrent_streams(CLIENT_STREAMS)
@@ -60,6 +62,24 @@ pub(crate) async fn http<F>(
             }
         }
     } else {
+        let interim = Interim::default();
+        let io = InterimIo::new(io, interim.clone());
+        let service = service_fn(move |mut request: Request<Incoming>| {
+            let interim = interim.clone();
+            let expectation = Expectation::of(&mut request);
+            // HTTP/1.0 knows no interim answers (RFC 9110 §15.2).
+            if request.version() == Version::HTTP_11 {
+                interim.listen(&mut request, expectation.clone());
+            }
+            let answer = handle(request);
+            async move {
+                let mut answer = interim.while_awaiting(answer).await;
+                if expectation.is_some_and(|e| e.answered(answer.status())) {
+                    answer.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+                }
+                Ok::<_, Infallible>(answer)
+            }
+        });
         let connection = http1::Builder::new()
             .timer(TokioTimer::new())
             .header_read_timeout(idle)

@@ -25,14 +25,14 @@ use crate::support::{
 const VIP: (&str, u16) = ("10.43.7.7", 80);
 
 /// A caller and a callee whose Service is the n-th port of these.
-struct Pair {
-    script: Script,
-    caller: Pod,
-    callee: Pod,
+pub struct Pair {
+    pub script: Script,
+    pub caller: Pod,
+    pub callee: Pod,
 }
 
 impl Pair {
-    async fn start(port: u16) -> Self {
+    pub async fn start(port: u16) -> Self {
         let script = Script::start().await;
         script.set_policy("callee", allow(&[&id("caller")]));
         script.set_policy("caller", allow(&[]));
@@ -44,7 +44,7 @@ impl Pair {
         Self { script, caller, callee }
     }
 
-    async fn http() -> Self {
+    pub async fn http() -> Self {
         let pair = Self::start(8080).await;
         app::http((pair.callee.app, 8080).into(), "app").await;
         pair
