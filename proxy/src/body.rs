@@ -13,6 +13,7 @@ use hyper::body::Incoming;
 use crate::{
     exchange::Exchange,
     expect::{Hold, Verdict},
+    hop,
     pool::Lease,
 };
 
@@ -61,7 +62,7 @@ impl HttpBody for RequestBody {
             }
         }
         let Some(inner) = &mut this.inner else { return Poll::Ready(None) };
-        let frame = ready!(Pin::new(inner).poll_frame(cx));
+        let frame = ready!(Pin::new(inner).poll_frame(cx).map_ok(hop::clean));
         if let Some(Ok(frame)) = &frame {
             count(&this.exchange.received, frame);
         }
@@ -143,7 +144,7 @@ impl HttpBody for Body {
     fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
         let this = &mut *self;
         let frame = match &mut this.kind {
-            Kind::Upstream(inner) => ready!(Pin::new(inner).poll_frame(cx)),
+            Kind::Upstream(inner) => ready!(Pin::new(inner).poll_frame(cx).map_ok(hop::clean)),
             Kind::Own(text) => text.take().map(|t| Ok(Frame::data(t))),
         };
         match &frame {

@@ -31,10 +31,9 @@ pub(crate) async fn forward(
 ) -> Response<Body> {
     let grpc = hop::is_grpc(request.headers());
     let h2 = request.version() == http::Version::HTTP_2;
-    let upgrade = if h2 { None } else { hop::upgrade_of(request.headers()) };
+    let upgrade = !h2 && hop::upgrade_of(request.headers()).is_some();
     let connect = request.method() == http::Method::CONNECT;
-    let client = (upgrade.is_some() || (connect && !h2)).then(|| hyper::upgrade::on(&mut request));
-    hop::strip(request.headers_mut(), upgrade);
+    let client = (upgrade || (connect && !h2)).then(|| hyper::upgrade::on(&mut request));
     if hop::fit(&mut request).is_err() {
         return fault(worker, exchange, Fault::BadRequest, grpc);
     }
@@ -57,7 +56,11 @@ pub(crate) async fn forward(
             }
         };
         match lease.send(request).await {
-            Ok(answer) => {
+            Ok(mut answer) => {
+                if !hop::is_sound_answer(&mut answer, client.is_some()) {
+                    last = Fault::BadAnswer;
+                    break;
+                }
                 let client = client.filter(|_| upgraded(&answer, connect));
                 return pass_back(answer, exchange, lease, client, live);
             }

@@ -7,6 +7,7 @@ use http::{
         SET_COOKIE, TE, TRAILER, TRANSFER_ENCODING, UPGRADE,
     },
 };
+use http_body::Frame;
 use isthmus_core::{deny::DenyCode, http_match::HttpRequest};
 
 use crate::receive::is_form_of;
@@ -88,8 +89,16 @@ pub(crate) fn strip(headers: &mut HeaderMap, upgrade: Option<HeaderValue>) {
     }
 }
 
+/// A frame of a body as it is passed on.
+pub(crate) fn clean<D>(mut frame: Frame<D>) -> Frame<D> {
+    if let Some(trailers) = frame.trailers_mut() {
+        strip_trailers(trailers);
+    }
+    frame
+}
+
 /// Takes away what trailers can't say: framing, routing, credentials, and who the client is.
-pub(crate) fn strip_trailers(trailers: &mut HeaderMap) {
+fn strip_trailers(trailers: &mut HeaderMap) {
     let unfit = |name: &HeaderName| NO_TRAILERS.contains(name) || is_form_of(name, &CLIENT_ID);
     let found: Vec<HeaderName> = trailers.keys().filter(|name| unfit(name)).cloned().collect();
     for name in found {

@@ -39,13 +39,13 @@ pub(crate) fn loosest(path: &str) -> Option<String> {
         });
     }
     let whole = text.split(['?', '#']).next().unwrap_or_default().replace('\\', "/");
-    let names = whole.split('/').map(|segment| segment.split(';').next().unwrap_or_default());
+    let mut names = whole.split('/').map(|segment| segment.split(';').next().unwrap_or_default());
     let mut read = String::with_capacity(whole.len());
     for name in names.clone().filter(|name| !name.is_empty()) {
         read.push('/');
         read.push_str(name);
     }
-    if names.last() == Some("") {
+    if names.next_back() == Some("") {
         read.push('/');
     }
     if read == path { None } else { Some(read) }
