@@ -17,6 +17,8 @@ pub(crate) enum Fault {
     Identity,
     /// The endpoint closed before it answered.
     Closed,
+    /// The endpoint took the request and gave it back unprocessed.
+    Refused,
     /// The request leads back into this proxy.
     Loop,
     /// The request can't be taken.
@@ -32,13 +34,14 @@ pub(crate) enum Fault {
 }
 
 impl Fault {
-    pub(crate) const ALL: [Self; 12] = [
+    pub(crate) const ALL: [Self; 13] = [
         Self::NoEndpoints,
         Self::ConnectFailed,
         Self::ConnectTimeout,
         Self::AppUnreachable,
         Self::Identity,
         Self::Closed,
+        Self::Refused,
         Self::Loop,
         Self::BadRequest,
         Self::HeadTooLarge,
@@ -47,9 +50,13 @@ impl Fault {
         Self::NotReady,
     ];
 
-    /// The same, where the endpoint is the pod's own application.
+    /// The same, where the endpoint is the pod's own application. [`Fault::AppUnreachable`] is a promise to the caller's proxy, which
+    /// may try the request elsewhere: the application has seen nothing of it.
     pub(crate) fn of_app(self) -> Self {
-        if matches!(self, Self::ConnectFailed | Self::ConnectTimeout) { Self::AppUnreachable } else { self }
+        match self {
+            Self::ConnectFailed | Self::ConnectTimeout | Self::Refused => Self::AppUnreachable,
+            other => other,
+        }
     }
 
     pub(crate) const fn as_str(self) -> &'static str {
@@ -60,6 +67,7 @@ impl Fault {
             Self::AppUnreachable => "app-unreachable",
             Self::Identity => "upstream-identity",
             Self::Closed => "upstream-closed",
+            Self::Refused => "upstream-refused",
             Self::Loop => "loop",
             Self::BadRequest => "bad-request",
             Self::HeadTooLarge => "head-too-large",
@@ -71,9 +79,12 @@ impl Fault {
 
     pub(crate) const fn status(self) -> StatusCode {
         match self {
-            Self::NoEndpoints | Self::ConnectFailed | Self::AppUnreachable | Self::Identity | Self::NotReady => {
-                StatusCode::SERVICE_UNAVAILABLE
-            }
+            Self::NoEndpoints
+            | Self::ConnectFailed
+            | Self::AppUnreachable
+            | Self::Identity
+            | Self::Refused
+            | Self::NotReady => StatusCode::SERVICE_UNAVAILABLE,
             Self::ConnectTimeout => StatusCode::GATEWAY_TIMEOUT,
             Self::Closed | Self::BadAnswer => StatusCode::BAD_GATEWAY,
             Self::Loop => StatusCode::LOOP_DETECTED,
@@ -94,6 +105,7 @@ impl Fault {
             }
             Self::Identity => "the endpoint didn't prove its mesh identity: check its sidecar and the trust bundles",
             Self::Closed => "the endpoint closed the connection before it answered",
+            Self::Refused => "the endpoint refused the request unprocessed: check its load and its limit of streams",
             Self::Loop => "the request leads back into this proxy",
             Self::BadRequest => {
                 "the proxy can't tell for sure what is asked for: send one host, one length, and a path without dot segments"

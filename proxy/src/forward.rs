@@ -1,27 +1,34 @@
 //! Passing a request on to an endpoint, and its answer back.
 
-use std::rc::Rc;
+mod attempt;
 
-use http::{Request, Response, StatusCode};
+use std::{future::poll_fn, pin::Pin, rc::Rc, time::Instant};
+
+use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, header::CONNECTION};
+use http_body::Body as _;
 use hyper::{body::Incoming, upgrade::OnUpgrade};
+use isthmus_core::retry::{self, Again, Final};
 
+use self::attempt::{Attempt, Failed};
 use crate::{
     body::{Body, RequestBody},
+    endpoint::EndpointState,
     exchange::Exchange,
     fault::Fault,
     hop,
-    limits::CONNECT_TRIES,
+    limits::{READ_UP_TIME, RESEND_BYTES},
     live::Live,
     metrics::Direction,
     pool,
+    resend::Resend,
     route::BackendState,
     serve::fault,
     spawn, tunnel,
     worker::Worker,
 };
 
-/// Sends a request to an endpoint of the backend and passes the answer back. Other endpoints are tried as long as no byte
-/// of the request was sent.
+/// Sends a request to an endpoint of the backend and passes the answer back. It is tried again as long as no application has
+/// begun to see it, within the backend's budget (`isthmus_core::retry`).
 pub(crate) async fn forward(
     worker: &Rc<Worker>,
     backend: &Rc<BackendState>,
@@ -40,45 +47,115 @@ pub(crate) async fn forward(
     if backend.endpoints.is_empty() {
         return fault(worker, exchange, Fault::NoEndpoints, grpc);
     }
-    let mut request = request.map(|body| RequestBody::new(body, Rc::clone(&exchange)));
-    let mut tried = Vec::new();
-    let mut fresh = false;
-    let mut last = Fault::NoEndpoints;
-    for _ in 0..CONNECT_TRIES {
-        let Some(endpoint) = backend.choose(worker, &tried) else { break };
-        exchange.endpoint.set(Some(endpoint.endpoint.addr));
-        let mut lease = match pool::lease(worker, endpoint, h2, fresh).await {
-            Ok(lease) => lease,
-            Err(fault) => {
-                last = fault;
-                tried.push(endpoint.endpoint.addr);
-                continue;
+    backend.budget.borrow_mut().request(worker.now());
+    let outbound = exchange.direction == Direction::Outbound;
+    // The application is one endpoint; what it refuses the caller's proxy tries elsewhere.
+    let keep = outbound && (h2 || backend.endpoints.len() > 1);
+    let request = request.map(|body| RequestBody::new(body, Rc::clone(&exchange)));
+    let mut tries = Tries { worker, backend, request: Resend::new(request, keep), tried: Vec::new(), made: 0 };
+    let mut answer = match tries.run(&exchange, h2).await {
+        Ok((mut answer, lease)) => {
+            drop(tries);
+            match hop::is_sound_answer(&mut answer, client.is_some()) {
+                true => pass_back(answer, exchange, lease, client.map(|c| (c, connect)), live),
+                false => fault(worker, exchange, Fault::BadAnswer, grpc),
             }
-        };
-        match lease.send(request).await {
-            Ok(mut answer) => {
-                if !hop::is_sound_answer(&mut answer, client.is_some()) {
-                    last = Fault::BadAnswer;
-                    break;
-                }
-                let client = client.filter(|_| upgraded(&answer, connect));
-                return pass_back(answer, exchange, lease, client, live);
+        }
+        Err(met) => {
+            if let Some(body) = tries.request.unread() {
+                spawn::local(read_up(body));
             }
-            Err(mut error) => {
-                tracing::debug!(endpoint = %endpoint.endpoint.addr, error = %error.error(), "request failed");
-                last = Fault::Closed;
-                // Given back untouched, it can be sent again; a stale pooled connection says nothing of the endpoint.
-                let Some(unsent) = error.take_message() else { break };
-                fresh = true;
-                if !lease.reused {
-                    tried.push(endpoint.endpoint.addr);
+            fault(worker, exchange, if outbound { met } else { met.of_app() }, grpc)
+        }
+    };
+    if live.is_leaving() && !h2 {
+        answer.headers_mut().entry(CONNECTION).or_insert(HeaderValue::from_static("close"));
+    }
+    answer
+}
+
+/// Reads what is left of a request that has its answer already, as far as its sender could send it again: closing on unread bytes
+/// would reset the connection, and the answer might be lost with it (RFC 9112 §9.6).
+async fn read_up(mut body: RequestBody) {
+    let mut left = RESEND_BYTES;
+    let read = async {
+        while let Some(Ok(frame)) = poll_fn(|cx| Pin::new(&mut body).poll_frame(cx)).await {
+            left = left.saturating_sub(frame.data_ref().map_or(0, bytes::Bytes::len));
+            if left == 0 {
+                return;
+            }
+        }
+    };
+    let _ = tokio::time::timeout(READ_UP_TIME, read).await;
+}
+
+type Answered = (Response<Incoming>, pool::Lease);
+
+/// The attempts at one request.
+struct Tries<'a> {
+    worker: &'a Rc<Worker>,
+    backend: &'a BackendState,
+    request: Resend,
+    tried: Vec<std::net::SocketAddr>,
+    made: u32,
+}
+
+impl<'a> Tries<'a> {
+    async fn run(&mut self, exchange: &Exchange, h2: bool) -> Result<Answered, Fault> {
+        let mut since = None;
+        let mut endpoint = self.backend.choose(self.worker, &self.tried).ok_or(Fault::NoEndpoints)?;
+        loop {
+            self.made += 1;
+            exchange.endpoint.set(Some(endpoint.endpoint.addr));
+            let attempt = Attempt { worker: self.worker, endpoint, h2, since };
+            let failed = match attempt.make(&mut self.request).await {
+                Ok(answered) => return Ok(answered),
+                Err(failed) => failed,
+            };
+            match self.next(endpoint, &failed) {
+                Some(next) => endpoint = next,
+                None => return failed.answered.ok_or(failed.fault),
+            }
+            self.worker.metrics.retry(failed.failure);
+            since = Some(Instant::now());
+        }
+    }
+
+    /// Where to try again, if at all.
+    fn next(&mut self, failing: &'a Rc<EndpointState>, failed: &Failed) -> Option<&'a Rc<EndpointState>> {
+        self.tried.push(failing.endpoint.addr);
+        let elsewhere = self.backend.choose(self.worker, &self.tried);
+        let (now, whole) = (self.worker.now(), self.request.is_whole());
+        // Nowhere else to go: that costs nothing of the budget.
+        if elsewhere.is_none() && failed.failure == retry::Failure::Unreached {
+            return None;
+        }
+        match retry::after(failed.failure, self.made, whole, &mut self.backend.budget.borrow_mut(), now) {
+            Ok(Again::Elsewhere) => elsewhere,
+            Ok(Again::Preferably) => {
+                if elsewhere.is_none() {
+                    self.tried.clear();
                 }
-                request = unsent;
+                elsewhere.or(Some(failing))
+            }
+            Ok(Again::Anywhere) => {
+                self.tried.pop();
+                self.backend.choose(self.worker, &self.tried)
+            }
+            Err(reason) => {
+                if reason == Final::Budget {
+                    self.worker.metrics.retries_over_budget.inc();
+                }
+                None
             }
         }
     }
-    let last = if exchange.direction == Direction::Inbound { last.of_app() } else { last };
-    fault(worker, exchange, last, grpc)
+}
+
+/// Takes the proxy's own words out of an application's answer: what they say is acted upon.
+fn strip_own(headers: &mut HeaderMap) {
+    headers.remove(hop::ERROR);
+    headers.remove(hop::DENY);
 }
 
 /// Has the endpoint agreed to leave HTTP?
@@ -90,10 +167,14 @@ fn pass_back(
     mut answer: Response<Incoming>,
     exchange: Rc<Exchange>,
     lease: pool::Lease,
-    client: Option<OnUpgrade>,
+    client: Option<(OnUpgrade, bool)>,
     live: &Rc<Live>,
 ) -> Response<Body> {
     exchange.status.set(answer.status().as_u16());
+    if exchange.direction == Direction::Inbound {
+        strip_own(answer.headers_mut());
+    }
+    let client = client.and_then(|(client, connect)| upgraded(&answer, connect).then_some(client));
     let switched = answer.status() == StatusCode::SWITCHING_PROTOCOLS;
     let upgrade = answer.headers().get(http::header::UPGRADE).filter(|_| switched).cloned();
     hop::strip(answer.headers_mut(), upgrade);

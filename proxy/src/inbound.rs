@@ -271,13 +271,7 @@ impl Arrival {
     /// The application, once something of it was allowed.
     fn app(&self) -> &Rc<BackendState> {
         self.app.get_or_init(|| {
-            Rc::new(BackendState {
-                destination: "".into(),
-                name: "".into(),
-                split: None,
-                endpoints: vec![self.worker.app(self.addr)],
-                edge: Rc::clone(&self.edge),
-            })
+            Rc::new(BackendState::single("".into(), "".into(), self.worker.app(self.addr), Rc::clone(&self.edge)))
         })
     }
 }

@@ -33,6 +33,7 @@ mod pool;
 mod reach;
 mod receive;
 pub mod redirect;
+mod resend;
 mod route;
 mod serve;
 mod server_name;

@@ -28,8 +28,14 @@ pub const OUTBOUND_IDLE: Duration = Duration::from_secs(3600);
 pub const CONNECT_TIME: Duration = Duration::from_secs(5);
 /// How long a body with `Expect: 100-continue` waits for the endpoint to ask for it; then it is sent all the same.
 pub const EXPECT_TIME: Duration = Duration::from_secs(1);
-/// Endpoints that one request tries while connecting fails.
+/// Endpoints that one TCP connection tries while connecting fails; for requests see `isthmus_core::retry`.
 pub const CONNECT_TRIES: usize = 3;
+/// Most bytes of a request's body that are kept until it is answered, so that it can be sent again.
+pub const RESEND_BYTES: usize = 64 << 10;
+/// Most pieces of such a body.
+pub const RESEND_FRAMES: usize = 16;
+/// How long the body of a request that got the proxy's own answer is read on.
+pub const READ_UP_TIME: Duration = Duration::from_secs(2);
 /// Time that a peer has for its TLS handshake.
 pub const HANDSHAKE_TIME: Duration = Duration::from_secs(10);
 /// Most bytes read to find out a protocol.
@@ -42,6 +48,10 @@ pub const DETECT_SILENCE: Duration = Duration::from_millis(20);
 pub const REFUSED_SILENCE: Duration = Duration::from_secs(2);
 /// Most connections that a worker serves at once in one direction; more wait in the listener's backlog.
 pub const CONNECTIONS: usize = 16_384;
+/// Time that callers have to leave by themselves once shutdown was asked for; then their connections are told to finish.
+pub const LEAVE_TIME: Duration = Duration::from_secs(2);
+/// Time without any connection after which a worker that was asked to end does.
+pub const QUIET_TIME: Duration = Duration::from_millis(250);
 /// Backlog of the listeners.
 pub const BACKLOG: i32 = 4096;
 /// Most destinations known at once; further ones are passed through.

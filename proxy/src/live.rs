@@ -5,6 +5,7 @@ use std::{
     collections::HashMap,
     net::IpAddr,
     rc::Rc,
+    time::Duration,
 };
 
 use isthmus_core::{
@@ -51,7 +52,9 @@ pub(crate) struct Registry {
     next: Cell<u64>,
     open: RefCell<HashMap<u64, std::rc::Weak<Live>>>,
     gauges: [IntGauge; 2],
-    closed: Notify,
+    /// Told of every connection that is opened or closed.
+    changed: Notify,
+    leaving: Cell<bool>,
     draining: Cell<bool>,
 }
 
@@ -61,7 +64,8 @@ impl Registry {
             next: Cell::new(0),
             open: RefCell::default(),
             gauges: [inbound, outbound],
-            closed: Notify::new(),
+            changed: Notify::new(),
+            leaving: Cell::new(false),
             draining: Cell::new(false),
         })
     }
@@ -83,6 +87,7 @@ impl Registry {
         });
         self.open.borrow_mut().insert(id, Rc::downgrade(&live));
         self.gauge(direction).inc();
+        self.changed.notify_waiters();
         if self.draining.get() {
             live.tell(Order::Drain);
         }
@@ -98,20 +103,28 @@ impl Registry {
         self.open.borrow().values().filter_map(std::rc::Weak::upgrade).collect()
     }
 
+    /// The process is about to end: HTTP/1 clients are told so with their next answer. Connections stay open, because closing an
+    /// idle one could meet a request that is on its way.
+    pub(crate) fn leave(&self) {
+        self.leaving.set(true);
+    }
+
     /// Tells every connection to finish, those too that were accepted but aren't registered yet.
     pub(crate) fn drain(&self) {
         self.draining.set(true);
         self.all().iter().for_each(|live| live.tell(Order::Drain));
     }
 
-    /// Waits until no connection is open.
-    pub(crate) async fn emptied(&self) {
+    /// Waits until no connection has been open for so long.
+    pub(crate) async fn quiet(&self, quiet: Duration) {
         loop {
-            let closed = self.closed.notified();
-            if self.open.borrow().is_empty() {
+            let changed = self.changed.notified();
+            let empty = self.open.borrow().is_empty();
+            if !empty {
+                changed.await;
+            } else if tokio::time::timeout(quiet, changed).await.is_err() {
                 return;
             }
-            closed.await;
         }
     }
 
@@ -139,6 +152,11 @@ impl Live {
     pub(crate) fn judge(&self, http: bool) {
         self.http.set(http);
         self.judged.set(true);
+    }
+
+    /// Is the process about to end?
+    pub(crate) fn is_leaving(&self) -> bool {
+        self.registry.leaving.get()
     }
 
     pub(crate) fn set_peer(&self, peer: Option<SpiffeId>) {
@@ -170,6 +188,6 @@ impl Drop for Live {
     fn drop(&mut self) {
         self.registry.open.borrow_mut().remove(&self.id);
         self.registry.gauge(self.direction).dec();
-        self.registry.closed.notify_waiters();
+        self.registry.changed.notify_waiters();
     }
 }

@@ -1,6 +1,6 @@
 //! What the sidecar counts. Handles are resolved when a snapshot is built or a connection is accepted; a request only adds.
 
-use isthmus_core::deny::DenyCode;
+use isthmus_core::{deny::DenyCode, retry::Failure};
 use prometheus::{
     Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry,
 };
@@ -12,6 +12,9 @@ const LATENCY: &[f64] =
     &[0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0];
 /// Classes of answers by their first digit; 0 is a request that got none.
 const CLASSES: [&str; 6] = ["none", "1xx", "2xx", "3xx", "4xx", "5xx"];
+
+/// Failures after which a request may be tried again.
+const RETRIED: [Failure; 3] = [Failure::Stale, Failure::Unreached, Failure::Refused];
 
 /// Which way traffic goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -75,9 +78,12 @@ pub(crate) struct Metrics {
     pub(crate) audited: ByDenyCode,
     pub(crate) revoked: ByDenyCode,
     faults: Vec<(Fault, IntCounter)>,
+    retries: Vec<(Failure, IntCounter)>,
+    pub(crate) retries_over_budget: IntCounter,
     open: IntGaugeVec,
     handshakes: IntCounterVec,
     pub(crate) certificate_expiry: IntGauge,
+    pub(crate) clock_skew: IntGauge,
     pub(crate) certificate_renewals: IntCounterVec,
     pub(crate) control_connected: IntGauge,
     pub(crate) control_updates: IntCounterVec,
@@ -95,6 +101,7 @@ impl Metrics {
         let revoked =
             make.counters("revoked_connections_total", "Connections closed by a policy change.", &["code"])?;
         let faults = make.counters("upstream_faults_total", "Requests that an upstream failed.", &["code"])?;
+        let retries = make.counters("retries_total", "Requests tried again, by how the try before failed.", &["after"])?;
         let codes = |f: &dyn Fn(&str) -> IntCounter| ByDenyCode(DenyCode::ALL.map(|c| (c, f(c.as_str()))).into());
         let edge = &["service", "backend", "split", "class"];
         Ok(Self {
@@ -125,9 +132,12 @@ impl Metrics {
             audited: codes(&|code| audited.with_label_values(&[code])),
             revoked: codes(&|code| revoked.with_label_values(&[code])),
             faults: Fault::ALL.map(|f| (f, faults.with_label_values(&[f.as_str()]))).into(),
+            retries: RETRIED.map(|f| (f, retries.with_label_values(&[f.as_str()]))).into(),
+            retries_over_budget: make.counter("retries_over_budget_total", "Retries that the budget didn't allow.")?,
             open: make.gauges("open_connections", "Connections open now.", &["direction"])?,
             handshakes: make.counters("tls_handshakes_total", "Mesh TLS handshakes.", &["direction", "outcome"])?,
             certificate_expiry: make.gauge("certificate_expiry_seconds", "End of the certificate, Unix time.")?,
+            clock_skew: make.gauge("clock_skew_seconds", "How far this clock is behind the controller's.")?,
             certificate_renewals: make.counters(
                 "certificate_requests_total",
                 "Certificates asked for.",
@@ -180,6 +190,12 @@ impl Metrics {
         }
     }
 
+    pub(crate) fn retry(&self, after: Failure) {
+        if let Some((_, counter)) = self.retries.iter().find(|(f, _)| *f == after) {
+            counter.inc();
+        }
+    }
+
     pub(crate) fn degraded(&self, reason: &str) {
         self.degraded.with_label_values(&[reason]).inc();
     }
@@ -196,6 +212,12 @@ impl Maker<'_> {
         let counters = IntCounterVec::new(Self::opts(name, help), labels)?;
         self.0.register(Box::new(counters.clone()))?;
         Ok(counters)
+    }
+
+    fn counter(&self, name: &str, help: &str) -> Result<IntCounter, prometheus::Error> {
+        let counter = IntCounter::with_opts(Self::opts(name, help))?;
+        self.0.register(Box::new(counter.clone()))?;
+        Ok(counter)
     }
 
     fn gauges(&self, name: &str, help: &str, labels: &[&str]) -> Result<IntGaugeVec, prometheus::Error> {

@@ -185,13 +185,8 @@ impl Departure {
             }
         };
         let endpoint = Endpoint { addr, identity: None, workload: "".into() };
-        Ok(Rc::new(BackendState {
-            destination: Arc::clone(&key.host),
-            name: "passthrough".into(),
-            split: None,
-            endpoints: vec![self.worker.endpoint(&endpoint, None)],
-            edge: self.worker.passthrough(),
-        }))
+        let (endpoint, edge) = (self.worker.endpoint(&endpoint, None), self.worker.passthrough());
+        Ok(Rc::new(BackendState::single(Arc::clone(&key.host), "passthrough".into(), endpoint, edge)))
     }
 }
 

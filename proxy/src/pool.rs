@@ -2,6 +2,7 @@
 
 use std::{
     cell::{Cell, RefCell},
+    cmp::Reverse,
     rc::Rc,
     time::{Duration, Instant},
 };
@@ -15,19 +16,19 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::sync::{Mutex, Notify};
 
 use crate::{
-    body::RequestBody,
     endpoint::{Alpn, EndpointState, LastUse},
     fault::Fault,
     limits::{
         CONNECTION_WINDOW, HEAD_BYTES, HEADER_FIELDS, POOL_IDLE, POOL_IDLE_TIME, STREAM_WINDOW,
         UPSTREAM_H2_CONNECTIONS, UPSTREAM_STREAMS,
     },
+    resend::Sending,
     spawn::{self, Local},
     worker::Worker,
 };
 
-type H1 = http1::SendRequest<RequestBody>;
-type H2 = http2::SendRequest<RequestBody>;
+type H1 = http1::SendRequest<Sending>;
+type H2 = http2::SendRequest<Sending>;
 
 /// The connections of one worker to one endpoint.
 #[derive(Default)]
@@ -44,6 +45,7 @@ pub(crate) struct Pool {
 #[derive(Clone)]
 struct Multiplexed {
     sender: H2,
+    opened: Instant,
     active: Rc<Cell<usize>>,
     used: Rc<Cell<LastUse>>,
 }
@@ -64,17 +66,17 @@ enum Leased {
     Http2(Multiplexed),
 }
 
-/// Takes a connection from the endpoint's pool, or makes one. `fresh` asks for a new one.
+/// Takes a connection from the endpoint's pool, or makes one. `since` asks for one that is newer.
 pub(crate) async fn lease(
     worker: &Rc<Worker>,
     endpoint: &Rc<EndpointState>,
     http2: bool,
-    fresh: bool,
+    since: Option<Instant>,
 ) -> Result<Lease, Fault> {
     let (connection, reused) = if http2 {
-        multiplexed(worker, endpoint, fresh).await.map(|(c, reused)| (Leased::Http2(c), reused))?
+        multiplexed(worker, endpoint, since).await.map(|(c, reused)| (Leased::Http2(c), reused))?
     } else {
-        match if fresh { None } else { endpoint.pool.idle().await } {
+        match if since.is_some() { None } else { endpoint.pool.idle().await } {
             Some(sender) => (Leased::Http1(sender), true),
             None => (Leased::Http1(open_http1(worker, endpoint).await?), false),
         }
@@ -94,8 +96,8 @@ pub(crate) async fn lease(
 impl Lease {
     pub(crate) async fn send(
         &mut self,
-        request: Request<RequestBody>,
-    ) -> Result<Response<Incoming>, TrySendError<Request<RequestBody>>> {
+        request: Request<Sending>,
+    ) -> Result<Response<Incoming>, TrySendError<Request<Sending>>> {
         let answer = match &mut self.connection {
             Some(Leased::Http1(sender)) => sender.try_send_request(request).await,
             Some(Leased::Http2(connection)) => connection.sender.try_send_request(request).await,
@@ -106,6 +108,11 @@ impl Lease {
             self.latency = Some(self.sent.elapsed());
         }
         answer
+    }
+
+    /// The answer wasn't the application's: it says nothing of how fast that is.
+    pub(crate) fn disregard(&mut self) {
+        self.latency = None;
     }
 
     /// The answer is complete. A connection whose request is still being sent can't be used again.
@@ -146,12 +153,13 @@ impl Pool {
         }
     }
 
-    fn free_http2(&self) -> Option<Multiplexed> {
+    /// The least busy connection, unless another should be made.
+    fn free_http2(&self, since: Option<Instant>) -> Option<Multiplexed> {
         let mut all = self.http2.borrow_mut();
         all.retain(|c| !c.sender.is_closed());
-        let least = all.iter().min_by_key(|c| c.active.get())?;
-        let full = least.active.get() >= UPSTREAM_STREAMS && all.len() < UPSTREAM_H2_CONNECTIONS;
-        (!full).then(|| least.clone())
+        let least = all.iter().max_by_key(|c| (since.is_none_or(|s| c.opened > s), Reverse(c.active.get())))?;
+        let busy = least.active.get() >= UPSTREAM_STREAMS || since.is_some_and(|s| least.opened <= s);
+        (!busy || all.len() >= UPSTREAM_H2_CONNECTIONS).then(|| least.clone())
     }
 
     /// Closes what has been idle for long.
@@ -190,21 +198,22 @@ impl Pool {
 async fn multiplexed(
     worker: &Rc<Worker>,
     endpoint: &Rc<EndpointState>,
-    fresh: bool,
+    since: Option<Instant>,
 ) -> Result<(Multiplexed, bool), Fault> {
     let take = |c: Multiplexed| {
         c.active.set(c.active.get() + 1);
         c
     };
-    if !fresh && let Some(connection) = endpoint.pool.free_http2() {
+    if let Some(connection) = endpoint.pool.free_http2(since) {
         return Ok((take(connection), true));
     }
     let _one_at_a_time = endpoint.pool.dialling.lock().await;
-    if let Some(connection) = endpoint.pool.free_http2() {
+    if let Some(connection) = endpoint.pool.free_http2(since) {
         return Ok((take(connection), true));
     }
     let sender = open_http2(worker, endpoint).await?;
-    let connection = Multiplexed { sender, active: Rc::default(), used: Rc::new(Cell::new(Instant::now())) };
+    let opened = Instant::now();
+    let connection = Multiplexed { sender, opened, active: Rc::default(), used: Rc::new(Cell::new(opened)) };
     endpoint.pool.http2.borrow_mut().push(connection.clone());
     Ok((take(connection), false))
 }

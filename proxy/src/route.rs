@@ -12,6 +12,7 @@ use isthmus_core::{
     balance,
     destination::{Backend, Destination as Model, DestinationKey, ProtocolHint, ServiceRoute, Share},
     http_match::HttpRequest,
+    retry::Budget,
     split::SmoothWrr,
 };
 use tokio::sync::Notify;
@@ -61,6 +62,8 @@ pub(crate) struct BackendState {
     pub(crate) split: Option<Arc<str>>,
     pub(crate) endpoints: Vec<Rc<EndpointState>>,
     pub(crate) edge: Rc<Edge>,
+    /// What retries may cost; it outlives changes of the endpoints.
+    pub(crate) budget: Rc<RefCell<Budget>>,
 }
 
 impl Destination {
@@ -96,13 +99,9 @@ impl Route {
             }
             Model::Workload(endpoint) => {
                 let name = Arc::clone(&endpoint.workload);
-                Self::Workload(Rc::new(BackendState {
-                    destination: Arc::clone(&name),
-                    edge: Rc::new(worker.metrics.outbound(&name, &name, "")),
-                    split: None,
-                    endpoints: vec![worker.endpoint(endpoint, None)],
-                    name,
-                }))
+                let edge = Rc::new(worker.metrics.outbound(&name, &name, ""));
+                let endpoint = worker.endpoint(endpoint, None);
+                Self::Workload(Rc::new(BackendState::single(Arc::clone(&name), name, endpoint, edge)))
             }
             Model::Unknown => Self::Unknown,
         }
@@ -153,10 +152,16 @@ impl Service {
                     (new.clone(), new)
                 }
             };
-            let backend = |(b, _): &(Backend, u32)| state_of(worker, b, &root_name, Some(&name));
+            let backend = |(b, _): &(Backend, u32)| state_of(worker, b, &root_name, Some(&name), before);
             Split { http, tcp, backends: split.backends.iter().map(backend).collect() }
         });
-        Self { root: state_of(worker, &model.root, &root_name, None), split, model: model.clone() }
+        Self { root: state_of(worker, &model.root, &root_name, None, before), split, model: model.clone() }
+    }
+
+    /// The budget of a backend, as long as the Service has it.
+    fn budget(&self, name: &str) -> Option<Rc<RefCell<Budget>>> {
+        let backends = self.split.iter().flat_map(|split| &split.backends).chain([&self.root]);
+        backends.into_iter().find(|b| &*b.name == name).map(|b| Rc::clone(&b.budget))
     }
 
     fn deal(&self, share: Share, dealer: impl Fn(&Split) -> &RefCell<SmoothWrr>) -> Rc<BackendState> {
@@ -168,11 +173,18 @@ impl Service {
     }
 }
 
-fn state_of(worker: &Rc<Worker>, backend: &Backend, root: &Arc<str>, split: Option<&Arc<str>>) -> Rc<BackendState> {
+fn state_of(
+    worker: &Rc<Worker>,
+    backend: &Backend,
+    root: &Arc<str>,
+    split: Option<&Arc<str>>,
+    before: Option<&Service>,
+) -> Rc<BackendState> {
     let name: Arc<str> = backend.service.to_string().into();
     Rc::new(BackendState {
         destination: Arc::clone(root),
         edge: Rc::new(worker.metrics.outbound(root, &name, split.map_or("", |s| s))),
+        budget: before.and_then(|b| b.budget(&name)).unwrap_or_default(),
         name,
         split: split.cloned(),
         endpoints: backend
@@ -184,6 +196,16 @@ fn state_of(worker: &Rc<Worker>, backend: &Backend, root: &Arc<str>, split: Opti
 }
 
 impl BackendState {
+    /// One endpoint that is called directly.
+    pub(crate) fn single(
+        destination: Arc<str>,
+        name: Arc<str>,
+        endpoint: Rc<EndpointState>,
+        edge: Rc<Edge>,
+    ) -> Self {
+        Self { destination, name, split: None, endpoints: vec![endpoint], edge, budget: Rc::default() }
+    }
+
     /// The endpoint to try next, none of those tried before.
     pub(crate) fn choose(&self, worker: &Worker, tried: &[SocketAddr]) -> Option<&Rc<EndpointState>> {
         let now = worker.now();

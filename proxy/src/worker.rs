@@ -19,7 +19,7 @@ use tokio_util::sync::CancellationToken;
 pub(crate) use self::state::Worker;
 use crate::{
     config::Config,
-    limits::SWEEP,
+    limits::{LEAVE_TIME, QUIET_TIME, SWEEP},
     metrics::{Direction, Metrics},
     reach::Reach,
     spawn,
@@ -95,7 +95,7 @@ async fn run(
         Err(error) => return tracing::error!(%error, "a worker can't make its TLS configuration"),
     };
     let accepting =
-        doors.into_iter().map(|door| (door.direction, accept::accept(Rc::clone(&worker), door, shutdown.clone())));
+        doors.into_iter().map(|door| (door.direction, accept::accept(Rc::clone(&worker), door)));
     for (direction, accept) in accepting {
         spawn::local(async move {
             if let Err(error) = accept.await {
@@ -106,14 +106,23 @@ async fn run(
     let following = follow(Rc::clone(&worker), commands);
     let draining = async {
         shutdown.cancelled().await;
-        worker.registry.drain();
-        if tokio::time::timeout(worker.config.drain, worker.registry.emptied()).await.is_err() {
+        if tokio::time::timeout(worker.config.drain, drain(&worker)).await.is_err() {
             tracing::warn!(after = ?worker.config.drain, "connections are cut at the end of the drain time");
         }
     };
     tokio::select! {
         () = following => {}
         () = draining => {}
+    }
+}
+
+/// Ends in two steps. Callers hear of this pod's end by themselves and leave; those that don't are asked to. New connections are served all
+/// the while, because the application may still be there.
+async fn drain(worker: &Worker) {
+    worker.registry.leave();
+    if tokio::time::timeout(LEAVE_TIME, worker.registry.quiet(QUIET_TIME)).await.is_err() {
+        worker.registry.drain();
+        worker.registry.quiet(QUIET_TIME).await;
     }
 }
 

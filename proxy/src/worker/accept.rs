@@ -2,31 +2,21 @@
 
 use std::{io, net::SocketAddr, rc::Rc, sync::Arc, time::Duration};
 
-use futures::FutureExt;
 use tokio::{
     net::{TcpListener, TcpStream},
     sync::Semaphore,
 };
-use tokio_util::sync::CancellationToken;
 
 use super::{Door, Worker};
 use crate::{inbound, limits::CONNECTIONS, metrics::Direction, outbound, spawn, transport::Transport};
 
-pub(super) async fn accept(worker: Rc<Worker>, door: Door, shutdown: CancellationToken) -> io::Result<()> {
+/// Takes connections until the worker ends, those of the drain time too.
+pub(super) async fn accept(worker: Rc<Worker>, door: Door) -> io::Result<()> {
     let listener = TcpListener::from_std(door.socket)?;
     let places = Arc::new(Semaphore::new(CONNECTIONS));
     loop {
         let Ok(place) = Arc::clone(&places).acquire_owned().await else { return Ok(()) };
-        let accepted = tokio::select! {
-            biased;
-            accepted = listener.accept() => accepted,
-            // What the kernel had accepted already is served; only then the door closes.
-            () = shutdown.cancelled() => match listener.accept().now_or_never() {
-                Some(accepted) => accepted,
-                None => return Ok(()),
-            },
-        };
-        match accepted {
+        match listener.accept().await {
             Ok((stream, peer)) => {
                 let worker = Rc::clone(&worker);
                 let (direction, addr) = (door.direction, door.addr);

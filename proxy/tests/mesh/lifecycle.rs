@@ -53,10 +53,13 @@ async fn a_drain_does_not_cut_what_is_under_way() {
         pod.shutdown.cancel();
     }
     eventually("not ready", async || client::get(caller.admin, "/ready").await.is_ok_and(|r| r.status() == 503)).await;
-    eventually("no new connections", async || tokio::net::TcpStream::connect(caller.call(0)).await.is_err()).await;
-    assert!(!caller.running.is_finished());
+    // What arrives meanwhile is served too, and told of the end.
+    let late = client::get(caller.call(0), "/").await.unwrap();
+    assert_eq!((late.status().as_u16(), client::field(&late, "connection").as_str()), (200, "close"));
+    assert!(!caller.running.is_finished() && !callee.running.is_finished());
     go.send(true).unwrap();
     assert_eq!(client::text(response).await, "first half");
+    assert_eq!(client::text(late).await, "first half");
     for pod in [caller, callee] {
         eventually("ended", async || pod.running.is_finished()).await;
     }
@@ -174,7 +177,7 @@ async fn one_line_of_the_access_log_says_it_all() {
 }
 
 /// Sends requests one after the other until it is told to stop; how many, and the first that wasn't answered well.
-async fn steady(addr: std::net::SocketAddr, stop: watch::Receiver<bool>) -> (u32, Option<String>) {
+pub async fn steady(addr: std::net::SocketAddr, stop: watch::Receiver<bool>) -> (u32, Option<String>) {
     let mut sender = client::http1(addr).await.unwrap();
     let mut sent = 0;
     while !*stop.borrow() {
