@@ -19,6 +19,7 @@ use serde_json::{Value, json};
 use self::{
     fields::Set,
     managers::{Managers, Operation},
+    walk::Repeats,
 };
 use crate::{meta, schema::Schema, status::ApiError};
 
@@ -60,12 +61,13 @@ pub fn apply(
     }
     let narrowed = if writer.subresource == "status" { status_of(config) } else { without_nulls(config) };
     let config = &narrowed;
-    let applied = walk::set_of(schema.root(), config).map_err(ApiError::bad_request)?.without_identity();
+    let applied =
+        walk::set_of(schema.root(), config, Repeats::Refused).map_err(ApiError::bad_request)?.without_identity();
     let mut managers = live.map(Managers::read).unwrap_or_default();
     if let Some(live) = live
         && managers.is_empty()
     {
-        let all = walk::set_of(schema.root(), live).unwrap_or_default().without_identity();
+        let all = walk::set_of(schema.root(), live, Repeats::Allowed).unwrap_or_default().without_identity();
         let before = Writer { manager: BEFORE_FIRST, ..writer };
         managers.put(before, Operation::Update, api_version(live), all);
     }
@@ -173,7 +175,7 @@ fn last_applied(live: &Value) -> Option<Value> {
 /// Fields that kubectl set by client-side apply, and that nobody has changed since, are no conflict for kubectl.
 fn forget_last_applied(schema: &Schema, live: &Value, conflicts: &mut Vec<managers::Conflict>) {
     let Some(last) = last_applied(live) else { return };
-    let Ok(set) = walk::set_of(schema.root(), &last) else { return };
+    let Ok(set) = walk::set_of(schema.root(), &last, Repeats::Allowed) else { return };
     let changes = walk::compare(schema.root(), Some(live), &last);
     let own = set.minus(&changes.modified).minus(&changes.added);
     let left: usize = conflicts.iter().map(|conflict| conflict.fields.minus(&own).len()).sum();

@@ -43,6 +43,17 @@ fn a_first_apply_owns_what_it_names() {
 }
 
 #[test]
+fn an_item_named_twice_is_refused() {
+    let pod = |second: &str| {
+        json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "a"},
+               "spec": {"containers": [{"name": "c", "image": "i"}, {"name": second}]}})
+    };
+    let error = apply(schema("", "Pod"), None, &pod("c"), writer("one"), false).unwrap_err();
+    assert_eq!((error.code, &*error.message), (400, ".spec.containers: duplicate entries for key [name=\"c\"]"));
+    apply(schema("", "Pod"), None, &pod("d"), writer("one"), false).unwrap();
+}
+
+#[test]
 fn another_managers_value_is_a_conflict_and_force_takes_it() {
     let live = do_apply(None, &config(json!({"a": "1", "b": "1"})), "one", false).unwrap();
     let error = do_apply(Some(&live), &config(json!({"a": "2"})), "two", false).unwrap_err();
@@ -301,7 +312,7 @@ proptest! {
 
     #[test]
     fn sets_read_back(object in data()) {
-        let set = walk::set_of(schema("", "ConfigMap").root(), &config(object)).unwrap();
+        let set = walk::set_of(schema("", "ConfigMap").root(), &config(object), Repeats::Allowed).unwrap();
         prop_assert_eq!(Set::from_fields_v1(&set.to_fields_v1()), Some(set));
     }
 }

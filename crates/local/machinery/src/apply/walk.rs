@@ -72,20 +72,27 @@ fn key_of(node: &Node, item: &Value, key: &str) -> Option<Value> {
     item.get(key).filter(|v| !v.is_null()).cloned().or_else(|| items(node).properties.get(key)?.default.clone())
 }
 
-/// The fields that a configuration names.
-pub(super) fn set_of(node: &Node, value: &Value) -> Result<Set, String> {
+/// May an item of a list be named twice? A stored object's may, where it was written so; an applied configuration's may not.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Repeats {
+    Allowed,
+    Refused,
+}
+
+/// The fields that an object names.
+pub(super) fn set_of(node: &Node, value: &Value, repeats: Repeats) -> Result<Set, String> {
     let mut set = Set::default();
-    fill(node, value, &mut Vec::new(), &mut set)?;
+    fill(node, value, repeats, &mut Vec::new(), &mut set)?;
     Ok(set)
 }
 
-fn fill(node: &Node, value: &Value, path: &mut Vec<Step>, set: &mut Set) -> Result<(), String> {
+fn fill(node: &Node, value: &Value, repeats: Repeats, path: &mut Vec<Step>, set: &mut Set) -> Result<(), String> {
     match form(node, value) {
         Form::Leaf => set.insert(path),
         Form::Map(map) => {
             for (key, inner) in map {
                 path.push(Step::field(key));
-                fill(field(node, key), inner, path, set)?;
+                fill(field(node, key), inner, repeats, path, set)?;
                 let empty = inner.is_null() || inner.as_object().is_some_and(Map::is_empty);
                 if empty || !node.properties.contains_key(key) {
                     set.insert(path);
@@ -94,8 +101,13 @@ fn fill(node: &Node, value: &Value, path: &mut Vec<Step>, set: &mut Set) -> Resu
             }
         }
         Form::List(list) => {
+            let mut seen = BTreeSet::new();
             for (at, item) in list.iter().enumerate() {
                 let step = step(node, item, at);
+                if repeats == Repeats::Refused && !seen.insert(step.clone()) {
+                    let place: String = path.iter().map(ToString::to_string).collect();
+                    return Err(format!("{place}: duplicate entries for key {step}"));
+                }
                 if let (Step::Index(_), List::Map(keys)) = (&step, &node.list) {
                     let place: String = path.iter().map(ToString::to_string).collect();
                     let keys = keys.join(", ");
@@ -104,7 +116,7 @@ fn fill(node: &Node, value: &Value, path: &mut Vec<Step>, set: &mut Set) -> Resu
                     ));
                 }
                 path.push(step);
-                fill(items(node), item, path, set)?;
+                fill(items(node), item, repeats, path, set)?;
                 set.insert(path);
                 path.pop();
             }
