@@ -1,6 +1,7 @@
 //! Doors to the parsers of what peers send, for the fuzz targets alone (docs/fuzzing.md).
 
 use http::{HeaderName, HeaderValue, Request, Version, header::CONNECTION};
+use isthmus_core::id::ObjectName;
 
 use crate::{
     detect::{
@@ -12,6 +13,7 @@ use crate::{
     metrics::Direction,
     path,
     receive::receive,
+    server_name,
 };
 
 const FIELDS: [&str; 11] = [
@@ -39,6 +41,16 @@ pub fn first_bytes(bytes: &[u8]) {
     match client_hello::parse(early) {
         Err(Unread::Incomplete) => drop(client_hello::parse(bytes)),
         decided => assert_eq!(client_hello::parse(bytes), decided),
+    }
+}
+
+/// The names sent as SNI for a Service and for a workload: each is a DNS name, or there is none.
+pub fn server_names(service: &ObjectName, port: u16, workload: &str, mesh: &str) {
+    for name in
+        [server_name::of_service(service, port, mesh), server_name::of_workload(workload, mesh)].into_iter().flatten()
+    {
+        let text = name.to_str();
+        assert!(text.len() <= 253 && text.split('.').all(|label| (1..=63).contains(&label.len())), "{text}");
     }
 }
 
