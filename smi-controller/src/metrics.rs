@@ -2,6 +2,8 @@
 
 use prometheus::{IntCounter, IntCounterVec, IntGauge, Opts, Registry};
 
+use crate::serve::Work;
+
 /// Handles of every metric.
 #[derive(Debug, Clone)]
 pub(crate) struct Metrics {
@@ -9,8 +11,14 @@ pub(crate) struct Metrics {
     pub(crate) sessions: IntGauge,
     /// Changes taken in.
     pub(crate) changes: IntCounter,
-    /// Resources and checks made anew because of them.
-    pub(crate) compiled: IntCounter,
+    /// How many at a time: batches of them.
+    pub(crate) batches: IntCounter,
+    /// Resources and checks made.
+    compiled: IntCounter,
+    /// Messages encoded, whoever gets them.
+    encoded: IntCounter,
+    /// Messages sent, by `content`: whole, delta, unchanged.
+    sent: [IntCounter; 3],
     /// Status writes, by `result`: written, gone, failed.
     pub(crate) status_writes: IntCounterVec,
     /// Admission reviews, by `webhook` and `result`.
@@ -23,13 +31,20 @@ impl Metrics {
     /// Registers them.
     pub(crate) fn register(registry: &Registry) -> Result<Self, prometheus::Error> {
         let labelled = |name: &str, help: &str, labels: &[&str]| IntCounterVec::new(Opts::new(name, help), labels);
+        let sent = labelled("isthmus_controller_messages_total", "Messages to proxies by content.", &["content"])?;
         let metrics = Self {
             sessions: IntGauge::new("isthmus_controller_sessions", "Connected proxies.")?,
             changes: IntCounter::new("isthmus_controller_changes_total", "Changes of watched objects taken in.")?,
+            batches: IntCounter::new("isthmus_controller_batches_total", "Batches that changes were taken in by.")?,
             compiled: IntCounter::new(
                 "isthmus_controller_compilations_total",
-                "Resources and checks made anew because of changes.",
+                "Resources and checks made, for new subscriptions and because of changes.",
             )?,
+            encoded: IntCounter::new(
+                "isthmus_controller_encodings_total",
+                "Messages encoded: once each, however many proxies get it.",
+            )?,
+            sent: ["whole", "delta", "unchanged"].map(|content| sent.with_label_values(&[content])),
             status_writes: labelled("isthmus_controller_status_writes_total", "Status writes by result.", &["result"])?,
             reviews: labelled(
                 "isthmus_controller_admission_reviews_total",
@@ -43,11 +58,23 @@ impl Metrics {
             )?,
         };
         registry.register(Box::new(metrics.sessions.clone()))?;
-        registry.register(Box::new(metrics.changes.clone()))?;
-        registry.register(Box::new(metrics.compiled.clone()))?;
+        for counter in [&metrics.changes, &metrics.batches, &metrics.compiled, &metrics.encoded] {
+            registry.register(Box::new(counter.clone()))?;
+        }
+        registry.register(Box::new(sent))?;
         for vec in [&metrics.status_writes, &metrics.reviews, &metrics.certificates] {
             registry.register(Box::new(vec.clone()))?;
         }
         Ok(metrics)
+    }
+
+    /// Adds work up.
+    pub(crate) fn count(&self, work: Work) {
+        let [whole, delta, unchanged] = &self.sent;
+        self.compiled.inc_by(work.made);
+        self.encoded.inc_by(work.encoded);
+        whole.inc_by(work.whole);
+        delta.inc_by(work.delta);
+        unchanged.inc_by(work.unchanged);
     }
 }

@@ -2,6 +2,7 @@
 
 mod conditions;
 mod digest;
+mod due;
 mod events;
 mod writer;
 

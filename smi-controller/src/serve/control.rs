@@ -2,20 +2,18 @@
 
 use std::{sync::Arc, time::Duration};
 
+use hyper::body::Bytes;
 use isthmus_api::{
-    MAX_MESSAGE_BYTES,
-    control::v1::{ControllerMessage, ProxyMessage, control_server, proxy_message::Message},
+    control::v1::{ProxyMessage, proxy_message::Message},
+    server::{ControlServer, Frames, Sessions},
 };
 use isthmus_core::id::{ObjectName, SpiffeId, TrustDomain};
-use tokio::sync::mpsc;
-use tokio_stream::wrappers::ReceiverStream;
+use tokio::sync::{Notify, oneshot};
 use tokio_util::sync::CancellationToken;
-use tonic::{Request, Response, Status, Streaming};
+use tonic::{Status, Streaming, codegen::http::Extensions};
 
 use super::{Hub, connection::Peer, registry::SessionId, resource::Key};
 
-/// Messages that wait for the connection; more wait in the session's set of pending keys.
-const OUTGOING: usize = 16;
 /// How long a proxy may take to say who it is.
 const HELLO_LIMIT: Duration = Duration::from_secs(10);
 
@@ -27,17 +25,14 @@ pub(crate) struct ControlService {
     stop: CancellationToken,
 }
 
+/// A session that has been admitted: its number, and what says that there may be something to send.
+type Admitted = (SessionId, Arc<Notify>);
+
 impl ControlService {
     /// For proxies of this trust domain only: the roots of others may be trusted by the listener. Sessions end with
     /// `stop`, so that proxies look for another replica at once.
-    pub(crate) fn server(
-        hub: Arc<Hub>,
-        trust_domain: TrustDomain,
-        stop: CancellationToken,
-    ) -> control_server::ControlServer<Self> {
-        control_server::ControlServer::new(Self { hub, trust_domain, stop })
-            .max_decoding_message_size(MAX_MESSAGE_BYTES)
-            .max_encoding_message_size(MAX_MESSAGE_BYTES)
+    pub(crate) fn server(hub: Arc<Hub>, trust_domain: TrustDomain, stop: CancellationToken) -> ControlServer<Self> {
+        ControlServer::new(Self { hub, trust_domain, stop })
     }
 
     /// Who is talking: the identity of its certificate, and the pod that it says to be, which must agree.
@@ -66,26 +61,30 @@ impl ControlService {
         }
     }
 
+    /// Admits a proxy and hears it out; says how it ended.
     async fn converse(
         self,
         peer: SpiffeId,
         mut messages: Streaming<ProxyMessage>,
-        out: mpsc::Sender<Result<ControllerMessage, Status>>,
-    ) {
+        admitted: oneshot::Sender<Admitted>,
+    ) -> Status {
+        let unavailable = || Status::unavailable("this controller is ending");
         let greeting = tokio::select! {
             greeting = self.greet(&peer, &mut messages) => greeting,
-            () = self.stop.cancelled() => return,
+            () = self.stop.cancelled() => return unavailable(),
         };
         let pod = match greeting {
             Ok(pod) => pod,
             Err(status) => {
                 tracing::info!(%peer, %status, "proxy not admitted");
-                let _ = out.send(Err(status)).await;
-                return;
+                return status;
             }
         };
         let (id, wake, replaced) = self.hub.with(|registry| registry.open(pod.clone()));
         let _close = Close { hub: self.hub.clone(), id };
+        if admitted.send((id, wake)).is_err() {
+            return Status::cancelled("the proxy has gone");
+        }
         let hear = async {
             loop {
                 match messages.message().await {
@@ -95,31 +94,19 @@ impl ControlService {
                 }
             }
         };
-        let speak = async {
-            loop {
-                // A place first, then the newest content: what changes while the proxy is slow is sent once.
-                let Ok(place) = out.reserve().await else { return };
-                let message = loop {
-                    let woken = wake.notified();
-                    if let Some(message) = self.hub.with(|registry| registry.next(id)) {
-                        break message;
-                    }
-                    woken.await;
-                };
-                place.send(Ok(message));
-            }
-        };
         let end: Result<(), Status> = tokio::select! {
             end = hear => end,
-            () = speak => Ok(()),
-            () = self.stop.cancelled() => Err(Status::unavailable("this controller is ending")),
+            () = self.stop.cancelled() => Err(unavailable()),
             () = replaced.cancelled() => Err(Status::aborted("a newer session of this pod has taken over")),
         };
         match end {
-            Ok(()) => tracing::info!(%pod, "proxy disconnected"),
+            Ok(()) => {
+                tracing::info!(%pod, "proxy disconnected");
+                Status::ok("")
+            }
             Err(status) => {
                 tracing::info!(%pod, code = ?status.code(), message = status.message(), "proxy session over");
-                let _ = out.try_send(Err(status));
+                status
             }
         }
     }
@@ -166,21 +153,66 @@ impl Drop for Close {
     }
 }
 
-#[tonic::async_trait]
-impl control_server::Control for ControlService {
-    type SessionStream = ReceiverStream<Result<ControllerMessage, Status>>;
-
-    async fn session(
-        &self,
-        request: Request<Streaming<ProxyMessage>>,
-    ) -> Result<Response<Self::SessionStream>, Status> {
-        let peer = request.extensions().get::<Peer>();
+impl Sessions for ControlService {
+    fn session(&self, extensions: &Extensions, messages: Streaming<ProxyMessage>) -> Result<Frames, Status> {
+        let peer = extensions.get::<Peer>();
         let Some((identity, addr)) = peer.and_then(|peer| Some((peer.identity.clone()?, peer.addr))) else {
             return Err(Status::unauthenticated("a session needs a client certificate of the mesh"));
         };
         tracing::debug!(%identity, %addr, "a session begins");
-        let (out, stream) = mpsc::channel(OUTGOING);
-        tokio::spawn(self.clone().converse(identity, request.into_inner(), out));
-        Ok(Response::new(ReceiverStream::new(stream)))
+        let (admit, admitted) = oneshot::channel();
+        let (end, ended) = oneshot::channel();
+        let conversation = self.clone().converse(identity, messages, admit);
+        tokio::spawn(async move {
+            let status = conversation.await;
+            // Unless the proxy has gone already.
+            let _ = end.send(status);
+        });
+        let voice = Voice { hub: self.hub.clone(), admitted: Some(admitted), session: None, ended, over: false };
+        Ok(Box::pin(futures::stream::unfold(voice, |mut voice| async {
+            let said = voice.say().await?;
+            Some((said, voice))
+        })))
+    }
+}
+
+/// What the proxy hears. It is asked only when the connection can take more, and gives the newest then: what changes
+/// while a proxy is slow is sent to it once, and waits nowhere.
+struct Voice {
+    hub: Arc<Hub>,
+    admitted: Option<oneshot::Receiver<Admitted>>,
+    session: Option<Admitted>,
+    ended: oneshot::Receiver<Status>,
+    over: bool,
+}
+
+impl Voice {
+    /// The next frame, or how the session ended. `None`: all is said.
+    async fn say(&mut self) -> Option<Result<Bytes, Status>> {
+        let Self { hub, admitted, session, ended, over } = self;
+        if *over {
+            return None;
+        }
+        let frame = async {
+            if let Some(admitted) = admitted.take() {
+                *session = admitted.await.ok();
+            }
+            // Not admitted: `ended` says why.
+            let Some((id, wake)) = session else { return std::future::pending().await };
+            loop {
+                let woken = wake.notified();
+                if let Some(frame) = hub.with(|registry| registry.next(*id)) {
+                    return frame;
+                }
+                woken.await;
+            }
+        };
+        let status = tokio::select! {
+            biased;
+            status = ended => status.unwrap_or_else(|_| Status::internal("the session broke")),
+            frame = frame => return Some(Ok(frame)),
+        };
+        *over = true;
+        (status.code() != tonic::Code::Ok).then_some(Err(status))
     }
 }

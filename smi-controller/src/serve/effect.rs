@@ -1,13 +1,21 @@
 //! Is an object in effect? That is for the proxies to say: an object is programmed when every proxy that it concerns
-//! has acknowledged a content made from this generation of it.
+//! has acknowledged a content made from this generation of it. It is counted as subscriptions, contents and
+//! acknowledgements change, so that each costs what it concerns, and asking costs nothing.
 
-use std::collections::BTreeSet;
+use std::{
+    collections::{BTreeSet, HashMap},
+    sync::Arc,
+};
 
 use super::{
     registry::{Registry, SessionId},
-    session::Session,
+    resource::Key,
+    session::Subscription,
 };
-use crate::{compile::Checked, fault::ObjectRef};
+use crate::{
+    compile::{Checked, Objects},
+    fault::ObjectRef,
+};
 
 /// How far an object has come.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -20,46 +28,147 @@ pub(crate) struct InEffect {
     pub(crate) refused: Option<(String, String)>,
 }
 
-impl Registry {
-    /// What is known of an object, and how far it has come. `None`: there is no such object.
-    pub(crate) fn state_of(&mut self, object: &ObjectRef) -> Option<(Checked, InEffect)> {
-        let Some(checked) = self.checks.get(object).cloned() else {
-            self.users.remove(object);
-            return None;
-        };
-        let mut effect = InEffect::default();
-        let mut concerned: BTreeSet<SessionId> = BTreeSet::new();
-        let mut behind: BTreeSet<SessionId> = BTreeSet::new();
-        let (resources, sessions) = (&self.resources, &self.sessions);
-        if let Some(keys) = self.users.get_mut(object) {
-            keys.retain(|key| {
-                let Some(resource) = resources.get(key) else { return false };
-                let wanted = resource.compiled.as_ref().and_then(|c| c.objects.get(object)).copied();
-                let mut lingering = false;
-                for id in &resource.subscribers {
-                    let Some(subscription) = sessions.get(id).and_then(|s| s.subscriptions.get(key)) else { continue };
-                    let has = subscription.in_effect().and_then(|objects| objects.get(object)).copied();
-                    // What is no longer made of it must also have arrived as such.
-                    if wanted.is_some() || has.is_some() {
-                        concerned.insert(*id);
-                        lingering |= wanted.is_none();
-                    }
-                    if wanted != has {
-                        behind.insert(*id);
-                        if let Some(reason) = subscription.refusal() {
-                            effect.refused = Some((name_of(sessions.get(id)), reason.to_owned()));
-                        }
-                    }
-                }
-                wanted.is_some() || lingering
-            });
-        }
-        effect.concerned = concerned.len();
-        effect.programmed = concerned.difference(&behind).count();
-        Some((checked, effect))
+impl InEffect {
+    /// Acknowledgements are still to come.
+    pub(crate) fn is_pending(&self) -> bool {
+        self.programmed < self.concerned && self.refused.is_none()
     }
 }
 
-fn name_of(session: Option<&Session>) -> String {
-    session.map(|s| s.pod.to_string()).unwrap_or_default()
+/// What one subscription says of objects: those that its content is made of now, and those in effect at the proxy.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Stand {
+    wanted: Option<Arc<Objects>>,
+    has: Option<Arc<Objects>>,
+    refused: bool,
+}
+
+impl Stand {
+    pub(super) fn of(wanted: Option<&Arc<Objects>>, subscription: &Subscription) -> Self {
+        Self {
+            wanted: wanted.cloned(),
+            has: subscription.in_effect().cloned(),
+            refused: subscription.refusal().is_some(),
+        }
+    }
+
+    fn is(&self, other: &Self) -> bool {
+        let same = |a: &Option<Arc<Objects>>, b: &Option<Arc<Objects>>| match (a, b) {
+            (Some(a), Some(b)) => Arc::ptr_eq(a, b),
+            (None, None) => true,
+            _ => false,
+        };
+        self.refused == other.refused && same(&self.wanted, &other.wanted) && same(&self.has, &other.has)
+    }
+
+    /// The objects concerned, and whether the proxy is behind in each. What is no longer made of an object must also
+    /// have arrived as such.
+    fn objects(&self) -> impl Iterator<Item = (&ObjectRef, bool)> {
+        let generation = |objects: &Option<Arc<Objects>>, object| objects.as_ref().and_then(|o| o.get(object)).copied();
+        let wanted = self.wanted.iter().flat_map(|objects| objects.iter());
+        let wanted = wanted.map(move |(object, wanted)| (object, generation(&self.has, object) != Some(*wanted)));
+        let lingering = self.has.iter().flat_map(|objects| objects.keys());
+        let lingering = lingering.filter(move |object| generation(&self.wanted, object).is_none());
+        wanted.chain(lingering.map(|object| (object, true)))
+    }
+}
+
+/// Counts of all objects.
+#[derive(Debug, Default)]
+pub(super) struct Effects {
+    objects: HashMap<ObjectRef, Progress>,
+    /// Objects whose status may have changed since it was asked for last.
+    pub(super) unsettled: BTreeSet<ObjectRef>,
+}
+
+/// Of one object.
+#[derive(Debug, Default)]
+struct Progress {
+    /// The proxies concerned: by how many of their subscriptions, and how many of those are behind.
+    sessions: HashMap<SessionId, (u32, u32)>,
+    /// How many of the proxies are behind.
+    behind: usize,
+    /// The subscriptions that are behind because the proxy refused.
+    refused: BTreeSet<(SessionId, Key)>,
+}
+
+impl Effects {
+    /// A subscription says something else now.
+    pub(super) fn change(&mut self, id: SessionId, key: &Key, before: &Stand, now: &Stand) {
+        if before.is(now) {
+            return;
+        }
+        for (object, behind) in before.objects() {
+            self.unsettled.insert(object.clone());
+            if let Some(progress) = self.objects.get_mut(object) {
+                progress.leave(id, key, behind);
+                if progress.sessions.is_empty() {
+                    self.objects.remove(object);
+                }
+            }
+        }
+        for (object, behind) in now.objects() {
+            self.unsettled.insert(object.clone());
+            let progress = self.objects.entry(object.clone()).or_default();
+            progress.enter(id, behind);
+            if behind && now.refused {
+                progress.refused.insert((id, key.clone()));
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+impl Effects {
+    /// Is nothing counted?
+    pub(super) fn is_empty(&self) -> bool {
+        self.objects.is_empty()
+    }
+}
+
+impl Progress {
+    fn enter(&mut self, id: SessionId, behind: bool) {
+        let (keys, late) = self.sessions.entry(id).or_default();
+        *keys += 1;
+        if behind {
+            *late += 1;
+            self.behind += usize::from(*late == 1);
+        }
+    }
+
+    fn leave(&mut self, id: SessionId, key: &Key, behind: bool) {
+        if !self.refused.is_empty() {
+            self.refused.remove(&(id, key.clone()));
+        }
+        let Some((keys, late)) = self.sessions.get_mut(&id) else { return };
+        *keys -= 1;
+        if behind {
+            *late -= 1;
+            self.behind -= usize::from(*late == 0);
+        }
+        if *keys == 0 {
+            self.sessions.remove(&id);
+        }
+    }
+}
+
+impl Registry {
+    /// What is known of an object, and how far it has come. `None`: there is no such object.
+    pub(crate) fn state_of(&self, object: &ObjectRef) -> Option<(Checked, InEffect)> {
+        let checked = self.checks.get(object)?.clone();
+        let Some(progress) = self.effects.objects.get(object) else { return Some((checked, InEffect::default())) };
+        let refusal = |(id, key): &(SessionId, Key)| {
+            let session = self.sessions.get(id)?;
+            Some((session.pod.to_string(), session.subscriptions.get(key)?.refusal()?.to_owned()))
+        };
+        let concerned = progress.sessions.len();
+        Some((
+            checked,
+            InEffect {
+                concerned,
+                programmed: concerned - progress.behind,
+                refused: progress.refused.iter().find_map(refusal),
+            },
+        ))
+    }
 }

@@ -4,7 +4,10 @@ use std::time::Duration;
 
 use isthmus_core::id::ObjectName;
 use parking_lot::{Mutex, MutexGuard};
-use tokio::sync::{Notify, mpsc, watch};
+use tokio::{
+    sync::{Notify, mpsc, watch},
+    time::Instant,
+};
 
 use super::registry::Registry;
 use crate::{
@@ -14,6 +17,9 @@ use crate::{
 
 /// Most changes that are taken in together.
 const MAX_BATCH: usize = 4096;
+/// Shortest time from one batch to the next. A change that comes alone is taken in at once; of a burst, what comes
+/// within this time is compiled and sent as one.
+const PACE: Duration = Duration::from_millis(5);
 /// How long a proxy's pod may take to come to be known: the proxy can be faster than the watch.
 const POD_WAIT: Duration = Duration::from_secs(5);
 
@@ -45,6 +51,7 @@ impl Hub {
         let mut registry: MutexGuard<'_, Registry> = self.registry.lock();
         let result = act(&mut registry);
         let unsettled = registry.is_unsettled();
+        self.metrics.count(registry.take_work());
         self.metrics.sessions.set(i64::try_from(registry.session_count()).unwrap_or(i64::MAX));
         drop(registry);
         if unsettled {
@@ -57,13 +64,23 @@ impl Hub {
     pub(crate) async fn follow(&self, mut updates: mpsc::Receiver<Update>) {
         let mut synced = 0;
         let mut batch = Vec::new();
+        let mut next = Instant::now();
         while updates.recv_many(&mut batch, MAX_BATCH).await > 0 {
+            if Instant::now() < next {
+                tokio::time::sleep_until(next).await;
+                while batch.len() < MAX_BATCH
+                    && let Ok(update) = updates.try_recv()
+                {
+                    batch.push(update);
+                }
+            }
+            next = Instant::now() + PACE;
             synced += batch.iter().filter(|update| update.is_synced()).count();
             let count = batch.len();
-            let made = self.with(|registry| registry.update(batch.drain(..)));
-            tracing::debug!(changes = count, made, "took changes in");
+            self.with(|registry| registry.update(batch.drain(..)));
+            tracing::debug!(changes = count, "took changes in");
             self.metrics.changes.inc_by(count as u64);
-            self.metrics.compiled.inc_by(made as u64);
+            self.metrics.batches.inc();
             self.revision.send_modify(|revision| *revision += 1);
             self.synced.send_if_modified(|done| !std::mem::replace(done, synced >= KINDS) && *done);
         }
@@ -89,3 +106,6 @@ impl Hub {
         tokio::time::timeout(POD_WAIT, look).await.ok().flatten()
     }
 }
+
+#[cfg(test)]
+mod tests;

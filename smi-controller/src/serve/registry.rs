@@ -5,7 +5,7 @@ use std::{
     sync::Arc,
 };
 
-use isthmus_api::control::v1::ControllerMessage;
+use hyper::body::Bytes;
 use isthmus_core::id::ObjectName;
 use isthmus_identity::Bundle;
 use tokio::sync::Notify;
@@ -13,11 +13,13 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     dependencies::Dependencies,
+    effect::{Effects, Stand},
+    frames::{Frames, Kind, Work},
     resource::{self, Compiled, Key},
     session::{MAX_SUBSCRIPTIONS, Session, Subscription},
 };
 use crate::{
-    compile::{self, Checked, Reader},
+    compile::{self, Checked, Objects, Reader},
     fault::ObjectRef,
     index::{Fact, Facts, Index, Update},
 };
@@ -36,7 +38,15 @@ enum Made {
 #[derive(Debug)]
 pub(super) struct Resource {
     pub(super) compiled: Option<Compiled>,
-    pub(super) subscribers: BTreeSet<SessionId>,
+    /// The messages that carry it.
+    frames: Frames,
+    subscribers: BTreeSet<SessionId>,
+}
+
+impl Resource {
+    fn objects(&self) -> Option<&Arc<Objects>> {
+        self.compiled.as_ref().map(|compiled| &compiled.objects)
+    }
 }
 
 /// The whole state.
@@ -49,10 +59,8 @@ pub(crate) struct Registry {
     by_pod: HashMap<ObjectName, SessionId>,
     made: Dependencies<Made>,
     pub(super) checks: BTreeMap<ObjectRef, Checked>,
-    /// The resources that an object is, or lately was, in effect in.
-    pub(super) users: HashMap<ObjectRef, BTreeSet<Key>>,
-    /// Objects whose status may have changed since it was asked for last.
-    unsettled: BTreeSet<ObjectRef>,
+    pub(super) effects: Effects,
+    work: Work,
     next_session: SessionId,
 }
 
@@ -71,8 +79,8 @@ impl Registry {
             by_pod: HashMap::new(),
             made: Dependencies::default(),
             checks: BTreeMap::new(),
-            users: HashMap::new(),
-            unsettled: BTreeSet::new(),
+            effects: Effects::default(),
+            work: Work::default(),
             next_session: 0,
         }
     }
@@ -81,8 +89,8 @@ impl Registry {
         &self.index
     }
 
-    /// Takes changes in and makes anew what depends on them, once for all of them. Gives the number of things made.
-    pub(crate) fn update(&mut self, updates: impl IntoIterator<Item = Update>) -> usize {
+    /// Takes changes in and makes anew what depends on them, once for all of them.
+    pub(crate) fn update(&mut self, updates: impl IntoIterator<Item = Update>) {
         let mut facts = Facts::new();
         for update in updates {
             self.index.update(update, &mut facts);
@@ -93,14 +101,12 @@ impl Registry {
                 touched.insert(Made::Check(object));
             }
         }
-        let count = touched.len();
         for made in touched {
             match made {
                 Made::Resource(key) => self.make(&key),
                 Made::Check(object) => self.check(object),
             }
         }
-        count
     }
 
     /// A proxy has connected. An older session of the same pod is over.
@@ -142,18 +148,21 @@ impl Registry {
         if session.subscriptions.len() >= MAX_SUBSCRIPTIONS && !session.subscriptions.contains_key(&key) {
             return Err(TooManySubscriptions);
         }
-        session.subscriptions.insert(key.clone(), Subscription::holding(held));
         session.pending.insert(key.clone());
         session.wake.notify_one();
-        match self.resources.get_mut(&key) {
-            Some(resource) => {
-                resource.subscribers.insert(id);
-                let objects = resource.compiled.as_ref().map(|c| c.objects.clone()).unwrap_or_default();
-                self.unsettled.extend(objects.keys().cloned());
-            }
+        let resource = self.resources.get_mut(&key);
+        let objects = resource.as_ref().and_then(|resource| resource.objects());
+        let now = Subscription::holding(held);
+        let stand = Stand::of(objects, &now);
+        let before = session.subscriptions.insert(key.clone(), now);
+        let before = before.map(|before| Stand::of(objects, &before)).unwrap_or_default();
+        self.effects.change(id, &key, &before, &stand);
+        match resource {
+            Some(resource) => drop(resource.subscribers.insert(id)),
             None => {
                 let subscribers = BTreeSet::from([id]);
-                self.resources.insert(key.clone(), Resource { compiled: None, subscribers });
+                let resource = Resource { compiled: None, frames: Frames::default(), subscribers };
+                self.resources.insert(key.clone(), resource);
                 self.make(&key);
             }
         }
@@ -171,60 +180,72 @@ impl Registry {
 
     /// A proxy has applied a version.
     pub(crate) fn ack(&mut self, id: SessionId, key: &Key, version: &str) {
-        let subscription = self.sessions.get_mut(&id).and_then(|s| s.subscriptions.get_mut(key));
-        let Some(subscription) = subscription else { return };
-        let before: Vec<ObjectRef> = subscription.in_effect().into_iter().flatten().map(|(o, _)| o.clone()).collect();
-        if subscription.ack(version) {
-            let now = subscription.in_effect().into_iter().flatten().map(|(o, _)| o.clone());
-            self.unsettled.extend(now);
-            self.unsettled.extend(before);
-        }
+        self.answered(id, key, |subscription| subscription.ack(version));
     }
 
     /// A proxy has refused a version.
     pub(crate) fn refuse(&mut self, id: SessionId, key: &Key, version: &str, reason: &str) {
-        let Some(session) = self.sessions.get_mut(&id) else { return };
+        let Some(session) = self.sessions.get(&id) else { return };
         tracing::warn!(pod = %session.pod, ?key, version, reason, "a proxy refused what it was sent");
+        self.answered(id, key, |subscription| subscription.refuse(version, reason));
+    }
+
+    /// A proxy has answered a message: what changed while it was busy with that is due.
+    fn answered(&mut self, id: SessionId, key: &Key, take: impl FnOnce(&mut Subscription)) {
+        let Some(session) = self.sessions.get_mut(&id) else { return };
         let Some(subscription) = session.subscriptions.get_mut(key) else { return };
-        if subscription.refuse(version, reason) {
-            session.pending.insert(key.clone());
+        let compiled = self.resources.get(key).and_then(|resource| resource.compiled.as_ref());
+        let objects = compiled.map(|compiled| &compiled.objects);
+        let before = Stand::of(objects, subscription);
+        take(subscription);
+        self.effects.change(id, key, &before, &Stand::of(objects, subscription));
+        if compiled.is_some_and(|compiled| subscription.is_due(compiled)) && session.pending.insert(key.clone()) {
             session.wake.notify_one();
-        }
-        if let Some(compiled) = self.resources.get(key).and_then(|r| r.compiled.as_ref()) {
-            self.unsettled.extend(compiled.objects.keys().cloned());
         }
     }
 
-    /// The next message for a proxy, if there is one.
-    pub(crate) fn next(&mut self, id: SessionId) -> Option<ControllerMessage> {
+    /// The next frame for a proxy, if there is one.
+    pub(crate) fn next(&mut self, id: SessionId) -> Option<Bytes> {
         let session = self.sessions.get_mut(&id)?;
         while let Some(key) = session.pending.pop_first() {
-            let compiled = self.resources.get(&key).and_then(|resource| resource.compiled.as_ref());
-            let subscription = session.subscriptions.get_mut(&key);
-            if let (Some(compiled), Some(subscription)) = (compiled, subscription)
-                && let Some(message) = subscription.next(&key, compiled)
-            {
-                // A version that the proxy held already is in effect without an acknowledgement.
-                self.unsettled.extend(subscription.in_effect().into_iter().flatten().map(|(o, _)| o.clone()));
-                return Some(message);
+            let Some(Resource { compiled: Some(compiled), frames, .. }) = self.resources.get_mut(&key) else {
+                continue;
+            };
+            let Some(subscription) = session.subscriptions.get_mut(&key) else { continue };
+            let before = Stand::of(Some(&compiled.objects), subscription);
+            let next = subscription.next(&key, compiled, frames);
+            self.work.encoded += std::mem::take(&mut frames.encoded);
+            // A version that the proxy held already is in effect without an acknowledgement.
+            self.effects.change(id, &key, &before, &Stand::of(Some(&compiled.objects), subscription));
+            let Some((frame, kind)) = next else { continue };
+            match kind {
+                Kind::Whole => self.work.whole += 1,
+                Kind::Delta => self.work.delta += 1,
+                Kind::Unchanged => self.work.unchanged += 1,
             }
+            return Some(frame);
         }
         None
     }
 
+    /// What was done since the last call.
+    pub(crate) fn take_work(&mut self) -> Work {
+        std::mem::take(&mut self.work)
+    }
+
     /// The objects whose status may have changed since the last call.
     pub(crate) fn take_unsettled(&mut self) -> BTreeSet<ObjectRef> {
-        std::mem::take(&mut self.unsettled)
+        std::mem::take(&mut self.effects.unsettled)
     }
 
     /// Is there something that [`Self::take_unsettled`] would give?
     pub(crate) fn is_unsettled(&self) -> bool {
-        !self.unsettled.is_empty()
+        !self.effects.unsettled.is_empty()
     }
 
     /// Every object: for a replica that has just become the one that writes.
     pub(crate) fn unsettle_all(&mut self) {
-        self.unsettled.extend(compile::all_objects(&self.index));
+        self.effects.unsettled.extend(compile::all_objects(&self.index));
     }
 
     /// The number of connected proxies.
@@ -233,30 +254,34 @@ impl Registry {
     }
 
     fn make(&mut self, key: &Key) {
+        self.work.made += 1;
         let (compiled, facts) = resource::compile(&self.index, &self.bundles, key);
         self.made.set(Made::Resource(key.clone()), facts);
         let (Some(resource), Some(now)) = (self.resources.get_mut(key), compiled) else { return };
-        let before = resource.compiled.replace(now.clone());
-        for object in now.objects.keys() {
-            self.users.entry(object.clone()).or_default().insert(key.clone());
+        let same = resource.compiled.as_ref().is_some_and(|before| before.version == now.version);
+        if same && resource.objects().is_some_and(|objects| *objects == now.objects) {
+            return;
         }
-        self.unsettled.extend(now.objects.keys().cloned());
-        self.unsettled.extend(before.iter().flat_map(|before| before.objects.keys().cloned()));
-        let same = before.is_some_and(|before| before.version == now.version);
+        let before = resource.compiled.replace(now.clone());
+        if !same {
+            resource.frames = Frames::default();
+        }
         for id in &resource.subscribers {
             let Some(session) = self.sessions.get_mut(id) else { continue };
+            let Some(subscription) = session.subscriptions.get_mut(key) else { continue };
+            let stood = Stand::of(before.as_ref().map(|before| &before.objects), subscription);
             if same {
-                if let Some(subscription) = session.subscriptions.get_mut(key) {
-                    subscription.relabel(&now);
-                }
+                subscription.relabel(&now);
             } else {
                 session.pending.insert(key.clone());
                 session.wake.notify_one();
             }
+            self.effects.change(*id, key, &stood, &Stand::of(Some(&now.objects), subscription));
         }
     }
 
     fn check(&mut self, object: ObjectRef) {
+        self.work.made += 1;
         let reader = Reader::new(&self.index);
         let checked = compile::check(&reader, &object);
         let (facts, _) = reader.into_parts();
@@ -265,24 +290,21 @@ impl Registry {
                 self.made.set(Made::Check(object.clone()), facts);
                 if self.checks.get(&object) != Some(&checked) {
                     self.checks.insert(object.clone(), checked);
-                    self.unsettled.insert(object);
+                    self.effects.unsettled.insert(object);
                 }
             }
             None => {
                 self.made.remove(&Made::Check(object.clone()));
                 self.checks.remove(&object);
-                self.unsettled.insert(object);
+                self.effects.unsettled.insert(object);
             }
         }
     }
 
     /// A subscription is over.
     fn left(&mut self, id: SessionId, key: &Key, subscription: &Subscription) {
-        self.unsettled.extend(subscription.in_effect().into_iter().flatten().map(|(o, _)| o.clone()));
         let Some(resource) = self.resources.get_mut(key) else { return };
-        if let Some(compiled) = &resource.compiled {
-            self.unsettled.extend(compiled.objects.keys().cloned());
-        }
+        self.effects.change(id, key, &Stand::of(resource.objects(), subscription), &Stand::default());
         resource.subscribers.remove(&id);
         if resource.subscribers.is_empty() {
             self.resources.remove(key);
@@ -292,6 +314,10 @@ impl Registry {
 }
 
 #[cfg(test)]
+mod counting;
+#[cfg(test)]
 mod property;
+#[cfg(test)]
+mod scale;
 #[cfg(test)]
 mod tests;

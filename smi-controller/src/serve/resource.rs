@@ -104,15 +104,18 @@ impl Content {
 }
 
 impl Compiled {
-    /// The message that brings a proxy here, from what it was sent before. The flag says that it is a delta.
-    pub(crate) fn message(&self, key: &Key, before: Option<&Compiled>) -> (proto::ControllerMessage, bool) {
-        let delta = before.and_then(|before| match (&*before.content, &*self.content) {
-            (Content::Destination(old), Content::Destination(new)) => delta::between(old, new, &before.version),
-            _ => None,
-        });
-        let is_delta = delta.is_some();
-        let content = delta.map_or_else(|| self.content.body(), Body::Endpoints);
-        (self.envelope(key, content), is_delta)
+    /// The message with the content.
+    pub(crate) fn whole(&self, key: &Key) -> proto::ControllerMessage {
+        self.envelope(key, self.content.body())
+    }
+
+    /// The message that brings a proxy here from what it was sent before, if that is a matter of endpoints.
+    pub(crate) fn delta(&self, key: &Key, before: &Compiled) -> Option<proto::ControllerMessage> {
+        let (Content::Destination(old), Content::Destination(new)) = (&*before.content, &*self.content) else {
+            return None;
+        };
+        let delta = delta::between(old, new, &before.version)?;
+        Some(self.envelope(key, Body::Endpoints(delta)))
     }
 
     /// The message for a proxy that has this already.

@@ -5,18 +5,22 @@ use std::{
     sync::Arc,
 };
 
-use isthmus_api::control::v1::ControllerMessage;
+use hyper::body::Bytes;
 use isthmus_core::id::ObjectName;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
-use super::resource::{Compiled, Key};
+use super::{
+    frames::{Frames, Kind},
+    resource::{Compiled, Key},
+};
 use crate::compile::Objects;
 
 /// Most subscriptions of one proxy.
 pub(crate) const MAX_SUBSCRIPTIONS: usize = 10_000;
-/// Most unacknowledged messages that are remembered per subscription; older ones count as never acknowledged.
-const MAX_IN_FLIGHT: usize = 16;
+/// Most messages of one subscription that wait to be acknowledged: one that the proxy applies, and one on its way.
+/// What changes meanwhile is sent as one when it has caught up.
+const WINDOW: usize = 2;
 
 /// A connected proxy.
 #[derive(Debug)]
@@ -57,24 +61,33 @@ impl Subscription {
         Self { held, ..Self::default() }
     }
 
-    /// The message to send to bring the proxy to `now`, if one is needed.
-    pub(crate) fn next(&mut self, key: &Key, now: &Compiled) -> Option<ControllerMessage> {
-        if self.sent.as_ref().is_some_and(|sent| sent.version == now.version) {
+    /// Is there something to send, and may it be sent now?
+    pub(crate) fn is_due(&self, now: &Compiled) -> bool {
+        self.in_flight.len() < WINDOW && self.sent.as_ref().is_none_or(|sent| sent.version != now.version)
+    }
+
+    /// The frame that brings the proxy to `now`, if one is due.
+    pub(crate) fn next(&mut self, key: &Key, now: &Compiled, frames: &mut Frames) -> Option<(Bytes, Kind)> {
+        if !self.is_due(now) {
             return None;
         }
         self.refused = None;
-        if self.sent.is_none() && self.held == *now.version {
-            self.acked = Some((now.version.clone(), now.objects.clone()));
-            self.sent = Some(now.clone());
-            return Some(now.unchanged(key));
-        }
-        let (message, delta) = now.message(key, self.sent.as_ref());
-        if self.in_flight.len() >= MAX_IN_FLIGHT {
-            self.in_flight.pop_front();
-        }
-        self.in_flight.push_back(InFlight { version: now.version.clone(), objects: now.objects.clone(), delta });
+        let held = self.sent.is_none() && self.held == *now.version;
+        let (frame, kind) = match frames.get(key, now, self.sent.as_ref(), held) {
+            Ok(sendable) => sendable,
+            Err(error) => {
+                self.refused = Some(format!("it can't be sent: {error}"));
+                return None;
+            }
+        };
         self.sent = Some(now.clone());
-        Some(message)
+        if kind == Kind::Unchanged {
+            self.acked = Some((now.version.clone(), now.objects.clone()));
+        } else {
+            let delta = kind == Kind::Delta;
+            self.in_flight.push_back(InFlight { version: now.version.clone(), objects: now.objects.clone(), delta });
+        }
+        Some((frame, kind))
     }
 
     /// The same content now stands for other generations: so it does in the proxies that have it.
@@ -89,33 +102,28 @@ impl Subscription {
         }
     }
 
-    /// The proxy has applied this. `false`: it was never sent.
-    pub(crate) fn ack(&mut self, version: &str) -> bool {
-        let Some(at) = self.in_flight.iter().position(|f| *f.version == *version) else {
-            return self.acked.as_ref().is_some_and(|(acked, _)| **acked == *version);
-        };
+    /// The proxy has applied this. What was never sent counts for nothing.
+    pub(crate) fn ack(&mut self, version: &str) {
+        let Some(at) = self.in_flight.iter().position(|f| *f.version == *version) else { return };
         // Those before it were overtaken.
         if let Some(applied) = self.in_flight.drain(..=at).next_back() {
             self.acked = Some((applied.version, applied.objects));
         }
-        true
     }
 
-    /// The proxy has refused this and keeps what it had. `true`: it was a delta, so the whole must be sent.
-    pub(crate) fn refuse(&mut self, version: &str, reason: &str) -> bool {
-        let Some(at) = self.in_flight.iter().position(|f| *f.version == *version) else { return false };
+    /// The proxy has refused this and keeps what it had. If it was a delta, the whole must be sent.
+    pub(crate) fn refuse(&mut self, version: &str, reason: &str) {
+        let Some(at) = self.in_flight.iter().position(|f| *f.version == *version) else { return };
         self.refused = Some(reason.chars().take(500).collect());
-        let delta = self.in_flight.drain(..=at).next_back().is_some_and(|refused| refused.delta);
-        if delta {
+        if self.in_flight.drain(..=at).next_back().is_some_and(|refused| refused.delta) {
             self.sent = None;
             self.held.clear();
         }
-        delta
     }
 
     /// The objects in effect at the proxy.
-    pub(crate) fn in_effect(&self) -> Option<&Objects> {
-        self.acked.as_ref().map(|(_, objects)| &**objects)
+    pub(crate) fn in_effect(&self) -> Option<&Arc<Objects>> {
+        self.acked.as_ref().map(|(_, objects)| objects)
     }
 
     /// Why it didn't take what was sent last.

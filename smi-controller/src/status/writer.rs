@@ -15,11 +15,12 @@ use kube::{
 };
 use prometheus::IntCounterVec;
 use serde_json::json;
-use tokio::sync::watch;
+use tokio::{sync::watch, time::Instant};
 use tokio_util::sync::CancellationToken;
 
 use super::{
     conditions,
+    due::Due,
     events::{self, Raised},
 };
 use crate::{
@@ -30,8 +31,6 @@ use crate::{
 
 /// How long a change may settle before it is written: most proxies have acknowledged by then.
 const SETTLE: Duration = Duration::from_millis(15);
-/// Pause before an object is looked at again: what couldn't be written, or has faults that may pass.
-const RETRY: Duration = Duration::from_secs(1);
 /// Most writes at a time.
 const CONCURRENT: usize = 8;
 
@@ -42,6 +41,7 @@ pub(crate) struct Writer {
     leader: watch::Receiver<bool>,
     writes: IntCounterVec,
     known: HashMap<ObjectRef, Known>,
+    due: Due,
 }
 
 /// What this process has written, or found.
@@ -57,24 +57,24 @@ type Job = (ObjectRef, Option<(Checked, InEffect)>);
 impl Writer {
     /// `writes` counts by result.
     pub(crate) fn new(hub: Arc<Hub>, client: Client, leader: watch::Receiver<bool>, writes: IntCounterVec) -> Self {
-        Self { hub, client, leader, writes, known: HashMap::new() }
+        Self { hub, client, leader, writes, known: HashMap::new(), due: Due::default() }
     }
 
     /// Works until `stop`.
     pub(crate) async fn run(mut self, stop: CancellationToken) {
         self.hub.synced().await;
         let mut leading = false;
-        let mut again = BTreeSet::new();
         loop {
-            let retry = async {
-                match again.is_empty() {
-                    true => std::future::pending().await,
-                    false => tokio::time::sleep(RETRY).await,
+            let next = self.due.next();
+            let due = async {
+                match next {
+                    Some(at) => tokio::time::sleep_until(at).await,
+                    None => std::future::pending().await,
                 }
             };
             tokio::select! {
                 () = self.hub.unsettled.notified() => {}
-                () = retry => {}
+                () = due => {}
                 changed = self.leader.changed() => if changed.is_err() { return },
                 () = stop.cancelled() => return,
             }
@@ -82,25 +82,22 @@ impl Writer {
             if leads && !leading {
                 self.hub.with(|registry| registry.unsettle_all());
             }
-            if !leads {
-                self.known.clear();
-            }
             leading = leads;
             if leads {
                 tokio::time::sleep(SETTLE).await;
             }
             let mut objects = self.hub.with(|registry| registry.take_unsettled());
             if !leads {
-                again.clear();
+                self.known.clear();
+                self.due.clear();
                 continue;
             }
-            objects.append(&mut again);
-            again = self.write_all(objects).await;
+            objects.extend(self.due.by(Instant::now()));
+            self.write_all(objects).await;
         }
     }
 
-    /// Gives those that have to be looked at again.
-    async fn write_all(&mut self, objects: BTreeSet<ObjectRef>) -> BTreeSet<ObjectRef> {
+    async fn write_all(&mut self, objects: BTreeSet<ObjectRef>) {
         let jobs: Vec<Job> = self.hub.with(|registry| {
             objects
                 .into_iter()
@@ -111,22 +108,26 @@ impl Writer {
                 .collect()
         });
         let mut work = Vec::new();
+        let now = Instant::now();
         for (object, state) in jobs {
             match state {
+                Some((_, effect)) if !self.due.is_time(&object, effect.is_pending(), now) => {}
                 Some((checked, effect)) => {
                     let known = self.known.get(&object).filter(|known| known.uid == checked.uid).cloned();
                     work.push(settle(self.client.clone(), object, checked, effect, known));
                 }
-                None => drop(self.known.remove(&object)),
+                None => {
+                    self.due.forget(&object);
+                    self.known.remove(&object);
+                }
             }
         }
-        let mut again = BTreeSet::new();
         let mut results = futures::stream::iter(work).buffer_unordered(CONCURRENT);
         while let Some((object, result)) = results.next().await {
             let outcome = match result {
                 Ok(Settled::Done { known, written, waiting }) => {
                     if waiting {
-                        again.insert(object.clone());
+                        self.due.again(object.clone(), Instant::now());
                     }
                     self.known.insert(object, known);
                     if !written {
@@ -137,13 +138,12 @@ impl Writer {
                 Ok(Settled::Gone) => "gone",
                 Err(error) => {
                     tracing::warn!(%object, %error, "couldn't write a status: trying again");
-                    again.insert(object);
+                    self.due.again(object, Instant::now());
                     "failed"
                 }
             };
             self.writes.with_label_values(&[outcome]).inc();
         }
-        again
     }
 }
 

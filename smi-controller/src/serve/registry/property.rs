@@ -64,17 +64,17 @@ fn manifest() -> impl Strategy<Value = Value> {
 }
 
 #[derive(Debug, Clone)]
-enum Step {
+pub(super) enum Step {
     Apply(Value),
     /// The n-th of those that are there.
     Delete(prop::sample::Index),
 }
 
-fn step() -> impl Strategy<Value = Step> {
+pub(super) fn step() -> impl Strategy<Value = Step> {
     prop_oneof![3 => manifest().prop_map(Step::Apply), 1 => any::<prop::sample::Index>().prop_map(Step::Delete)]
 }
 
-fn keys() -> Vec<Key> {
+pub(super) fn keys() -> Vec<Key> {
     let key = |host: String, port: u16| {
         let namespace = if host.starts_with("10.") { "" } else { "shop" };
         Key::Destination(namespace.into(), DestinationKey { host: host.into(), port })

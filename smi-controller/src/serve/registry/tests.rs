@@ -3,6 +3,7 @@ use isthmus_api::{
     decode, delta,
 };
 use isthmus_core::destination::{Destination, DestinationKey};
+use prost::Message;
 use serde_json::{Value, json};
 
 use super::*;
@@ -39,6 +40,25 @@ fn open(registry: &mut Registry) -> SessionId {
     id
 }
 
+/// What a proxy hears next, as it reads it.
+fn hear(registry: &mut Registry, id: SessionId) -> Option<ControllerMessage> {
+    registry.next(id).map(|frame| ControllerMessage::decode(&frame[5..]).unwrap())
+}
+
+/// Hears and acknowledges.
+fn take(registry: &mut Registry, id: SessionId) -> ControllerMessage {
+    let message = hear(registry, id).expect("there is nothing to hear");
+    registry.ack(id, &web(), &message.version);
+    message
+}
+
+/// What was made because of a change.
+fn made(registry: &mut Registry, update: Update) -> u64 {
+    registry.take_work();
+    registry.update([update]);
+    registry.take_work().made
+}
+
 fn effect(registry: &mut Registry) -> (usize, usize) {
     let object = ObjectRef { kind: Kind::TrafficSplit, name: ObjectName::new("shop", "s") };
     let InEffect { concerned, programmed, .. } = registry.state_of(&object).unwrap().1;
@@ -54,55 +74,55 @@ fn destination(message: &ControllerMessage) -> Destination {
 fn a_snapshot_comes_first_then_only_what_changed() {
     let mut registry = registry(shop());
     let id = open(&mut registry);
-    let first = registry.next(id).unwrap();
+    let first = take(&mut registry, id);
     assert!(matches!(destination(&first), Destination::Service(route) if route.split.is_none()));
-    assert!(registry.next(id).is_none());
+    assert!(hear(&mut registry, id).is_none());
     registry.update([applied(split(1, 1))]);
-    let second = registry.next(id).unwrap();
+    let second = take(&mut registry, id);
     let held = destination(&second);
     registry.update([applied(slice("blue", &[("p80", 8080)], &[("blue-1", "10.42.0.11"), ("blue-2", "10.42.0.12")]))]);
-    let third = registry.next(id).unwrap();
+    let third = hear(&mut registry, id).unwrap();
     let Some(Content::Endpoints(delta)) = third.content else { panic!("{third:?}") };
     assert_eq!((&delta.from, delta.backends[0].upsert.len()), (&second.version, 1));
     let Destination::Service(route) = delta::apply(&held, delta).unwrap() else { panic!() };
     assert_eq!(addresses(&route.split.unwrap().backends[0].0), ["10.42.0.11:8080", "10.42.0.12:8080"]);
-    assert!(registry.next(id).is_none());
+    assert!(hear(&mut registry, id).is_none());
 }
 
 #[test]
 fn what_nobody_uses_is_not_made_and_what_does_not_depend_is_not_sent() {
     let mut registry = registry(shop());
     let id = open(&mut registry);
-    registry.next(id).unwrap();
-    assert_eq!(registry.update([applied(pod("other", "x", "10.42.0.99"))]), 0);
-    assert_eq!(registry.update([applied(service("blue", "10.43.0.11", &[80, 81]))]), 0);
-    assert!(registry.next(id).is_none());
+    hear(&mut registry, id).unwrap();
+    assert_eq!(made(&mut registry, applied(pod("other", "x", "10.42.0.99"))), 0);
+    assert_eq!(made(&mut registry, applied(service("blue", "10.43.0.11", &[80, 81]))), 0);
+    assert!(hear(&mut registry, id).is_none());
     registry.unsubscribe(id, &web());
     assert!(registry.resources.is_empty());
-    assert_eq!(registry.update([applied(split(1, 1))]), 1, "its own check only");
+    assert_eq!(made(&mut registry, applied(split(1, 1))), 1, "its own check only");
 }
 
 #[test]
 fn a_burst_of_changes_is_sent_once() {
     let mut registry = registry(shop());
     let id = open(&mut registry);
-    registry.next(id).unwrap();
+    hear(&mut registry, id).unwrap();
     for weight in 1..50 {
         registry.update([applied(split(weight, weight.into()))]);
     }
-    let Destination::Service(route) = destination(&registry.next(id).unwrap()) else { panic!() };
+    let Destination::Service(route) = destination(&hear(&mut registry, id).unwrap()) else { panic!() };
     assert_eq!(route.split.unwrap().backends[0].1, 49);
-    assert!(registry.next(id).is_none());
+    assert!(hear(&mut registry, id).is_none());
 }
 
 #[test]
 fn a_version_that_is_held_is_not_sent_again() {
     let mut registry = registry(shop().into_iter().chain([split(1, 1)]));
     let id = open(&mut registry);
-    let version = registry.next(id).unwrap().version;
+    let version = hear(&mut registry, id).unwrap().version;
     let again = registry.open(ObjectName::new("shop", "client")).0;
     registry.subscribe(again, web(), version.clone()).unwrap();
-    let message = registry.next(again).unwrap();
+    let message = hear(&mut registry, again).unwrap();
     assert!(matches!(message.content, Some(Content::Unchanged(_))) && message.version == version);
     assert_eq!(effect(&mut registry), (1, 1), "what it holds is in effect");
 }
@@ -116,13 +136,13 @@ fn an_object_is_programmed_when_every_proxy_that_uses_it_has_acknowledged_its_ge
     registry.subscribe(second, web(), String::new()).unwrap();
     assert_eq!(effect(&mut registry), (0, 2));
     for id in [first, second] {
-        let version = registry.next(id).unwrap().version;
+        let version = hear(&mut registry, id).unwrap().version;
         registry.ack(id, &web(), &version);
     }
     assert_eq!(effect(&mut registry), (2, 2));
     registry.update([applied(split(2, 2))]);
     assert_eq!(effect(&mut registry), (0, 2));
-    let version = registry.next(first).unwrap().version;
+    let version = hear(&mut registry, first).unwrap().version;
     registry.ack(first, &web(), &version);
     assert_eq!(effect(&mut registry), (1, 2));
     registry.close(second);
@@ -133,9 +153,9 @@ fn an_object_is_programmed_when_every_proxy_that_uses_it_has_acknowledged_its_ge
 fn an_acknowledgement_of_something_older_or_unknown_counts_for_what_it_is() {
     let mut registry = registry(shop().into_iter().chain([split(1, 1)]));
     let id = open(&mut registry);
-    let old = registry.next(id).unwrap().version;
+    let old = hear(&mut registry, id).unwrap().version;
     registry.update([applied(split(2, 2))]);
-    let new = registry.next(id).unwrap().version;
+    let new = hear(&mut registry, id).unwrap().version;
     registry.ack(id, &web(), &old);
     registry.ack(id, &web(), "never sent");
     assert_eq!(effect(&mut registry), (0, 1));
@@ -147,11 +167,11 @@ fn an_acknowledgement_of_something_older_or_unknown_counts_for_what_it_is() {
 fn a_split_that_moves_to_another_root_must_have_left_the_old_one() {
     let mut registry = registry(shop().into_iter().chain([split(1, 1)]));
     let id = open(&mut registry);
-    let version = registry.next(id).unwrap().version;
+    let version = hear(&mut registry, id).unwrap().version;
     registry.ack(id, &web(), &version);
     registry.update([applied(with(split(1, 2), "/spec/service", json!("blue")))]);
     assert_eq!(effect(&mut registry), (0, 1));
-    let version = registry.next(id).unwrap().version;
+    let version = hear(&mut registry, id).unwrap().version;
     registry.ack(id, &web(), &version);
     assert_eq!(effect(&mut registry), (0, 0), "no proxy uses it now");
 }
@@ -160,15 +180,15 @@ fn a_split_that_moves_to_another_root_must_have_left_the_old_one() {
 fn a_refused_delta_is_sent_as_a_whole_and_a_refused_whole_is_not_repeated() {
     let mut registry = registry(shop().into_iter().chain([split(1, 1)]));
     let id = open(&mut registry);
-    registry.next(id).unwrap();
+    hear(&mut registry, id).unwrap();
     registry.update([applied(slice("blue", &[("p80", 8080)], &[]))]);
-    let delta = registry.next(id).unwrap();
+    let delta = hear(&mut registry, id).unwrap();
     assert!(matches!(delta.content, Some(Content::Endpoints(_))));
     registry.refuse(id, &web(), &delta.version, "I hold something else");
-    let whole = registry.next(id).unwrap();
+    let whole = hear(&mut registry, id).unwrap();
     assert!(matches!(whole.content, Some(Content::Destination(_))) && whole.version == delta.version);
     registry.refuse(id, &web(), &whole.version, "no");
-    assert!(registry.next(id).is_none());
+    assert!(hear(&mut registry, id).is_none());
     let object = ObjectRef { kind: Kind::TrafficSplit, name: ObjectName::new("shop", "s") };
     let effect = registry.state_of(&object).unwrap().1;
     assert_eq!(effect.refused, Some(("shop/client".into(), "no".into())));
@@ -180,9 +200,9 @@ fn the_last_good_policy_of_a_pod_that_is_deleted_stays() {
     let id = registry.open(ObjectName::new("shop", "client")).0;
     let key = Key::Inbound(ObjectName::new("shop", "client"));
     registry.subscribe(id, key, String::new()).unwrap();
-    registry.next(id).unwrap();
+    hear(&mut registry, id).unwrap();
     registry.update([deleted("Pod", "client")]);
-    assert!(registry.next(id).is_none());
+    assert!(hear(&mut registry, id).is_none());
 }
 
 #[test]
@@ -199,10 +219,10 @@ fn a_generation_that_changes_nothing_is_in_effect_at_once() {
     let id = registry.open(ObjectName::new("shop", "client")).0;
     let key = Key::Inbound(ObjectName::new("shop", "client"));
     registry.subscribe(id, key.clone(), String::new()).unwrap();
-    let version = registry.next(id).unwrap().version;
+    let version = hear(&mut registry, id).unwrap().version;
     registry.ack(id, &key, &version);
     registry.update([applied(target(2, 2))]);
-    assert!(registry.next(id).is_none());
+    assert!(hear(&mut registry, id).is_none());
     let object = ObjectRef { kind: Kind::TrafficTarget, name: ObjectName::new("shop", "t") };
     let (checked, effect) = registry.state_of(&object).unwrap();
     assert_eq!((checked.generation, effect.programmed, effect.concerned), (2, 1, 1));
@@ -216,7 +236,7 @@ fn a_newer_session_of_a_pod_ends_the_older() {
     let new = open(&mut registry);
     assert!(replaced.is_cancelled() && registry.session_count() == 1);
     registry.close(old);
-    assert!(registry.next(new).is_some());
+    assert!(hear(&mut registry, new).is_some());
 }
 
 #[test]
