@@ -1,1 +1,7 @@
-//! Input that is made to harm: refused or bounded, and nobody else pays for it.
+//! Input that is made to harm: refused or bounded, and nobody else pays for it (docs/limits.md).
+
+mod answers;
+mod fields;
+mod paths;
+mod rig;
+mod smuggling;

@@ -8,6 +8,8 @@ pub mod client;
 pub mod control;
 #[path = "support/mesh.rs"]
 pub mod mesh;
+#[path = "support/recorder.rs"]
+pub mod recorder;
 
 use std::{
     future::Future,
