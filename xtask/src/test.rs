@@ -1,5 +1,7 @@
 //! `cargo xtask test`: every test, and at the end a list of what could not be run here, why, and the remedy.
 
+mod provide;
+
 use std::{
     fs,
     path::{Path, PathBuf},
@@ -14,7 +16,9 @@ const LEFT_OUT: &str = "ISTHMUS_LEFT_OUT";
 /// Builds the program, runs all tests of the workspace, and sums up what was left out.
 pub(crate) fn run() -> anyhow::Result<()> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..").canonicalize()?;
-    provide_kubectl();
+    provide::kubectl();
+    provide::servers(&root);
+    provide::python(&root);
     let left_out = root.join("target/left-out.txt");
     fs::create_dir_all(root.join("target"))?;
     fs::write(&left_out, "")?;
@@ -23,20 +27,6 @@ pub(crate) fn run() -> anyhow::Result<()> {
     let outcome = cargo(&root, &["test", "--locked", "--workspace", "--no-fail-fast"], &left_out);
     sum_up(&left_out)?;
     outcome
-}
-
-/// The whole-system tests drive the mesh with the real `kubectl`; as root on Debian it can be had.
-fn provide_kubectl() {
-    let found = Command::new("kubectl").args(["version", "--client"]).output().is_ok();
-    if !found && nix::unistd::geteuid().is_root() {
-        println!("kubectl isn't here: installing Debian's kubernetes-client");
-        for args in [&["update", "-q"][..], &["install", "-qy", "--no-install-recommends", "kubernetes-client"]] {
-            // A failure shows in the closing summary as the tests that it leaves out.
-            if let Err(error) = Command::new("apt-get").args(args).status() {
-                println!("apt-get: {error}");
-            }
-        }
-    }
 }
 
 fn cargo(root: &Path, args: &[&str], left_out: &PathBuf) -> anyhow::Result<()> {
