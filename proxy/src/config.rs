@@ -35,6 +35,8 @@ pub struct Config {
     pub mesh: String,
     /// Roots of the trust domain to begin with, PEM.
     pub trust_bundle: String,
+    /// File to keep the roots in, so that a sidecar that starts again in its pod has the newest; `None` for none.
+    pub trust_file: Option<PathBuf>,
     /// File with the projected ServiceAccount token; read anew for every certificate, because the kubelet rotates it.
     pub token_file: PathBuf,
     /// The pod's namespace.
@@ -72,6 +74,7 @@ impl Config {
             trust_domain,
             mesh: "isthmus".into(),
             trust_bundle: String::new(),
+            trust_file: None,
             token_file: "/var/run/secrets/isthmus/token".into(),
             namespace: String::new(),
             pod: String::new(),

@@ -2,6 +2,8 @@
 
 mod certify;
 mod connect;
+mod leaf;
+pub(crate) mod saved;
 mod session;
 mod subscriptions;
 pub(crate) mod view;
@@ -10,7 +12,7 @@ use std::sync::Arc;
 
 use isthmus_core::destination::DestinationKey;
 use isthmus_runtime::readiness;
-use tokio::sync::{Notify, mpsc};
+use tokio::sync::mpsc;
 
 use crate::worker::{Command, Shared};
 
@@ -28,7 +30,7 @@ pub(crate) async fn run(
     pending: Pending,
     view: view::View,
 ) {
-    let certified = Notify::new();
-    let session = session::Client::new(Arc::clone(&shared), workers, wanted, pending.policy, view);
-    tokio::join!(certify::keep(&shared, pending.identity, &certified), session.keep(&certified));
+    let leaf = leaf::Leaf::default();
+    let session = session::Client::new(Arc::clone(&shared), workers, wanted, pending.policy, view, &leaf);
+    tokio::join!(certify::keep(&shared, pending.identity, &leaf), session.keep());
 }

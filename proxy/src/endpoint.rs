@@ -6,7 +6,7 @@ use std::{
     net::SocketAddr,
     rc::Rc,
     sync::Arc,
-    time::Instant,
+    time::{Instant, SystemTime},
 };
 
 use isthmus_core::{balance::Load, destination::Endpoint};
@@ -77,7 +77,7 @@ impl EndpointState {
         let result = dialled.unwrap_or(Err(Fault::ConnectTimeout));
         if let Err(fault) = &result {
             // What is this proxy's own fault says nothing of the endpoint.
-            if !matches!(fault, Fault::NotReady | Fault::Loop) {
+            if !matches!(fault, Fault::NotReady | Fault::Expired | Fault::Loop) {
                 self.load.borrow_mut().fail(worker.now());
             }
             tracing::debug!(endpoint = %self.endpoint.addr, fault = fault.as_str(), "endpoint can't be dialled");
@@ -90,8 +90,11 @@ impl EndpointState {
         let Some(identity) = &self.endpoint.identity else {
             return Ok(Stream::Plain(connect(worker, addr).await?));
         };
-        if worker.tls.svid().get().is_none() {
-            return Err(Fault::NotReady);
+        match worker.tls.svid().get() {
+            None => return Err(Fault::NotReady),
+            // The endpoint would refuse it, and could only say so by closing.
+            Some(svid) if svid.not_after() < SystemTime::now() => return Err(Fault::Expired),
+            Some(_) => {}
         }
         let config = self.config(&worker.tls, alpn, identity)?;
         let transport = match worker.own_inbound(addr) {

@@ -31,10 +31,12 @@ pub(crate) enum Fault {
     BadAnswer,
     /// This proxy has no certificate yet.
     NotReady,
+    /// This proxy's certificate has expired.
+    Expired,
 }
 
 impl Fault {
-    pub(crate) const ALL: [Self; 13] = [
+    pub(crate) const ALL: [Self; 14] = [
         Self::NoEndpoints,
         Self::ConnectFailed,
         Self::ConnectTimeout,
@@ -48,6 +50,7 @@ impl Fault {
         Self::Stalled,
         Self::BadAnswer,
         Self::NotReady,
+        Self::Expired,
     ];
 
     /// The same, where the endpoint is the pod's own application. [`Fault::AppUnreachable`] is a promise to the caller's proxy, which
@@ -74,6 +77,7 @@ impl Fault {
             Self::Stalled => "request-stalled",
             Self::BadAnswer => "upstream-bad-answer",
             Self::NotReady => "not-ready",
+            Self::Expired => "certificate-expired",
         }
     }
 
@@ -84,7 +88,8 @@ impl Fault {
             | Self::AppUnreachable
             | Self::Identity
             | Self::Refused
-            | Self::NotReady => StatusCode::SERVICE_UNAVAILABLE,
+            | Self::NotReady
+            | Self::Expired => StatusCode::SERVICE_UNAVAILABLE,
             Self::ConnectTimeout => StatusCode::GATEWAY_TIMEOUT,
             Self::Closed | Self::BadAnswer => StatusCode::BAD_GATEWAY,
             Self::Loop => StatusCode::LOOP_DETECTED,
@@ -116,6 +121,9 @@ impl Fault {
                 "the endpoint's answer could be read in two ways: it must have one length, and no transfer coding but chunked"
             }
             Self::NotReady => "the proxy has no certificate yet: check that it reaches the controller",
+            Self::Expired => {
+                "the proxy's certificate has expired and couldn't be renewed: check that it reaches the controller, and its clock"
+            }
         }
     }
 }

@@ -6,7 +6,7 @@ use std::{
     sync::Arc,
 };
 
-use isthmus_identity::{Bundle, MeshTls, SvidCell, TrustStore};
+use isthmus_identity::{MeshTls, SvidCell, TrustStore};
 use isthmus_runtime::{
     admin::{self, Admin},
     build,
@@ -34,7 +34,7 @@ pub async fn run(config: Config, shutdown: CancellationToken) -> Result<(), Erro
     let registry = Registry::new();
     build::register(&registry, "proxy")?;
     let metrics = Metrics::new(&registry)?;
-    let roots = Bundle::from_pem(config.trust_domain.clone(), &config.trust_bundle, 0)?;
+    let roots = control::saved::first(&config)?;
     let tls = MeshTls::new(Arc::new(TrustStore::with(&[roots])?), Arc::new(SvidCell::new()));
     let mut doors = Vec::new();
     for _ in 0..config.workers {

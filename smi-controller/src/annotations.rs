@@ -18,6 +18,10 @@ pub const PLAINTEXT_SOURCES: &str = "isthmus.mesh/plaintext-sources";
 pub const SKIP_INBOUND_PORTS: &str = "isthmus.mesh/skip-inbound-ports";
 /// On a Pod: ports that bypass the proxy on the way out, comma-separated.
 pub const SKIP_OUTBOUND_PORTS: &str = "isthmus.mesh/skip-outbound-ports";
+/// On the Secret `isthmus-ca`, with any value: a new root is made and rotated in; the annotation goes.
+pub const ROTATE_ROOT: &str = "isthmus.mesh/rotate-root";
+/// Put on the Secret `isthmus-trust`: how far the rotation of the root is.
+pub const ROTATION: &str = "isthmus.mesh/rotation";
 /// Put on injected Pods, so that a second injection changes nothing.
 pub const STATUS: &str = "isthmus.mesh/status";
 

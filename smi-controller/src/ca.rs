@@ -1,18 +1,40 @@
-//! The mesh's root: from its Secret, which is made if there is none.
+//! The mesh's roots.
+//!
+//! Two Secrets: `isthmus-ca` holds the root that the mesh is to have, and is the user's (it is made if there is none);
+//! `isthmus-trust` holds the roots in use and where a rotation is, and is ours. When the first differs from the second, the root
+//! is rotated, one phase after another: see [`isthmus_identity::Rotation`].
 
-use std::time::{Duration, SystemTime};
+mod census;
+mod keeper;
+mod metrics;
+mod roots;
+mod stored;
+mod telling;
+mod wanted;
+
+use std::time::Duration;
 
 use isthmus_core::id::{ObjectName, TrustDomain};
-use isthmus_identity::{Authority, AuthorityError};
-use k8s_openapi::{ByteString, api::core::v1::Secret, apimachinery::pkg::apis::meta::v1::ObjectMeta};
-use kube::{Api, Client, api::PostParams};
+use isthmus_identity::{AuthorityError, BadBundle};
+
+pub(crate) use keeper::{Keeper, Parts};
+pub(crate) use metrics::TrustMetrics;
+pub(crate) use roots::{Roots, SharedRoots};
+pub(crate) use stored::load;
 
 /// How long a root that we make lives: ten years.
 const ROOT_LIFETIME: Duration = Duration::from_secs(10 * 365 * 24 * 3600);
-/// Key of the certificate in the Secret.
-const CERTIFICATE: &str = "tls.crt";
-/// Key of the private key in the Secret.
-const KEY: &str = "tls.key";
+
+/// The Secrets, and what they are for.
+#[derive(Debug, Clone)]
+pub(crate) struct Names {
+    /// The root that the mesh is to have.
+    pub(crate) wanted: ObjectName,
+    /// The roots in use.
+    pub(crate) stored: ObjectName,
+    /// Whose roots.
+    pub(crate) domain: TrustDomain,
+}
 
 /// Why there is no root.
 #[derive(Debug, thiserror::Error)]
@@ -41,76 +63,27 @@ pub enum CaError {
         /// `tls.crt` or `tls.key`.
         entry: &'static str,
     },
+    /// The state of the roots can't be read.
+    #[error("Secret {secret}: entry {entry} {fault}; delete the Secret to begin anew with the root of isthmus-ca")]
+    BadState {
+        /// The Secret.
+        secret: ObjectName,
+        /// Which entry.
+        entry: &'static str,
+        /// What is wrong with it.
+        fault: String,
+    },
+    /// The roots can't be trusted.
+    #[error("the mesh's roots: {0}")]
+    Roots(#[from] BadBundle),
 }
 
-/// Reads the root, or makes it. Of several replicas that make one at a time, the first wins and the others read it.
-pub(crate) async fn load(client: &Client, secret: &ObjectName, domain: &TrustDomain) -> Result<Authority, CaError> {
-    let api: Api<Secret> = Api::namespaced(client.clone(), &secret.namespace);
-    let failed = |cause| CaError::Kubernetes { secret: secret.clone(), cause: Box::new(cause) };
-    let unusable = |cause| CaError::Unusable { secret: secret.clone(), cause };
-    if let Some(found) = api.get_opt(&secret.name).await.map_err(failed)? {
-        return read(secret, domain, &found);
-    }
-    let authority = Authority::generate(domain.clone(), SystemTime::now(), ROOT_LIFETIME).map_err(unusable)?;
-    match api.create(&PostParams::default(), &write(secret, &authority)).await {
-        Ok(_) => {
-            tracing::info!(%secret, trust_domain = %domain, "made a new root");
-            Ok(authority)
-        }
-        Err(kube::Error::Api(status)) if status.code == 409 => {
-            read(secret, domain, &api.get(&secret.name).await.map_err(failed)?)
-        }
-        Err(error) => Err(failed(error)),
-    }
-}
-
-fn read(name: &ObjectName, domain: &TrustDomain, secret: &Secret) -> Result<Authority, CaError> {
-    let entry = |entry: &'static str| {
-        let bytes = secret.data.as_ref().and_then(|data| data.get(entry));
-        let text = bytes.and_then(|ByteString(bytes)| std::str::from_utf8(bytes).ok());
-        text.ok_or_else(|| CaError::Missing { secret: name.clone(), entry })
-    };
-    Authority::from_pem(domain, entry(CERTIFICATE)?, entry(KEY)?, SystemTime::now())
-        .map_err(|cause| CaError::Unusable { secret: name.clone(), cause })
-}
-
-fn write(name: &ObjectName, authority: &Authority) -> Secret {
-    let pem = authority.to_pem();
-    let data = [(CERTIFICATE, pem.certificate.into_bytes()), (KEY, pem.key.expose().as_bytes().to_vec())];
-    Secret {
-        metadata: ObjectMeta {
-            name: Some(name.name.to_string()),
-            namespace: Some(name.namespace.to_string()),
-            ..ObjectMeta::default()
-        },
-        type_: Some("kubernetes.io/tls".to_owned()),
-        data: Some(data.map(|(key, value)| (key.to_owned(), ByteString(value))).into()),
-        ..Secret::default()
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn name() -> ObjectName {
-        ObjectName::new("isthmus-system", "isthmus-ca")
+impl CaError {
+    fn kubernetes(secret: &ObjectName) -> impl Fn(kube::Error) -> Self + Copy + '_ {
+        |cause| Self::Kubernetes { secret: secret.clone(), cause: Box::new(cause) }
     }
 
-    #[test]
-    fn a_root_survives_its_secret() {
-        let domain = TrustDomain::new("isthmus.local").unwrap();
-        let made = Authority::generate(domain.clone(), SystemTime::now(), ROOT_LIFETIME).unwrap();
-        let secret = write(&name(), &made);
-        assert_eq!(read(&name(), &domain, &secret).unwrap().certificate(), made.certificate());
-        let other = TrustDomain::new("other.local").unwrap();
-        assert!(matches!(read(&name(), &other, &secret), Err(CaError::Unusable { .. })));
-    }
-
-    #[test]
-    fn a_secret_without_a_root_is_refused_by_name() {
-        let domain = TrustDomain::new("isthmus.local").unwrap();
-        let error = read(&name(), &domain, &Secret::default()).unwrap_err();
-        assert!(error.to_string().contains("isthmus-system/isthmus-ca") && error.to_string().contains("tls.crt"));
+    fn unusable(secret: &ObjectName) -> impl Fn(AuthorityError) -> Self + Copy + '_ {
+        |cause| Self::Unusable { secret: secret.clone(), cause }
     }
 }

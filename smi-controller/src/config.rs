@@ -11,6 +11,8 @@ use isthmus_core::{
 };
 use isthmus_identity::DEFAULT_LEAF_LIFETIME;
 
+use crate::ca::Names;
+
 /// Port of the control and identity services (gRPC).
 pub const GRPC_PORT: u16 = 15010;
 /// Port of the admin server.
@@ -90,8 +92,9 @@ impl Config {
         format!("{NAME}.{}.svc.{}:{GRPC_PORT}", self.namespace, self.cluster_domain)
     }
 
-    /// Where the root's Secret is.
-    pub(crate) fn ca_secret(&self) -> ObjectName {
-        ObjectName::new(self.namespace.as_str(), "isthmus-ca")
+    /// Where the roots are.
+    pub(crate) fn secrets(&self) -> Names {
+        let name = |name: &str| ObjectName::new(self.namespace.as_str(), name);
+        Names { wanted: name("isthmus-ca"), stored: name("isthmus-trust"), domain: self.trust_domain.clone() }
     }
 }

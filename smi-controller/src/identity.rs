@@ -6,11 +6,11 @@ use std::{
 };
 
 use isthmus_core::id::SpiffeId;
-use isthmus_identity::{Authority, Keypair, Svid, SvidCell};
+use isthmus_identity::{Authority, Keypair, RootId, Svid, SvidCell};
 use isthmus_runtime::backoff::jitter;
 use tokio_util::sync::CancellationToken;
 
-use crate::run::Error;
+use crate::{ca::SharedRoots, run::Error};
 
 /// Pause after a failure to renew.
 const RETRY: Duration = Duration::from_secs(60);
@@ -25,10 +25,11 @@ pub(crate) fn issue(authority: &Authority, id: &SpiffeId, lifetime: Duration) ->
     Svid::new(issued.chain, &keypair).map_err(Error::OwnSvid)
 }
 
-/// Renews it in time, until `stop`.
+/// Renews it in time, and whenever another root signs it, until `stop`. `by` signed the one in the cell.
 pub(crate) async fn renew(
-    authority: Arc<Authority>,
+    mut roots: SharedRoots,
     cell: Arc<SvidCell>,
+    mut by: RootId,
     id: SpiffeId,
     lifetime: Duration,
     stop: CancellationToken,
@@ -36,13 +37,16 @@ pub(crate) async fn renew(
     let mut due = cell.get().map_or(SystemTime::now(), |svid| svid.renew_at(jitter()));
     loop {
         let wait = due.duration_since(SystemTime::now()).unwrap_or_default();
-        tokio::select! {
-            () = tokio::time::sleep(wait.min(LOOK_AGAIN)) => {}
-            () = stop.cancelled() => return,
-        }
-        if SystemTime::now() < due {
+        let authority = roots.borrow_and_update().elder().clone();
+        if authority.root() == by && !wait.is_zero() {
+            tokio::select! {
+                () = tokio::time::sleep(wait.min(LOOK_AGAIN)) => {}
+                Ok(()) = roots.changed() => {}
+                () = stop.cancelled() => return,
+            }
             continue;
         }
+        by = authority.root();
         due = match issue(&authority, &id, lifetime) {
             Ok(svid) => {
                 let due = svid.renew_at(jitter());

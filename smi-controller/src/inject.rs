@@ -8,6 +8,7 @@ use serde_json::Value;
 
 use crate::{
     annotations::{self, INJECT, PROXY_CONTAINER},
+    ca::SharedRoots,
     config::Config,
     json::at,
     webhook::{Answer, Request},
@@ -23,8 +24,7 @@ pub(crate) struct Injector {
     pub(crate) control_addr: String,
     pub(crate) controller_id: String,
     pub(crate) trust_domain: String,
-    /// PEM.
-    pub(crate) trust_bundle: String,
+    pub(crate) roots: SharedRoots,
     pub(crate) mesh: String,
     pub(crate) log: String,
     mark: Option<u32>,
@@ -46,15 +46,15 @@ enum Decision {
 }
 
 impl Injector {
-    /// For the sidecars of a mesh whose root is `trust_bundle`.
-    pub(crate) fn new(config: &Config, trust_bundle: String) -> Result<Self, isthmus_core::id::InvalidId> {
+    /// For the sidecars of a mesh with these roots.
+    pub(crate) fn new(config: &Config, roots: SharedRoots) -> Result<Self, isthmus_core::id::InvalidId> {
         Ok(Self {
             proxy_image: config.proxy_image.clone(),
             init_image: config.init_image.clone(),
             control_addr: config.control_addr(),
             controller_id: config.identity()?.to_string(),
             trust_domain: config.trust_domain.to_string(),
-            trust_bundle,
+            roots,
             mesh: config.mesh.clone(),
             log: config.proxy_log.clone(),
             mark: config.proxy_mark,

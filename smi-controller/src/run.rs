@@ -3,9 +3,7 @@
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use isthmus_core::id::InvalidId;
-use isthmus_identity::{
-    Authority, AuthorityError, BadBundle, BadSvid, ClientCerts, KeypairError, MeshTls, SvidCell, TrustStore,
-};
+use isthmus_identity::{AuthorityError, BadBundle, BadSvid, ClientCerts, KeypairError, MeshTls, SvidCell, TrustStore};
 use isthmus_k8s::lease::{self, Claim};
 use isthmus_runtime::{
     admin::{Admin, AdminError},
@@ -14,12 +12,12 @@ use isthmus_runtime::{
     readiness::Ready,
 };
 use kube::Client;
-use tokio::net::TcpListener;
+use tokio::{net::TcpListener, sync::watch};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
     admission::Validator,
-    ca::{self, CaError},
+    ca::{self, CaError, Keeper, Parts, Roots, SharedRoots, TrustMetrics},
     compile::Settings,
     config::{Config, NAME},
     identity,
@@ -32,7 +30,7 @@ use crate::{
     webhook::{self, Certificate, CertificateError},
 };
 
-/// Pauses between attempts to read the root.
+/// Pauses between attempts to read the roots.
 const CA_RETRY: Backoff = Backoff { base: Duration::from_millis(200), max: Duration::from_secs(10) };
 /// A connection without traffic is asked for a sign of life after this…
 const KEEPALIVE: Duration = Duration::from_secs(20);
@@ -111,17 +109,18 @@ pub async fn run_with(config: Config, client: Client, shutdown: CancellationToke
     let registry = prometheus::Registry::new();
     build::register(&registry, "controller")?;
     let metrics = Metrics::register(&registry)?;
+    let trust = TrustMetrics::register(&registry)?;
     let (starting, root_written) = (ready.register("start"), ready.register("webhook configurations"));
     let admin = Admin::new(ready.clone(), registry, config.log_level.clone());
     let _admin = config.admin_addr.map(|addr| admin.start(addr)).transpose()?;
     let grpc = bind("gRPC server", config.grpc_addr).await?;
     let webhooks = bind("webhook server", config.webhook_addr).await?;
 
-    let Some(authority) = load_root(&config, &client, &shutdown).await? else { return Ok(()) };
+    let Some(roots) = load_roots(&config, &client, &shutdown).await? else { return Ok(()) };
+    let (sender, roots) = watch::channel(Arc::new(roots));
     let stop = CancellationToken::new();
     let tasks = TaskTracker::new();
-    let mesh =
-        Mesh { config, client, authority: Arc::new(authority), metrics, stop: stop.clone(), tasks: tasks.clone() };
+    let mesh = Mesh { config, client, roots, metrics, stop: stop.clone(), tasks: tasks.clone() };
     let hub = mesh.follow();
     let claim =
         Claim { namespace: mesh.config.namespace.clone(), name: NAME.to_owned(), holder: mesh.config.pod.clone() };
@@ -130,10 +129,32 @@ pub async fn run_with(config: Config, client: Client, shutdown: CancellationToke
     let writer = Writer::new(hub.clone(), mesh.client.clone(), leader.clone(), mesh.metrics.status_writes.clone());
     tasks.spawn(writer.run(stop.clone()));
     mesh.answer_reviews(webhooks)?;
-    let root = mesh.authority.to_pem().certificate;
-    tasks.spawn(webhook::keep_bundle(mesh.client.clone(), root, leader, root_written, stop.clone()));
+    let (written, webhooks) = watch::channel(0);
+    let keeping = webhook::keep_bundle(
+        mesh.client.clone(),
+        mesh.roots.clone(),
+        leader.clone(),
+        root_written,
+        written,
+        stop.clone(),
+    );
+    tasks.spawn(keeping);
 
-    let server = mesh.serve_proxies(hub.clone(), grpc)?;
+    let listener = Arc::new(TrustStore::with(&[mesh.roots.borrow().bundle()])?);
+    let server = mesh.serve_proxies(hub.clone(), grpc, listener.clone())?;
+    let keeper = Keeper::new(Parts {
+        client: mesh.client.clone(),
+        names: mesh.config.secrets(),
+        replica: mesh.config.pod.clone(),
+        leaf_lifetime: mesh.config.leaf_lifetime,
+        hub: hub.clone(),
+        leader,
+        roots: sender,
+        listener,
+        webhooks,
+        metrics: trust,
+    });
+    tasks.spawn(keeper.run(stop.clone()));
     let mut server = std::pin::pin!(server);
     let synced = async {
         hub.synced().await;
@@ -169,7 +190,7 @@ pub async fn run_with(config: Config, client: Client, shutdown: CancellationToke
 struct Mesh {
     config: Config,
     client: Client,
-    authority: Arc<Authority>,
+    roots: SharedRoots,
     metrics: Metrics,
     stop: CancellationToken,
     tasks: TaskTracker,
@@ -183,7 +204,7 @@ impl Mesh {
             cluster_domain: self.config.cluster_domain.as_str().into(),
             mode: self.config.policy_mode,
         };
-        let registry = Registry::new(Index::new(settings), vec![self.authority.bundle(1)]);
+        let registry = Registry::new(Index::new(settings), vec![self.roots.borrow().bundle()]);
         let hub = Arc::new(Hub::new(registry, self.metrics.clone()));
         let updates = watches::start(&self.client, &self.tasks, &self.stop);
         let follower = hub.clone();
@@ -195,15 +216,15 @@ impl Mesh {
         let namespace = &self.config.namespace;
         let names =
             vec![format!("{NAME}.{namespace}.svc"), format!("{NAME}.{namespace}.svc.{}", self.config.cluster_domain)];
-        let certificate = Certificate::new(&self.authority, &names)?;
+        let certificate = Certificate::new(self.roots.borrow().signer(), &names)?;
         let server = webhook::Server {
-            injector: Injector::new(&self.config, self.authority.to_pem().certificate)?,
+            injector: Injector::new(&self.config, self.roots.clone())?,
             validator: Validator { cluster_domain: self.config.cluster_domain.clone() },
             reviews: self.metrics.reviews.clone(),
         };
         let tls = certificate.server_config()?;
         self.tasks.spawn(webhook::serve(listener, tls, Arc::new(server), self.stop.clone()));
-        self.tasks.spawn(certificate.renew(self.authority.clone(), names, self.stop.clone()));
+        self.tasks.spawn(certificate.renew(self.roots.clone(), names, self.stop.clone()));
         Ok(())
     }
 
@@ -211,16 +232,16 @@ impl Mesh {
         &self,
         hub: Arc<Hub>,
         listener: TcpListener,
+        trusted: Arc<TrustStore>,
     ) -> Result<impl Future<Output = Result<(), tonic::transport::Error>> + use<>, Error> {
         let config = &self.config;
         let id = config.identity()?;
         let cell = Arc::new(SvidCell::new());
-        cell.set(identity::issue(&self.authority, &id, config.leaf_lifetime)?);
-        let renewal =
-            identity::renew(self.authority.clone(), cell.clone(), id, config.leaf_lifetime, self.stop.clone());
-        self.tasks.spawn(renewal);
-        let bundles = vec![self.authority.bundle(1)];
-        let tls = MeshTls::new(Arc::new(TrustStore::with(&bundles)?), cell);
+        let elder = self.roots.borrow().elder().clone();
+        cell.set(identity::issue(&elder, &id, config.leaf_lifetime)?);
+        let (roots, stop) = (self.roots.clone(), self.stop.clone());
+        self.tasks.spawn(identity::renew(roots, cell.clone(), elder.root(), id, config.leaf_lifetime, stop));
+        let tls = MeshTls::new(trusted, cell);
         let tls = tls.server_config(&[b"h2"], ClientCerts::Optional)?;
         let connections = serve::listen(listener, tls, self.stop.clone());
         let tokens = KubeTokens(self.client.clone());
@@ -230,14 +251,7 @@ impl Mesh {
             .http2_keepalive_timeout(Some(KEEPALIVE_LIMIT))
             .max_concurrent_streams(Some(MAX_STREAMS))
             .add_service(ControlService::server(hub.clone(), config.trust_domain.clone(), self.stop.clone()))
-            .add_service(Certifier::server(
-                hub,
-                tokens,
-                self.authority.clone(),
-                bundles,
-                config.leaf_lifetime,
-                certificates,
-            ))
+            .add_service(Certifier::server(hub, tokens, self.roots.clone(), config.leaf_lifetime, certificates))
             .serve_with_incoming_shutdown(connections, self.stop.clone().cancelled_owned()))
     }
 }
@@ -247,11 +261,11 @@ async fn bind(what: &'static str, addr: SocketAddr) -> Result<TcpListener, Error
 }
 
 /// Until the API server answers. A Secret that is there but wrong is for its owner to mend: then the process ends.
-async fn load_root(config: &Config, client: &Client, shutdown: &CancellationToken) -> Result<Option<Authority>, Error> {
+async fn load_roots(config: &Config, client: &Client, shutdown: &CancellationToken) -> Result<Option<Roots>, Error> {
     let mut attempt = 0;
     loop {
-        match ca::load(client, &config.ca_secret(), &config.trust_domain).await {
-            Ok(authority) => return Ok(Some(authority)),
+        match ca::load(client, &config.secrets(), config.leaf_lifetime).await {
+            Ok(roots) => return Ok(Some(roots)),
             Err(error @ CaError::Kubernetes { .. }) => tracing::warn!(%error, "no root yet: trying again"),
             Err(error) => return Err(error.into()),
         }

@@ -28,6 +28,9 @@ pub(crate) struct ProxyArgs {
     /// Roots of the trust domain to begin with, PEM
     #[arg(long, env = "ISTHMUS_TRUST_BUNDLE", hide_env_values = true)]
     trust_bundle: String,
+    /// File to keep the newest roots in, for the next start of the same pod
+    #[arg(long, env = "ISTHMUS_TRUST_FILE")]
+    trust_file: Option<PathBuf>,
     /// This mesh's name
     #[arg(long, env = "ISTHMUS_MESH", default_value = "isthmus")]
     mesh: String,
@@ -84,6 +87,7 @@ impl From<ProxyArgs> for Config {
         let mut config = Self::new(args.control_addr, args.controller_id, args.trust_domain);
         config.mesh = args.mesh;
         config.trust_bundle = args.trust_bundle;
+        config.trust_file = args.trust_file;
         config.token_file = args.token_file;
         config.namespace = args.namespace;
         config.pod = args.pod;

@@ -28,7 +28,7 @@ pub use bundle::{BadBundle, Bundle, MAX_DOMAINS, MAX_ROOT, MAX_ROOTS};
 pub use keypair::{Keypair, KeypairError};
 pub use leaf::peer_id;
 pub use refused::Refused;
-pub use rotation::{ABSENCE_SLACK, Census, Duty, Facts, Phase, RootId, Rotation, Standing, Step, Waiting};
+pub use rotation::{ABSENCE_SLACK, Census, Duty, Facts, Phase, RootId, Rotation, SETTLE, Standing, Step, Waiting};
 pub use secret::SecretText;
 pub use svid::{BadSvid, Svid, SvidCell};
 pub use tls::{ClientCerts, MeshTls, crypto_provider};

@@ -17,6 +17,9 @@ pub use census::{Census, Standing, Waiting};
 /// How much longer than a leaf can live an absent proxy is waited for: for clocks that differ, and replicas that learn late.
 pub const ABSENCE_SLACK: Duration = Duration::from_mins(2);
 
+/// Shortest phase: replicas of the controller learn of it one after another, and until then sign as in the one before.
+pub const SETTLE: Duration = Duration::from_secs(3);
+
 /// Names a root: the SHA-256 of its certificate.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct RootId([u8; 32]);
@@ -204,6 +207,9 @@ impl Rotation {
         let bound = self.longest_leaf.max(facts.leaf_lifetime).saturating_add(ABSENCE_SLACK);
         match facts.census.waiting(bound.checked_sub(elapsed).filter(|left| !left.is_zero())) {
             Some(waiting) => Step::Stay(Some(waiting)),
+            None if elapsed < SETTLE => {
+                Step::Stay(Some(Waiting::For("every replica of the controller to learn of it".to_owned())))
+            }
             None => match facts.obstacle {
                 Some(obstacle) => Step::Stay(Some(Waiting::For(obstacle.to_owned()))),
                 None => self.to(next, facts, now),

@@ -2,24 +2,23 @@
 
 use std::{
     sync::Arc,
-    time::{Duration, SystemTime, UNIX_EPOCH},
+    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
 use isthmus_api::control::v1::{CertifyRequest, CertifyResponse, identity_client::IdentityClient};
 use isthmus_core::id::TrustDomain;
-use isthmus_identity::{Bundle, Keypair, Svid};
-use isthmus_runtime::{
-    backoff::{Backoff, jitter},
-    readiness,
+use isthmus_identity::{
+    Bundle, Keypair, Svid,
+    renewal::{self, Skew},
 };
+use isthmus_runtime::{backoff::jitter, readiness};
 use rustls::pki_types::CertificateDer;
-use tokio::sync::Notify;
 
-use super::connect;
-use crate::{
-    limits::{CERTIFY_TIME, RECONNECT_FIRST, RECONNECT_LONGEST},
-    worker::Shared,
-};
+use super::{connect, leaf::Leaf, saved};
+use crate::{limits::CERTIFY_TIME, worker::Shared};
+
+/// Longest sleep before the wall clock is looked at again: it may have been set, and doesn't stand still while the machine sleeps.
+const LOOK_AGAIN: Duration = Duration::from_secs(60);
 
 /// Why no certificate was had. None of them says anything of the token.
 #[derive(Debug, thiserror::Error)]
@@ -34,6 +33,8 @@ enum CertifyError {
     Key(#[from] isthmus_identity::KeypairError),
     #[error("the controller sent a certificate that can't be used: {0}")]
     Certificate(#[from] isthmus_identity::BadSvid),
+    #[error("the new certificate is over already: {0}")]
+    Over(String),
     #[error("the controller sent roots that can't be used: {0}")]
     Roots(#[from] isthmus_identity::BadBundle),
     #[error("the controller sent a trust domain that can't be used: {0}")]
@@ -48,44 +49,98 @@ pub(super) fn chain(error: &dyn std::error::Error) -> String {
     causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
 }
 
-/// Gets a certificate and renews it, forever. Says so by `certified` each time.
-pub(super) async fn keep(shared: &Arc<Shared>, pending: readiness::Pending, certified: &Notify) {
-    let backoff = Backoff { base: RECONNECT_FIRST, max: RECONNECT_LONGEST };
+/// Gets a certificate and renews it, forever.
+pub(super) async fn keep(shared: &Arc<Shared>, pending: readiness::Pending, leaf: &Leaf) {
     let mut pending = Some(pending);
-    let mut attempt = 0;
+    // In a row: tries that brought nothing, or a certificate of a root that no longer signs.
+    let mut failures = 0;
     loop {
         let asked = tokio::time::timeout(CERTIFY_TIME, certify(shared, pending.is_some()));
         let outcome = asked.await.unwrap_or(Err(CertifyError::Timeout));
         let counter = &shared.metrics.certificate_renewals;
-        let wait = match outcome {
+        let pause = match outcome {
             Ok(svid) => {
                 counter.with_label_values(&["ok"]).inc();
-                tracing::info!(id = %svid.id(), not_after = ?svid.not_after(), "certified");
-                let expiry = svid.not_after().duration_since(UNIX_EPOCH).unwrap_or_default();
-                shared.metrics.certificate_expiry.set(i64::try_from(expiry.as_secs()).unwrap_or(i64::MAX));
-                let wait = until_renewal(&svid, SystemTime::now());
-                shared.tls.svid().set(svid);
+                let pause = take(shared, svid);
                 pending = None;
-                attempt = 0;
-                certified.notify_one();
-                wait
+                if leaf.renewed(shared) {
+                    failures = 0;
+                    pause
+                } else {
+                    // A replica of the controller that hasn't learnt yet which root signs.
+                    failures += 1;
+                    renewal::after_failure(failures, left(shared), jitter()).min(pause)
+                }
             }
             Err(error) => {
                 counter.with_label_values(&["failed"]).inc();
-                tracing::warn!(%error, "no certificate: trying again");
-                let wait = backoff.delay(attempt, jitter());
-                attempt = attempt.saturating_add(1);
-                wait
+                failures += 1;
+                complain(&error, left(shared));
+                renewal::after_failure(failures, left(shared), jitter())
             }
         };
-        tokio::time::sleep(wait).await;
+        wait(shared, pause, failures > 0, leaf).await;
     }
 }
 
-/// Until two thirds of the life are over; but at least a third of what is left, so that a clock that is ahead makes no storm.
-fn until_renewal(svid: &Svid, now: SystemTime) -> Duration {
-    let left = svid.not_after().duration_since(now).unwrap_or_default();
-    svid.renew_at(jitter()).duration_since(now).unwrap_or_default().max(left / 3).max(RECONNECT_FIRST)
+/// Puts a certificate into use; the pause until the next.
+fn take(shared: &Shared, svid: Svid) -> Duration {
+    let now = SystemTime::now();
+    let skew = Skew::of(&svid, now);
+    shared.metrics.clock_skew.set(skew.seconds());
+    if let Some(complaint) = skew.complaint() {
+        tracing::warn!("{complaint}");
+    }
+    tracing::info!(id = %svid.id(), not_after = ?svid.not_after(), "certified");
+    let expiry = svid.not_after().duration_since(UNIX_EPOCH).unwrap_or_default();
+    shared.metrics.certificate_expiry.set(i64::try_from(expiry.as_secs()).unwrap_or(i64::MAX));
+    let pause = renewal::after_success(&svid, now, jitter());
+    shared.tls.svid().set(svid);
+    pause
+}
+
+/// What is left of the certificate in hand; `None` without one.
+fn left(shared: &Shared) -> Option<Duration> {
+    shared.tls.svid().get().map(|svid| svid.not_after().duration_since(SystemTime::now()).unwrap_or_default())
+}
+
+/// Tells before it happens, and what happens.
+fn complain(error: &CertifyError, left: Option<Duration>) {
+    match left {
+        Some(Duration::ZERO) => tracing::error!(
+            %error,
+            "the certificate has expired: new mesh TLS connections fail, open ones and plaintext that is allowed go on; trying again"
+        ),
+        Some(left) => {
+            tracing::warn!(%error, expires_in = ?Duration::from_secs(left.as_secs()), "no new certificate: trying again")
+        }
+        None => tracing::warn!(%error, "no certificate: trying again"),
+    }
+}
+
+/// Waits for the pause to pass by either clock. Another signing root, or for one who has failed the controller's return, cut it
+/// short.
+async fn wait(shared: &Shared, pause: Duration, failing: bool, leaf: &Leaf) {
+    let (began, due) = (Instant::now(), SystemTime::now().checked_add(pause));
+    loop {
+        let rest = pause.saturating_sub(began.elapsed());
+        let by_wall = due.map_or(rest, |due| due.duration_since(SystemTime::now()).unwrap_or_default());
+        let rest = rest.min(by_wall);
+        if rest.is_zero() {
+            return;
+        }
+        let cut_short = async {
+            tokio::select! {
+                () = leaf.turned() => {}
+                () = leaf.reachable(), if failing => {}
+            }
+            tokio::time::sleep(renewal::spread(left(shared).unwrap_or_default(), jitter())).await;
+        };
+        tokio::select! {
+            () = tokio::time::sleep(rest.min(LOOK_AGAIN)) => {}
+            () = cut_short => return,
+        }
+    }
 }
 
 async fn certify(shared: &Arc<Shared>, first: bool) -> Result<Svid, CertifyError> {
@@ -98,11 +153,27 @@ async fn certify(shared: &Arc<Shared>, first: bool) -> Result<Svid, CertifyError
     let mut client = IdentityClient::new(connect::channel(shared).await?);
     let CertifyResponse { chain, bundles, .. } = client.certify(request).await?.into_inner();
     let svid = Svid::new(chain.into_iter().map(certificate).collect(), &keypair)?;
-    // Later changes of the roots come by the session, in order.
-    if first && !bundles.is_empty() {
-        shared.tls.roots().replace(&read_bundles(bundles)?)?;
+    let now = SystemTime::now();
+    if svid.not_after() <= now {
+        return Err(CertifyError::Over(
+            Skew::of(&svid, now).complaint().unwrap_or_else(|| "it is too short".to_owned()),
+        ));
     }
+    trust(shared, &read_bundles(bundles)?, first).await?;
     Ok(svid)
+}
+
+/// Roots come by the session, in order. These matter for the first certificate, and for a proxy that comes back from so far that
+/// it doesn't hold the roots which its new certificate stands on. Older ones are of a replica that will learn of the newer.
+async fn trust(shared: &Shared, bundles: &[Bundle], first: bool) -> Result<(), CertifyError> {
+    let domain = &shared.config.trust_domain;
+    let given = bundles.iter().find(|bundle| bundle.trust_domain == *domain).map(|bundle| bundle.sequence);
+    let held = shared.tls.roots().bundle(domain).map(|bundle| bundle.sequence);
+    if given > held || (first && given.is_some() && given == held) {
+        shared.tls.roots().advance(bundles)?;
+        saved::keep(&shared.config, shared.tls.roots()).await;
+    }
+    Ok(())
 }
 
 fn read_bundles(bundles: Vec<isthmus_api::control::v1::Bundle>) -> Result<Vec<Bundle>, isthmus_core::id::InvalidId> {

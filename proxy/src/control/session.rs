@@ -5,7 +5,7 @@ use std::{future::Future, pin::pin, sync::Arc, time::Instant};
 use isthmus_api::{
     MAX_MESSAGE_BYTES,
     control::v1::{
-        Ack, ControllerMessage, Hello, ProxyMessage, Refuse, ResourceKey, Subscribe, Unsubscribe,
+        Ack, Certified, ControllerMessage, Hello, ProxyMessage, Refuse, ResourceKey, Subscribe, Unsubscribe,
         control_client::ControlClient, proxy_message::Message,
     },
     encode,
@@ -15,13 +15,15 @@ use isthmus_runtime::{
     backoff::{Backoff, jitter},
     build, readiness,
 };
-use tokio::sync::{Notify, mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot};
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::Streaming;
 
 use super::{
     certify::chain,
     connect,
+    leaf::Leaf,
+    saved,
     subscriptions::{Change, Verdict},
     view::View,
 };
@@ -33,12 +35,13 @@ use crate::{
 /// Most messages that wait to be sent to the controller.
 const QUEUE: usize = 256;
 
-pub(super) struct Client {
+pub(super) struct Client<'l> {
     shared: Arc<Shared>,
     workers: Vec<mpsc::Sender<Command>>,
     wanted: mpsc::Receiver<DestinationKey>,
     policy_pending: Option<readiness::Pending>,
     state: View,
+    leaf: &'l Leaf,
 }
 
 /// Why a session ended.
@@ -52,20 +55,23 @@ enum SessionError {
     Closed,
 }
 
-impl Client {
+impl<'l> Client<'l> {
     pub(super) fn new(
         shared: Arc<Shared>,
         workers: Vec<mpsc::Sender<Command>>,
         wanted: mpsc::Receiver<DestinationKey>,
         policy_pending: readiness::Pending,
         state: View,
+        leaf: &'l Leaf,
     ) -> Self {
-        Self { shared, workers, wanted, policy_pending: Some(policy_pending), state }
+        Self { shared, workers, wanted, policy_pending: Some(policy_pending), state, leaf }
     }
 
     /// Holds a session from the first certificate on, for ever.
-    pub(super) async fn keep(mut self, certified: &Notify) {
-        self.meanwhile(certified.notified()).await;
+    pub(super) async fn keep(mut self) {
+        let mut own = self.leaf.own();
+        // The sender lives as long as this.
+        let _ = self.meanwhile(own.wait_for(|own| own.certified)).await;
         let backoff = Backoff { base: RECONNECT_FIRST, max: RECONNECT_LONGEST };
         let mut attempt = 0;
         loop {
@@ -112,6 +118,7 @@ impl Client {
         let from_controller = self.meanwhile(opening).await?.into_inner();
         tracing::info!("session with the controller is up");
         shared.reach.gained();
+        self.leaf.reached();
         shared.metrics.control_connected.set(1);
         self.converse(to_controller, from_controller).await
     }
@@ -124,6 +131,8 @@ impl Client {
         for subscribe in self.state.with(|s| s.all()) {
             send(&to_controller, Message::Subscribe(subscribe)).await?;
         }
+        let mut own = self.leaf.own();
+        own.mark_changed();
         let mut sweep = tokio::time::interval(SWEEP);
         loop {
             tokio::select! {
@@ -139,6 +148,13 @@ impl Client {
                         self.everywhere(Update::Destination(key, held)).await;
                     }
                     self.count();
+                }
+                Ok(()) = own.changed() => {
+                    let root = own.borrow_and_update().root();
+                    if let Some(root) = root {
+                        let root = root.as_bytes().to_vec().into();
+                        send(&to_controller, Message::Certified(Certified { root })).await?;
+                    }
                 }
                 _ = sweep.tick() => self.sweep(&to_controller).await?,
             }
@@ -192,16 +208,21 @@ impl Client {
     /// Applies a change in every worker; only then it is held.
     async fn apply(&mut self, change: Change, version: &str) -> Verdict {
         let update = match &change {
-            Change::Bundles(bundles) => match self.shared.tls.roots().replace(bundles) {
-                Ok(()) => Update::Trust,
+            Change::Bundles(bundles) => match self.shared.tls.roots().advance(bundles) {
+                Ok(()) => {
+                    saved::keep(&self.shared.config, self.shared.tls.roots()).await;
+                    Update::Trust
+                }
                 Err(error) => return Verdict::Refuse(error.to_string()),
             },
             Change::Policy(policy) => Update::Policy(Arc::clone(policy)),
             Change::Destination(key, destination) => Update::Destination(key.clone(), Arc::clone(destination)),
         };
         self.everywhere(update).await;
-        if matches!(change, Change::Policy(_)) {
-            self.policy_pending = None;
+        match change {
+            Change::Policy(_) => self.policy_pending = None,
+            Change::Bundles(_) => self.leaf.roots_changed(&self.shared),
+            Change::Destination(..) => {}
         }
         self.state.with(|s| s.hold(change.clone(), version.to_owned()));
         Verdict::Apply(change)

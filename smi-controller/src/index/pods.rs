@@ -29,7 +29,7 @@ pub(crate) struct Pod {
     pub(crate) addresses: Vec<IpAddr>,
     pub(crate) account: Arc<str>,
     pub(crate) labels: BTreeMap<String, String>,
-    /// Does it have a proxy?
+    /// Does it have, or will it have, a proxy? One that is over has none.
     pub(crate) meshed: bool,
     /// Container ports that bypass it on the way in.
     pub(crate) bypassed: BTreeSet<u16>,
@@ -46,6 +46,11 @@ pub(crate) struct Pods {
 impl Pods {
     pub(crate) fn get(&self, name: &ObjectName) -> Option<&Pod> {
         self.by_name.get(name)
+    }
+
+    /// Those that have a proxy, or will have one.
+    pub(crate) fn meshed(&self) -> impl Iterator<Item = &Pod> {
+        self.by_name.values().filter(|pod| pod.meshed)
     }
 
     /// The newest pod that has the address.
@@ -117,7 +122,7 @@ fn read(pod: &k8s::Pod) -> Pod {
         addresses,
         account: spec.service_account_name.as_deref().filter(|name| !name.is_empty()).unwrap_or("default").into(),
         labels: pod.labels().clone(),
-        meshed: !shares && is_injected(&spec),
+        meshed: !over && !shares && is_injected(&spec),
         bypassed: port_list(pod, SKIP_INBOUND_PORTS),
         exempt: exemptions(pod, &spec, &status),
         name,

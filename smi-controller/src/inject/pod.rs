@@ -15,6 +15,9 @@ const ADMIN_PORT: u16 = 15020;
 /// Where the sidecar's token is mounted.
 const TOKEN_FOLDER: &str = "/var/run/secrets/isthmus";
 const TOKEN_VOLUME: &str = "isthmus-token";
+/// Where the sidecar keeps what it must find again when it starts anew in its pod.
+const STATE_FOLDER: &str = "/var/lib/isthmus";
+const STATE_VOLUME: &str = "isthmus-state";
 /// Lifetime of the token in seconds; the kubelet renews it in time.
 const TOKEN_SECONDS: u32 = 3600;
 
@@ -27,6 +30,7 @@ impl Injector {
         if let Some(spec) = object(&mut injected, "spec") {
             if let Some(volumes) = array(spec, "volumes") {
                 volumes.push(token_volume());
+                volumes.push(json!({ "name": STATE_VOLUME, "emptyDir": { "sizeLimit": "4Mi" } }));
             }
             // First of all: what runs before the sidecar would have no network, and what runs beside it no identity.
             if let Some(all) = array(spec, "initContainers") {
@@ -77,7 +81,8 @@ impl Injector {
             value("ISTHMUS_CONTROL_ADDR", &self.control_addr),
             value("ISTHMUS_CONTROLLER_ID", &self.controller_id),
             value("ISTHMUS_TRUST_DOMAIN", &self.trust_domain),
-            value("ISTHMUS_TRUST_BUNDLE", &self.trust_bundle),
+            value("ISTHMUS_TRUST_BUNDLE", &self.roots.borrow().bundle().to_pem()),
+            value("ISTHMUS_TRUST_FILE", &format!("{STATE_FOLDER}/roots")),
             value("ISTHMUS_MESH", &self.mesh),
             value("ISTHMUS_TOKEN_FILE", &format!("{TOKEN_FOLDER}/token")),
             value("ISTHMUS_LOG", &self.log),
@@ -107,7 +112,10 @@ impl Injector {
                 "allowPrivilegeEscalation": false, "readOnlyRootFilesystem": true,
                 "capabilities": capabilities
             },
-            "volumeMounts": [{ "name": TOKEN_VOLUME, "mountPath": TOKEN_FOLDER, "readOnly": true }],
+            "volumeMounts": [
+                { "name": TOKEN_VOLUME, "mountPath": TOKEN_FOLDER, "readOnly": true },
+                { "name": STATE_VOLUME, "mountPath": STATE_FOLDER }
+            ],
             "terminationMessagePolicy": "FallbackToLogsOnError"
         })
     }

@@ -1,11 +1,19 @@
+use std::{
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
+
+use isthmus_core::id::TrustDomain;
+use isthmus_identity::Authority;
 use serde_json::json;
 
 use super::*;
-use crate::webhook::Request;
-use isthmus_core::id::TrustDomain;
+use crate::{ca::Roots, webhook::Request};
 
 fn injector() -> Injector {
-    Injector::new(&Config::new(TrustDomain::new("isthmus.local").unwrap()), "PEM".into()).unwrap()
+    let domain = TrustDomain::new("isthmus.local").unwrap();
+    let root = Authority::generate(domain.clone(), SystemTime::now(), Duration::from_secs(3600)).unwrap();
+    Injector::new(&Config::new(domain), Roots::fixed(Arc::new(root))).unwrap()
 }
 
 fn pod() -> Value {
@@ -148,7 +156,19 @@ fn only_new_pods_are_looked_at() {
 #[test]
 fn where_users_cannot_be_told_apart_the_sidecar_marks_its_sockets() {
     let config = Config { proxy_mark: Some(0x1574), ..Config::new(TrustDomain::new("isthmus.local").unwrap()) };
-    let marked = Injector::new(&config, "PEM".into()).unwrap().inject(&pod());
+    let marked = Injector::new(
+        &config,
+        crate::ca::Roots::fixed(std::sync::Arc::new(
+            isthmus_identity::Authority::generate(
+                TrustDomain::new("isthmus.local").unwrap(),
+                std::time::SystemTime::now(),
+                std::time::Duration::from_secs(3600),
+            )
+            .unwrap(),
+        )),
+    )
+    .unwrap()
+    .inject(&pod());
     let mark = json!({"name": "ISTHMUS_PROXY_MARK", "value": "5492"});
     for container in &marked["spec"]["initContainers"].as_array().unwrap()[..2] {
         assert!(container["env"].as_array().unwrap().contains(&mark), "{container}");

@@ -64,7 +64,8 @@ fn everywhere() -> Vec<Value> {
 fn at_home() -> Vec<Value> {
     vec![
         rule("", &["secrets"], &["create"]),
-        named("", "secrets", &["isthmus-ca"], &["get"]),
+        named("", "secrets", &["isthmus-ca"], &["get", "update"]),
+        named("", "secrets", &["isthmus-trust"], &["get", "update", "patch"]),
         rule("coordination.k8s.io", &["leases"], &["create"]),
         named("coordination.k8s.io", "leases", &[NAME], &["get", "update"]),
     ]

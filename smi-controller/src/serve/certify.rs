@@ -8,13 +8,14 @@ use std::{
 
 use isthmus_api::control::v1::{CertifyRequest, CertifyResponse, identity_server};
 use isthmus_core::id::ObjectName;
-use isthmus_identity::{Authority, AuthorityError, Bundle, MAX_CSR};
+use isthmus_identity::{AuthorityError, MAX_CSR};
 use parking_lot::Mutex;
 use prometheus::IntCounterVec;
 use tokio::{sync::Semaphore, time::Instant};
 use tonic::{Request, Response, Status};
 
 use super::{Hub, TokenError, Tokens, resource::bundle};
+use crate::ca::SharedRoots;
 
 /// Longest token in bytes.
 const MAX_TOKEN: usize = 16 << 10;
@@ -24,16 +25,17 @@ const MAX_REQUEST: usize = MAX_CSR + MAX_TOKEN + 1024;
 const MAX_CONCURRENT: usize = 64;
 /// Certificates that a pod may ask for at once…
 const BURST: u32 = 10;
-/// …and how long one more takes to be allowed.
+/// …and how long one more takes to be allowed: half a minute, or this part of a leaf's life when that is less, for then it
+/// must be renewed more often.
 const REFILL: Duration = Duration::from_secs(30);
+const REFILL_SHARE: u32 = 6;
 
 /// The service.
 #[derive(Debug)]
 pub(crate) struct Certifier<T> {
     hub: Arc<Hub>,
     tokens: T,
-    authority: Arc<Authority>,
-    bundles: Vec<Bundle>,
+    roots: SharedRoots,
     lifetime: Duration,
     turns: Semaphore,
     spent: Mutex<HashMap<ObjectName, Allowance>>,
@@ -41,12 +43,11 @@ pub(crate) struct Certifier<T> {
 }
 
 impl<T: Tokens> Certifier<T> {
-    /// `bundles`: this mesh's own first. `counter` counts by result.
+    /// `counter` counts by result.
     pub(crate) fn server(
         hub: Arc<Hub>,
         tokens: T,
-        authority: Arc<Authority>,
-        bundles: Vec<Bundle>,
+        roots: SharedRoots,
         lifetime: Duration,
         counter: IntCounterVec,
     ) -> identity_server::IdentityServer<Self> {
@@ -54,8 +55,7 @@ impl<T: Tokens> Certifier<T> {
         identity_server::IdentityServer::new(Self {
             hub,
             tokens,
-            authority,
-            bundles,
+            roots,
             lifetime,
             turns,
             spent: Mutex::default(),
@@ -100,20 +100,20 @@ impl<T: Tokens> Certifier<T> {
         let id = self.hub.with(|registry| registry.index().settings.identity(&speaker.account));
         let id =
             id.ok_or_else(|| Status::invalid_argument(format!("{} can't stand in a SPIFFE ID", speaker.account)))?;
-        let issued =
-            self.authority.issue(&csr, &id, SystemTime::now(), self.lifetime).map_err(|error| match error {
-                AuthorityError::BadRequest(_) => Status::invalid_argument(error.to_string()),
-                _ => {
-                    tracing::error!(%error, "couldn't sign a certificate");
-                    Status::internal("couldn't sign")
-                }
-            })?;
+        let authority = self.roots.borrow().signer().clone();
+        let issued = authority.issue(&csr, &id, SystemTime::now(), self.lifetime).map_err(|error| match error {
+            AuthorityError::BadRequest(_) => Status::invalid_argument(error.to_string()),
+            _ => {
+                tracing::error!(%error, "couldn't sign a certificate");
+                Status::internal("couldn't sign")
+            }
+        })?;
         tracing::info!(%id, pod = %speaker.pod, "certificate issued");
         Ok(CertifyResponse {
             chain: issued.chain.iter().map(|cert| cert.to_vec().into()).collect(),
             not_before: unix(issued.not_before),
             not_after: unix(issued.not_after),
-            bundles: self.bundles.iter().map(bundle).collect(),
+            bundles: self.hub.with(|registry| registry.bundles().iter().map(bundle).collect()),
         })
     }
 }
@@ -129,20 +129,26 @@ impl<T> Certifier<T> {
     fn may(&self, pod: &ObjectName, now: Instant) -> bool {
         let mut spent = self.spent.lock();
         // A full bucket needs no memory.
-        spent.retain(|_, allowance| allowance.refilled(now) < BURST);
+        let refill = refill(self.lifetime);
+        spent.retain(|_, allowance| allowance.refilled(now, refill) < BURST);
         let allowance = spent.entry(pod.clone()).or_insert(Allowance { left: BURST, since: now });
-        allowance.take(now)
+        allowance.take(now, refill)
     }
 }
 
+/// How long one more certificate takes to be allowed.
+fn refill(lifetime: Duration) -> Duration {
+    REFILL.min(lifetime / REFILL_SHARE)
+}
+
 impl Allowance {
-    fn refilled(&self, now: Instant) -> u32 {
-        let gained = now.duration_since(self.since).as_secs() / REFILL.as_secs();
+    fn refilled(&self, now: Instant, refill: Duration) -> u32 {
+        let gained = now.duration_since(self.since).as_millis() / refill.as_millis().max(1);
         u32::try_from(gained).unwrap_or(u32::MAX).saturating_add(self.left).min(BURST)
     }
 
-    fn take(&mut self, now: Instant) -> bool {
-        let left = self.refilled(now);
+    fn take(&mut self, now: Instant, refill: Duration) -> bool {
+        let left = self.refilled(now, refill);
         if left != self.left {
             *self = Self { left, since: now };
         }
@@ -164,10 +170,20 @@ mod tests {
     async fn a_pod_may_ask_in_a_burst_and_then_at_a_slow_pace() {
         let start = Instant::now();
         let mut allowance = Allowance { left: BURST, since: start };
-        assert!((0..BURST).all(|_| allowance.take(start)));
-        assert!(!allowance.take(start));
-        assert!(allowance.take(start + REFILL));
-        assert!(!allowance.take(start + REFILL));
-        assert_eq!(allowance.refilled(start + REFILL * 1000), BURST);
+        assert!((0..BURST).all(|_| allowance.take(start, REFILL)));
+        assert!(!allowance.take(start, REFILL));
+        assert!(allowance.take(start + REFILL, REFILL));
+        assert!(!allowance.take(start + REFILL, REFILL));
+        assert_eq!(allowance.refilled(start + REFILL * 1000, REFILL), BURST);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn leaves_of_seconds_may_be_renewed_for_as_long_as_they_are_needed() {
+        let (start, lifetime) = (Instant::now(), Duration::from_secs(5));
+        let mut allowance = Allowance { left: BURST, since: start };
+        // At two thirds of life, less the jitter.
+        let renewals = (0..10_000_u32).map(|n| start + lifetime.mul_f64(0.61) * n);
+        assert!(renewals.into_iter().all(|now| allowance.take(now, refill(lifetime))));
+        assert_eq!(refill(Duration::from_secs(24 * 3600)), REFILL);
     }
 }

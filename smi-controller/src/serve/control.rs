@@ -8,6 +8,7 @@ use isthmus_api::{
     server::{ControlServer, Frames, Sessions},
 };
 use isthmus_core::id::{ObjectName, SpiffeId, TrustDomain};
+use isthmus_identity::RootId;
 use tokio::sync::{Notify, oneshot};
 use tokio_util::sync::CancellationToken;
 use tonic::{Status, Streaming, codegen::http::Extensions};
@@ -132,6 +133,13 @@ impl ControlService {
             Some(Message::Refuse(m)) => {
                 let key = key(m.key)?;
                 self.hub.with(|registry| registry.refuse(id, &key, &m.version, &m.reason));
+                Ok(())
+            }
+            Some(Message::Certified(m)) => {
+                let root = RootId::from_bytes(&m.root);
+                let root =
+                    root.ok_or_else(|| Status::invalid_argument("Certified.root: must be a SHA-256, 32 bytes"))?;
+                self.hub.with(|registry| registry.certified(id, root));
                 Ok(())
             }
             Some(Message::Hello(_)) => Err(Status::invalid_argument("Hello comes once")),

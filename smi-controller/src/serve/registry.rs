@@ -24,6 +24,10 @@ use crate::{
     index::{Fact, Facts, Index, Update},
 };
 
+mod trust;
+
+pub(crate) use trust::Standings;
+
 /// Names a session within this process.
 pub(crate) type SessionId = u64;
 
@@ -125,6 +129,7 @@ impl Registry {
             pending: BTreeSet::new(),
             wake: Arc::new(Notify::new()),
             replaced: CancellationToken::new(),
+            leaf: None,
         };
         let parts = (id, session.wake.clone(), session.replaced.clone());
         self.sessions.insert(id, session);

@@ -7,6 +7,7 @@ use std::{
 
 use hyper::body::Bytes;
 use isthmus_core::id::ObjectName;
+use isthmus_identity::RootId;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
@@ -32,6 +33,8 @@ pub(crate) struct Session {
     pub(crate) wake: Arc<Notify>,
     /// Cancelled when a newer session of the same pod takes over.
     pub(crate) replaced: CancellationToken,
+    /// The root that the proxy's leaf stands on, as far as it has said.
+    pub(crate) leaf: Option<RootId>,
 }
 
 /// One subscription.
@@ -124,6 +127,11 @@ impl Subscription {
     /// The objects in effect at the proxy.
     pub(crate) fn in_effect(&self) -> Option<&Arc<Objects>> {
         self.acked.as_ref().map(|(_, objects)| objects)
+    }
+
+    /// The version in effect at the proxy.
+    pub(crate) fn version_in_effect(&self) -> Option<&str> {
+        self.acked.as_ref().map(|(version, _)| &**version)
     }
 
     /// Why it didn't take what was sent last.

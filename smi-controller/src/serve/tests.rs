@@ -27,7 +27,7 @@ use tokio_util::sync::CancellationToken;
 use tonic::{Code, Status, Streaming, transport::Channel};
 
 use super::{tokens::Speaker, *};
-use crate::{index::Update, metrics::Metrics, testing::*};
+use crate::{ca::Roots, index::Update, metrics::Metrics, testing::*};
 use isthmus_k8s::watch::Change;
 
 const HOUR: Duration = Duration::from_secs(3600);
@@ -87,7 +87,13 @@ async fn serve(manifests: impl IntoIterator<Item = Value>) -> Server {
     let stop = CancellationToken::new();
     let server = tonic::transport::Server::builder()
         .add_service(ControlService::server(hub.clone(), domain, stop.clone()))
-        .add_service(Certifier::server(hub.clone(), FakeTokens, authority.clone(), bundles, HOUR, metrics.certificates))
+        .add_service(Certifier::server(
+            hub.clone(),
+            FakeTokens,
+            Roots::fixed(authority.clone()),
+            HOUR,
+            metrics.certificates,
+        ))
         .serve_with_incoming_shutdown(listen(listener, config, stop.clone()), stop.clone().cancelled_owned());
     tokio::spawn(server);
     Server { hub, authority, addr, updates, stop }

@@ -1,4 +1,4 @@
-//! Keeping the root in the webhook configurations: without it the API server doesn't trust this server.
+//! Keeping the roots in the webhook configurations: without it the API server doesn't trust this server.
 
 use std::time::Duration;
 
@@ -13,35 +13,43 @@ use kube::{Api, Client, api::PostParams};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-use crate::install::{INJECTOR, VALIDATOR};
+use crate::{
+    ca::SharedRoots,
+    install::{INJECTOR, VALIDATOR},
+};
 
 /// How often the configurations are looked at.
 const PERIOD: Duration = Duration::from_secs(30);
 /// How often, until they are right for the first time.
 const FIRST_PERIOD: Duration = Duration::from_millis(500);
 
-/// Writes the root (PEM) into both configurations while this replica holds the lease. `pending` ends when both are
-/// right, or aren't installed.
+/// Writes the roots (PEM) into both configurations while this replica holds the lease. `pending` ends when both are
+/// right, or aren't installed; `written` then says of which sequence the roots are.
 pub(crate) async fn keep_bundle(
     client: Client,
-    root: String,
+    mut roots: SharedRoots,
     mut leader: watch::Receiver<bool>,
     pending: Pending,
+    written: watch::Sender<u64>,
     stop: CancellationToken,
 ) {
     let mut pending = Some(pending);
-    let root = ByteString(root.into_bytes());
     loop {
         let leads = *leader.borrow_and_update();
-        match both_right(&client, &root, leads).await {
-            Ok(true) => drop(pending.take()),
+        let bundle = roots.borrow_and_update().bundle();
+        match both_right(&client, &ByteString(bundle.to_pem().into_bytes()), leads).await {
+            Ok(true) => {
+                written.send_replace(bundle.sequence);
+                drop(pending.take());
+            }
             Ok(false) => {}
-            Err(error) => tracing::warn!(%error, "couldn't write the root into the webhook configurations"),
+            Err(error) => tracing::warn!(%error, "couldn't write the roots into the webhook configurations"),
         }
         let period = if pending.is_some() { FIRST_PERIOD } else { PERIOD };
         tokio::select! {
             () = tokio::time::sleep(period) => {}
             changed = leader.changed() => if changed.is_err() { return },
+            changed = roots.changed() => if changed.is_err() { return },
             () = stop.cancelled() => return,
         }
     }
@@ -56,7 +64,7 @@ async fn both_right(client: &Client, root: &ByteString, write: bool) -> Result<b
             right = write;
             if write {
                 mutating.replace(INJECTOR, &PostParams::default(), &found).await?;
-                tracing::info!(configuration = INJECTOR, "wrote the root");
+                tracing::info!(configuration = INJECTOR, "wrote the roots");
             }
         }
     }
@@ -67,7 +75,7 @@ async fn both_right(client: &Client, root: &ByteString, write: bool) -> Result<b
             right &= write;
             if write {
                 validating.replace(VALIDATOR, &PostParams::default(), &found).await?;
-                tracing::info!(configuration = VALIDATOR, "wrote the root");
+                tracing::info!(configuration = VALIDATOR, "wrote the roots");
             }
         }
     }

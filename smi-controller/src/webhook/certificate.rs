@@ -17,6 +17,8 @@ use rustls::{
 };
 use tokio_util::sync::CancellationToken;
 
+use crate::ca::SharedRoots;
+
 /// How long one is good for.
 const LIFETIME: Duration = Duration::from_secs(30 * 24 * 3600);
 /// For clocks that are behind.
@@ -44,14 +46,16 @@ impl Certificate {
         Ok(Arc::new(Self(ArcSwap::from_pointee(make(authority, names)?))))
     }
 
-    /// Makes a new one after two thirds of each lifetime, until `stop`.
-    pub(crate) async fn renew(self: Arc<Self>, authority: Arc<Authority>, names: Vec<String>, stop: CancellationToken) {
+    /// Makes a new one after two thirds of each lifetime, and whenever the roots change, until `stop`.
+    pub(crate) async fn renew(self: Arc<Self>, mut roots: SharedRoots, names: Vec<String>, stop: CancellationToken) {
         let mut pause = LIFETIME * 2 / 3;
         loop {
             tokio::select! {
                 () = tokio::time::sleep(pause) => {}
+                Ok(()) = roots.changed() => {}
                 () = stop.cancelled() => return,
             }
+            let authority = roots.borrow_and_update().signer().clone();
             pause = match make(&authority, &names) {
                 Ok(next) => {
                     self.0.store(Arc::new(next));

@@ -18,13 +18,13 @@ use tokio_rustls::TlsConnector;
 use tokio_util::sync::CancellationToken;
 
 use super::*;
-use crate::{admission::Validator, config::Config, inject::Injector, testing::object};
+use crate::{admission::Validator, ca::Roots, config::Config, inject::Injector, testing::object};
 
 const NAME: &str = "isthmus-controller.isthmus-system.svc";
 
 struct Running {
     addr: SocketAddr,
-    authority: Authority,
+    authority: Arc<Authority>,
     stop: CancellationToken,
 }
 
@@ -37,9 +37,10 @@ impl Drop for Running {
 async fn start() -> Running {
     let domain = TrustDomain::new("isthmus.local").unwrap();
     let authority = Authority::generate(domain.clone(), SystemTime::now(), Duration::from_secs(3600)).unwrap();
+    let authority = Arc::new(authority);
     let certificate = Certificate::new(&authority, &[NAME.to_owned()]).unwrap();
     let server = Server {
-        injector: Injector::new(&Config::new(domain), "PEM".into()).unwrap(),
+        injector: Injector::new(&Config::new(domain), Roots::fixed(authority.clone())).unwrap(),
         validator: Validator { cluster_domain: "cluster.local".into() },
         reviews: IntCounterVec::new(Opts::new("reviews", "Reviews."), &["webhook", "result"]).unwrap(),
     };

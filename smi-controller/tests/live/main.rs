@@ -10,6 +10,7 @@
 )]
 
 mod proxy;
+mod rotation;
 mod world;
 
 use std::time::Duration;

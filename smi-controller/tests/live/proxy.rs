@@ -7,7 +7,7 @@ use isthmus_api::control::v1::{
     self as proto, CertifyRequest, ControllerMessage, ProxyMessage, control_client::ControlClient,
     identity_client::IdentityClient, proxy_message::Message,
 };
-use isthmus_identity::{Bundle, Keypair, MeshTls, Svid, SvidCell, TrustStore};
+use isthmus_identity::{Bundle, Keypair, MeshTls, RootId, Svid, SvidCell, TrustStore};
 use k8s_openapi::api::{
     authentication::v1::{BoundObjectReference, TokenRequest, TokenRequestSpec},
     core::v1::{Pod, Secret, ServiceAccount},
@@ -27,6 +27,16 @@ pub(crate) struct Proxy {
 
 impl World {
     pub(crate) async fn proxy(&self, pod: &str, account: &str) -> Proxy {
+        let cell = self.certify(pod, account).await;
+        let (send, receive) = mpsc::channel(100);
+        let hello = proto::Hello { namespace: "shop".into(), pod: pod.into(), proxy_version: "test".into() };
+        send.send(ProxyMessage { message: Some(Message::Hello(hello)) }).await.unwrap();
+        let session = ControlClient::new(self.channel(cell).await).session(ReceiverStream::new(receive)).await;
+        Proxy { send, hear: session.unwrap().into_inner() }
+    }
+
+    /// A certificate of now.
+    pub(crate) async fn certify(&self, pod: &str, account: &str) -> Arc<SvidCell> {
         let cell = Arc::new(SvidCell::new());
         let keypair = Keypair::generate().unwrap();
         let mut identity = IdentityClient::new(self.channel(cell.clone()).await);
@@ -36,11 +46,16 @@ impl World {
         let svid = Svid::new(chain, &keypair).unwrap();
         assert_eq!(svid.id().to_string(), format!("spiffe://isthmus.local/ns/shop/sa/{account}"));
         cell.set(svid);
-        let (send, receive) = mpsc::channel(100);
-        let hello = proto::Hello { namespace: "shop".into(), pod: pod.into(), proxy_version: "test".into() };
-        send.send(ProxyMessage { message: Some(Message::Hello(hello)) }).await.unwrap();
-        let session = ControlClient::new(self.channel(cell).await).session(ReceiverStream::new(receive)).await;
-        Proxy { send, hear: session.unwrap().into_inner() }
+        cell
+    }
+
+    /// The published roots, the signing one first.
+    pub(crate) async fn roots(&self) -> Bundle {
+        let secrets: Api<Secret> = Api::namespaced(self.client.clone(), "isthmus-system");
+        let data = secrets.get("isthmus-trust").await.unwrap().data.unwrap();
+        let pem = ["signer.crt", "other.crt"].into_iter().filter_map(|key| data.get(key)).map(|pem| pem.0.clone());
+        let pem = String::from_utf8(pem.collect::<Vec<_>>().concat()).unwrap();
+        Bundle::from_pem(self.config.trust_domain.clone(), &pem, 1).unwrap()
     }
 
     async fn token(&self, pod: &str, account: &str) -> String {
@@ -63,11 +78,7 @@ impl World {
     }
 
     async fn channel(&self, cell: Arc<SvidCell>) -> Channel {
-        let secrets: Api<Secret> = Api::namespaced(self.client.clone(), "isthmus-system");
-        let root = secrets.get("isthmus-ca").await.unwrap().data.unwrap()["tls.crt"].0.clone();
-        let bundle =
-            Bundle::from_pem(self.config.trust_domain.clone(), std::str::from_utf8(&root).unwrap(), 1).unwrap();
-        let tls = MeshTls::new(Arc::new(TrustStore::with(&[bundle]).unwrap()), cell);
+        let tls = MeshTls::new(Arc::new(TrustStore::with(&[self.roots().await]).unwrap()), cell);
         let config = tls.client_config(&[b"h2"], self.config.identity().unwrap()).unwrap();
         let (connector, addr) = (TlsConnector::from(config), self.config.grpc_addr);
         let connect = tower::service_fn(move |_: http::Uri| {
@@ -94,6 +105,15 @@ impl Proxy {
     pub(crate) async fn ack(&self, message: &ControllerMessage) {
         let ack = proto::Ack { key: message.key.clone(), version: message.version.clone() };
         self.say(Message::Ack(ack)).await;
+    }
+
+    pub(crate) async fn refuse(&self, message: &ControllerMessage, reason: &str) {
+        let (key, version) = (message.key.clone(), message.version.clone());
+        self.say(Message::Refuse(proto::Refuse { key, version, reason: reason.into() })).await;
+    }
+
+    pub(crate) async fn certified(&self, root: RootId) {
+        self.say(Message::Certified(proto::Certified { root: root.as_bytes().to_vec().into() })).await;
     }
 
     pub(crate) async fn hear(&mut self) -> ControllerMessage {

@@ -35,7 +35,7 @@ pub struct Bundle {
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct ProxyMessage {
-    #[prost(oneof = "proxy_message::Message", tags = "1, 2, 3, 4, 5")]
+    #[prost(oneof = "proxy_message::Message", tags = "1, 2, 3, 4, 5, 6")]
     pub message: ::core::option::Option<proxy_message::Message>,
 }
 /// Nested message and enum types in `ProxyMessage`.
@@ -52,6 +52,8 @@ pub mod proxy_message {
         Ack(super::Ack),
         #[prost(message, tag = "5")]
         Refuse(super::Refuse),
+        #[prost(message, tag = "6")]
+        Certified(super::Certified),
     }
 }
 /// The first message of a session.
@@ -123,6 +125,13 @@ pub struct Refuse {
     pub version: ::prost::alloc::string::String,
     #[prost(string, tag = "3")]
     pub reason: ::prost::alloc::string::String,
+}
+/// Which of the mesh's roots the leaf that the proxy shows stands on: after each new leaf, and at the start of a session.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Certified {
+    /// SHA-256 of the root certificate.
+    #[prost(bytes = "bytes", tag = "1")]
+    pub root: ::prost::bytes::Bytes,
 }
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct ControllerMessage {

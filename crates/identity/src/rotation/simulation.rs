@@ -153,6 +153,7 @@ proptest! {
             *proxy = Proxy { connected: true, refuses: false, bundle, leaf, expires: now + LEAF };
         }
         for _ in 0..6 {
+            world.take(&Event::Minutes(1));
             world.take(&Event::Step);
             for n in 0..PROXIES {
                 world.take(&Event::Hear(n));

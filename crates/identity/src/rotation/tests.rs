@@ -104,6 +104,16 @@ fn the_longest_leaf_that_ever_was_counts() {
 }
 
 #[test]
+fn a_phase_lasts_until_every_replica_has_learnt_of_it() {
+    let done = census(&[Standing::Done]);
+    for rotation in [publishing(), turning()] {
+        let said = held(rotation.step(&facts("b", &done), rotation.since + SETTLE - Duration::from_millis(1)));
+        assert_eq!(said, "every replica of the controller to learn of it");
+        advanced(rotation.step(&facts("b", &done), rotation.since + SETTLE));
+    }
+}
+
+#[test]
 fn what_else_must_know_the_roots_is_waited_for() {
     let done = census(&[Standing::Done]);
     let obstacle = Facts { obstacle: Some("the webhook configurations"), ..facts("b", &done) };

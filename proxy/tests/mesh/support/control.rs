@@ -55,6 +55,8 @@ struct State {
     sessions: Vec<Session>,
     acks: Vec<(String, Ack)>,
     refusals: Vec<(String, Refuse)>,
+    /// The roots of leaves, as pods have told them.
+    leaves: Vec<(String, Vec<u8>)>,
     subscriptions: Vec<(String, proto::Subscribe)>,
 }
 
@@ -235,6 +237,7 @@ impl Script {
             Message::Unsubscribe(gone) => session.subscribed.lock().unwrap().retain(|k| Some(k) != gone.key.as_ref()),
             Message::Ack(ack) => self.state.lock().unwrap().acks.push((session.pod.clone(), ack)),
             Message::Refuse(refuse) => self.state.lock().unwrap().refusals.push((session.pod.clone(), refuse)),
+            Message::Certified(leaf) => self.state.lock().unwrap().leaves.push((session.pod.clone(), leaf.root.to_vec())),
             Message::Hello(_) => panic!("a second Hello"),
         }
     }

@@ -1,0 +1,63 @@
+//! The mesh's roots: what proxies are sent, and how far they have come with them.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use isthmus_core::id::ObjectName;
+use isthmus_identity::{Bundle, Duty, RootId, Standing};
+
+use super::{Key, Registry, SessionId};
+
+/// How far the proxies that are connected here are.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct Standings(pub(crate) BTreeMap<ObjectName, Standing>);
+
+impl Registry {
+    /// What proxies may trust, this mesh's own first.
+    pub(crate) fn bundles(&self) -> &[Bundle] {
+        &self.bundles
+    }
+
+    /// Trusts these from now on, and tells the proxies.
+    pub(crate) fn set_bundles(&mut self, bundles: Vec<Bundle>) {
+        self.bundles = bundles;
+        if self.resources.contains_key(&Key::Bundles) {
+            self.make(&Key::Bundles);
+        }
+    }
+
+    /// A proxy shows a leaf of this root.
+    pub(crate) fn certified(&mut self, id: SessionId, root: RootId) {
+        if let Some(session) = self.sessions.get_mut(&id) {
+            session.leaf = Some(root);
+        }
+    }
+
+    /// The pods that should have a proxy.
+    pub(crate) fn expected_proxies(&self) -> BTreeSet<ObjectName> {
+        self.index.pods.meshed().map(|pod| pod.name.clone()).collect()
+    }
+
+    /// How far each connected proxy is with what is asked of it.
+    pub(crate) fn standings(&self, duty: Duty) -> Standings {
+        let present = self.resources.get(&Key::Bundles).and_then(|resource| resource.compiled.as_ref());
+        let standing = |session: &super::Session| match duty {
+            Duty::None => Standing::Done,
+            Duty::LeafOf(root) if session.leaf == Some(root) => Standing::Done,
+            Duty::LeafOf(_) => Standing::Behind,
+            Duty::HoldBundle => {
+                let subscription = session.subscriptions.get(&Key::Bundles);
+                let held = subscription.and_then(|subscription| subscription.version_in_effect());
+                let refusal = subscription.and_then(|subscription| subscription.refusal());
+                match (present, refusal) {
+                    (Some(present), _) if held == Some(&*present.version) => Standing::Done,
+                    (_, Some(reason)) => Standing::Refused(reason.to_owned()),
+                    _ => Standing::Behind,
+                }
+            }
+        };
+        Standings(self.sessions.values().map(|session| (session.pod.clone(), standing(session))).collect())
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,74 @@
+use std::time::{Duration, SystemTime};
+
+use isthmus_api::control::v1::{ControllerMessage, controller_message::Content};
+use isthmus_core::id::TrustDomain;
+use isthmus_identity::Authority;
+use prost::Message;
+
+use super::*;
+use crate::testing::*;
+
+fn bundle(sequence: u64) -> Bundle {
+    let domain = TrustDomain::new("isthmus.local").unwrap();
+    Authority::generate(domain, SystemTime::now(), Duration::from_secs(3600)).unwrap().bundle(sequence)
+}
+
+fn open(registry: &mut Registry) -> SessionId {
+    let id = registry.open(ObjectName::new("shop", "client")).0;
+    registry.subscribe(id, Key::Bundles, String::new()).unwrap();
+    id
+}
+
+fn hear(registry: &mut Registry, id: SessionId) -> ControllerMessage {
+    let frame = registry.next(id).expect("there is nothing to hear");
+    ControllerMessage::decode(&frame[5..]).unwrap()
+}
+
+fn standing(registry: &Registry, duty: Duty) -> Standing {
+    registry.standings(duty).0[&ObjectName::new("shop", "client")].clone()
+}
+
+#[test]
+fn a_proxy_holds_the_roots_when_it_has_acknowledged_the_present_ones() {
+    let mut registry = Registry::new(index_of([]), vec![bundle(1)]);
+    let id = open(&mut registry);
+    let first = hear(&mut registry, id);
+    assert_eq!(standing(&registry, Duty::HoldBundle), Standing::Behind);
+    registry.ack(id, &Key::Bundles, &first.version);
+    assert_eq!(standing(&registry, Duty::HoldBundle), Standing::Done);
+
+    registry.set_bundles(vec![bundle(2)]);
+    assert_eq!(standing(&registry, Duty::HoldBundle), Standing::Behind);
+    let second = hear(&mut registry, id);
+    let Some(Content::Bundles(sent)) = &second.content else { panic!("{second:?}") };
+    assert_eq!(sent.bundles[0].sequence, 2);
+    registry.refuse(id, &Key::Bundles, &second.version, "root 0 is not a CA");
+    assert_eq!(standing(&registry, Duty::HoldBundle), Standing::Refused("root 0 is not a CA".into()));
+    // It had the older ones, which it goes on with; newer ones are another chance.
+    registry.set_bundles(vec![bundle(3)]);
+    let third = hear(&mut registry, id);
+    registry.ack(id, &Key::Bundles, &third.version);
+    assert_eq!(standing(&registry, Duty::HoldBundle), Standing::Done);
+}
+
+#[test]
+fn a_proxy_shows_a_leaf_when_it_says_so_in_this_session() {
+    let mut registry = Registry::new(index_of([]), vec![bundle(1)]);
+    let (old, new) = (RootId::of(&bundle(1).roots[0]), RootId::of(&bundle(1).roots[0]));
+    let id = open(&mut registry);
+    assert_eq!(standing(&registry, Duty::LeafOf(new)), Standing::Behind);
+    registry.certified(id, old);
+    assert_eq!(standing(&registry, Duty::LeafOf(new)), Standing::Behind);
+    registry.certified(id, new);
+    assert_eq!(standing(&registry, Duty::LeafOf(new)), Standing::Done);
+    open(&mut registry);
+    assert_eq!(standing(&registry, Duty::LeafOf(new)), Standing::Behind);
+    assert_eq!(standing(&registry, Duty::None), Standing::Done);
+}
+
+#[test]
+fn pods_with_a_proxy_are_expected_until_they_are_over() {
+    let over = with(pod("over", "web", "10.42.0.12"), "/status/phase", serde_json::json!("Succeeded"));
+    let registry = Registry::new(index_of([pod("web-1", "web", "10.42.0.11"), over]), Vec::new());
+    assert_eq!(registry.expected_proxies(), BTreeSet::from([ObjectName::new("shop", "web-1")]));
+}
