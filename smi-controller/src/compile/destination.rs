@@ -1,6 +1,10 @@
 //! What is behind a name or address: a Service with its split, one pod, or nothing that the mesh knows.
 
-use std::{net::SocketAddr, sync::Arc};
+use std::{
+    collections::BTreeSet,
+    net::{IpAddr, SocketAddr},
+    sync::Arc,
+};
 
 use isthmus_core::{
     destination::{Backend, Destination, DestinationKey, Endpoint, ServiceRoute, Split},
@@ -10,7 +14,7 @@ use isthmus_core::{
 use super::{Reader, protocol};
 use crate::{
     fault::Kind,
-    index::{self, Exposure, Object, Pod, Service, ServicePort},
+    index::{self, Exposure, Object, Pod, Service, ServicePort, Slice},
     names,
 };
 
@@ -71,12 +75,28 @@ fn all_matches(reader: &Reader<'_>, name: &ObjectName) -> Vec<isthmus_core::http
     group.content.entries.iter().filter_map(|entry| entry.compiled.clone()).collect()
 }
 
-/// A Service's own endpoints at a port: never through another split (smi.md §5 A6, A33).
+/// A Service's own endpoints at a port: never through another split (smi.md §5 A6, A33). Pods on their way out are left at once;
+/// only when no other is there, and as long as they serve, they are called still, as kube-proxy does.
 fn backend(reader: &Reader<'_>, service: &Service, port: &ServicePort) -> Backend {
-    let mut endpoints: Vec<Endpoint> = Vec::new();
+    let mut endpoints = endpoints(reader, service, port, |slice| &slice.ready);
+    if endpoints.is_empty() {
+        endpoints = self::endpoints(reader, service, port, |slice| &slice.leaving);
+    }
+    endpoints.sort_by_key(|endpoint| endpoint.addr);
+    endpoints.dedup_by_key(|endpoint| endpoint.addr);
+    Backend { service: service.name.clone(), port: port.port, endpoints: endpoints.into() }
+}
+
+fn endpoints(
+    reader: &Reader<'_>,
+    service: &Service,
+    port: &ServicePort,
+    addresses: impl Fn(&Slice) -> &BTreeSet<(IpAddr, Option<ObjectName>)>,
+) -> Vec<Endpoint> {
+    let mut endpoints = Vec::new();
     for slice in reader.slices(&service.name) {
         for target in slice.ports.iter().filter(|p| p.name == port.name) {
-            endpoints.extend(slice.ready.iter().map(|(address, pod)| {
+            endpoints.extend(addresses(slice).iter().map(|(address, pod)| {
                 let pod = match pod {
                     Some(name) => reader.pod(name),
                     None => reader.pod_at(*address),
@@ -85,9 +105,7 @@ fn backend(reader: &Reader<'_>, service: &Service, port: &ServicePort) -> Backen
             }));
         }
     }
-    endpoints.sort_by_key(|endpoint| endpoint.addr);
-    endpoints.dedup_by_key(|endpoint| endpoint.addr);
-    Backend { service: service.name.clone(), port: port.port, endpoints: endpoints.into() }
+    endpoints
 }
 
 /// A pod has an identity at the ports where its proxy can prove it; anything else is called in plaintext.

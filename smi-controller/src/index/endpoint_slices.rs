@@ -30,6 +30,8 @@ pub(crate) struct Slice {
     pub(crate) ports: Vec<SlicePort>,
     /// Ready addresses, with the pod that has each.
     pub(crate) ready: BTreeSet<(IpAddr, Option<ObjectName>)>,
+    /// The same of those that are on their way out and still serve.
+    pub(crate) leaving: BTreeSet<(IpAddr, Option<ObjectName>)>,
     /// Every pod of it, ready or not.
     pub(crate) pods: BTreeSet<ObjectName>,
 }
@@ -106,6 +108,7 @@ fn read(slice: &k8s::EndpointSlice) -> Option<Slice> {
         service: ObjectName::new(namespace.clone(), service.as_str()),
         ports: slice.ports.iter().flatten().filter_map(port).collect(),
         ready: BTreeSet::new(),
+        leaving: BTreeSet::new(),
         pods: BTreeSet::new(),
     };
     for endpoint in &slice.endpoints {
@@ -113,10 +116,16 @@ fn read(slice: &k8s::EndpointSlice) -> Option<Slice> {
         let pod =
             pod.and_then(|r| Some(ObjectName::new(r.namespace.as_deref().unwrap_or(&namespace), r.name.as_deref()?)));
         read.pods.extend(pod.clone());
-        // Absent means ready, says the API.
-        if endpoint.conditions.as_ref().and_then(|c| c.ready).unwrap_or(true) {
-            let addresses = endpoint.addresses.iter().filter_map(|a| a.parse().ok());
-            read.ready.extend(addresses.map(|address| (address, pod.clone())));
+        let conditions = endpoint.conditions.as_ref();
+        // Absent means ready, says the API, and serving means what ready means.
+        let ready = conditions.and_then(|c| c.ready).unwrap_or(true);
+        let serving = conditions.and_then(|c| c.serving).unwrap_or(ready);
+        let terminating = conditions.and_then(|c| c.terminating).unwrap_or(false);
+        let addresses = endpoint.addresses.iter().filter_map(|a| a.parse().ok()).map(|address| (address, pod.clone()));
+        if ready {
+            read.ready.extend(addresses);
+        } else if serving && terminating {
+            read.leaving.extend(addresses);
         }
     }
     Some(read)
