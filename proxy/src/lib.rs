@@ -17,6 +17,7 @@ mod error;
 mod exchange;
 mod expect;
 mod fault;
+mod flood;
 mod forward;
 #[cfg(fuzzing)]
 pub mod fuzzing;

@@ -8,6 +8,27 @@ pub const HEAD_BYTES: usize = 64 << 10;
 pub const HEADER_FIELDS: usize = 128;
 /// Most concurrent HTTP/2 streams that a client may open on one connection.
 pub const CLIENT_STREAMS: u32 = 256;
+/// Most bytes of a received HTTP/2 frame.
+pub const FRAME_BYTES: u32 = 16 << 10;
+/// Most bytes of the HPACK table that a peer's fields are kept in.
+pub const HEADER_TABLE: u32 = 4096;
+/// Most bytes that wait on one HTTP/2 stream for a client that doesn't read.
+pub const STREAM_SEND_BUFFER: usize = 64 << 10;
+/// Most HTTP/2 streams that a client has reset before they were looked at.
+pub const PENDING_RESETS: usize = 20;
+/// Most HTTP/2 streams of one connection that were reset for a client's protocol errors.
+pub const ERROR_RESETS: usize = 256;
+/// Most HTTP/2 control frames that a peer may send ahead of requests and data: a request pays for 4, data for 4 a frame and 1
+/// for every 256 bytes, in either direction.
+pub const CONTROL_FRAMES: u32 = 10_000;
+/// Control frames that come back each second.
+pub const CONTROL_FRAMES_A_SECOND: u32 = 100;
+/// Most HTTP/2 streams of one connection that a peer may reset beyond half of all that it opens.
+pub const RESETS: u32 = 1000;
+/// Such resets that come back each second.
+pub const RESETS_A_SECOND: u32 = 50;
+/// How long an HTTP/2 client may leave a PING unanswered.
+pub const PING_ANSWER: Duration = Duration::from_secs(20);
 /// Concurrent requests on one HTTP/2 connection to an endpoint before another connection is opened.
 pub const UPSTREAM_STREAMS: usize = 100;
 /// Most HTTP/2 connections of one worker to one endpoint.

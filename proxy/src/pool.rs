@@ -18,9 +18,10 @@ use tokio::sync::{Mutex, Notify};
 use crate::{
     endpoint::{Alpn, EndpointState, LastUse},
     fault::Fault,
+    flood::Guarded,
     limits::{
-        CONNECTION_WINDOW, HEAD_BYTES, HEADER_FIELDS, POOL_IDLE, POOL_IDLE_TIME, STREAM_WINDOW,
-        UPSTREAM_H2_CONNECTIONS, UPSTREAM_STREAMS,
+        CONNECTION_WINDOW, ERROR_RESETS, FRAME_BYTES, HEAD_BYTES, HEADER_FIELDS, HEADER_TABLE, POOL_IDLE,
+        POOL_IDLE_TIME, STREAM_SEND_BUFFER, STREAM_WINDOW, UPSTREAM_H2_CONNECTIONS, UPSTREAM_STREAMS,
     },
     resend::Sending,
     spawn::{self, Local},
@@ -223,6 +224,7 @@ async fn open_http1(worker: &Rc<Worker>, endpoint: &Rc<EndpointState>) -> Result
     let (sender, connection) = http1::Builder::new()
         .max_headers(HEADER_FIELDS)
         .max_buf_size(HEAD_BYTES)
+        .max_header_size(HEAD_BYTES)
         .handshake(TokioIo::new(stream))
         .await
         .map_err(|_| Fault::ConnectFailed)?;
@@ -237,7 +239,11 @@ async fn open_http2(worker: &Rc<Worker>, endpoint: &Rc<EndpointState>) -> Result
         .initial_stream_window_size(STREAM_WINDOW)
         .initial_connection_window_size(CONNECTION_WINDOW)
         .max_header_list_size(HEAD_BYTES as u32)
-        .handshake(TokioIo::new(stream))
+        .max_frame_size(FRAME_BYTES)
+        .header_table_size(HEADER_TABLE)
+        .max_send_buf_size(STREAM_SEND_BUFFER)
+        .max_local_error_reset_streams(ERROR_RESETS)
+        .handshake(TokioIo::new(Guarded::client(stream)))
         .await
         .map_err(|_| Fault::ConnectFailed)?;
     endpoint.pool.run(connection);

@@ -15,9 +15,13 @@ use crate::{
     exchange::Exchange,
     expect::Expectation,
     fault::Fault,
+    flood::Guarded,
     hop,
     interim::{Interim, InterimIo},
-    limits::{CLIENT_STREAMS, CONNECTION_WINDOW, HEAD_BYTES, HEADER_FIELDS, STREAM_WINDOW},
+    limits::{
+        CLIENT_STREAMS, CONNECTION_WINDOW, ERROR_RESETS, FRAME_BYTES, HEAD_BYTES, HEADER_FIELDS, HEADER_TABLE,
+        PENDING_RESETS, PING_ANSWER, STREAM_SEND_BUFFER, STREAM_WINDOW,
+    },
     live::{Live, Order},
     spawn::Local,
     transport::Stream,
@@ -34,7 +38,6 @@ pub(crate) async fn http<F>(
 ) where
     F: Future<Output = Response<Body>> + 'static,
 {
-    let io = TokioIo::new(stream);
     let result = if h2 {
         let service = service_fn(|request| {
             let answer = handle(request);
@@ -46,9 +49,15 @@ pub(crate) async fn http<F>(
             .initial_stream_window_size(STREAM_WINDOW)
             .initial_connection_window_size(CONNECTION_WINDOW)
             .max_header_list_size(HEAD_BYTES as u32)
+            .max_frame_size(FRAME_BYTES)
+            .header_table_size(HEADER_TABLE)
+            .max_send_buf_size(STREAM_SEND_BUFFER)
+            .max_pending_accept_reset_streams(PENDING_RESETS)
+            .max_local_error_reset_streams(ERROR_RESETS)
             .auto_date_header(false)
             .keep_alive_interval(idle)
-            .serve_connection(io, service);
+            .keep_alive_timeout(PING_ANSWER)
+            .serve_connection(TokioIo::new(Guarded::server(stream)), service);
         let mut connection = pin!(connection);
         loop {
             tokio::select! {
@@ -63,7 +72,7 @@ pub(crate) async fn http<F>(
         }
     } else {
         let interim = Interim::default();
-        let io = InterimIo::new(io, interim.clone());
+        let io = InterimIo::new(TokioIo::new(stream), interim.clone());
         let service = service_fn(move |mut request: Request<Incoming>| {
             let interim = interim.clone();
             let expectation = Expectation::of(&mut request);
@@ -85,6 +94,7 @@ pub(crate) async fn http<F>(
             .header_read_timeout(idle)
             .max_headers(HEADER_FIELDS)
             .max_buf_size(HEAD_BYTES)
+            .max_header_size(HEAD_BYTES)
             .auto_date_header(false)
             .serve_connection(io, service)
             .with_upgrades();

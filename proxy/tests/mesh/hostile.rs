@@ -2,6 +2,7 @@
 
 mod answers;
 mod fields;
+mod http2;
 mod paths;
 mod rig;
 mod smuggling;

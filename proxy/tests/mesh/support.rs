@@ -6,6 +6,8 @@ pub mod app;
 pub mod client;
 #[path = "support/control.rs"]
 pub mod control;
+#[path = "support/frames.rs"]
+pub mod frames;
 #[path = "support/mesh.rs"]
 pub mod mesh;
 #[path = "support/recorder.rs"]
