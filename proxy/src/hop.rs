@@ -44,6 +44,10 @@ const NO_TRAILERS: [HeaderName; 14] = [
     UPGRADE,
 ];
 
+/// Fields of one hop.
+const HOP: [HeaderName; 8] =
+    [CONNECTION, TRANSFER_ENCODING, TE, UPGRADE, KEEP_ALIVE, PROXY_CONNECTION, HTTP2_SETTINGS, PROXY_AUTHENTICATE];
+
 /// The protocol that an HTTP/1.1 request wants to change to, if it may: every one but HTTP itself, for on an h2c connection nothing
 /// would be judged by request any more.
 pub(crate) fn upgrade_of(headers: &HeaderMap) -> Option<HeaderValue> {
@@ -58,7 +62,10 @@ pub(crate) fn upgrade_of(headers: &HeaderMap) -> Option<HeaderValue> {
 
 /// Takes away what was meant for this hop alone. `upgrade` is put back: it is passed on.
 pub(crate) fn strip(headers: &mut HeaderMap, upgrade: Option<HeaderValue>) {
-    // Most messages have none of these: look before the (costlier) removals.
+    // Most messages have none of these: one look is cheaper than a search for each.
+    if upgrade.is_none() && !headers.keys().any(|name| HOP.contains(name)) {
+        return;
+    }
     if headers.contains_key(CONNECTION) {
         let named: Vec<HeaderName> =
             names(headers, CONNECTION).filter_map(|n| HeaderName::from_bytes(n).ok()).collect();

@@ -20,7 +20,7 @@ use crate::{
     fault::Fault,
     flood::Guarded,
     limits::{
-        CONNECTION_WINDOW, ERROR_RESETS, FRAME_BYTES, HEAD_BYTES, HEADER_FIELDS, HEADER_TABLE, POOL_IDLE,
+        CONNECTION_WINDOW, ERROR_RESETS, FRAME_BYTES, HEAD_BYTES, HEADER_TABLE, POOL_IDLE,
         POOL_IDLE_TIME, STREAM_SEND_BUFFER, STREAM_WINDOW, UPSTREAM_H2_CONNECTIONS, UPSTREAM_STREAMS,
     },
     resend::Sending,
@@ -222,7 +222,6 @@ async fn multiplexed(
 async fn open_http1(worker: &Rc<Worker>, endpoint: &Rc<EndpointState>) -> Result<H1, Fault> {
     let stream = endpoint.dial(worker, Alpn::Http1).await?;
     let (sender, connection) = http1::Builder::new()
-        .max_headers(HEADER_FIELDS)
         .max_buf_size(HEAD_BYTES)
         .max_header_size(HEAD_BYTES)
         .handshake(TokioIo::new(stream))

@@ -19,7 +19,7 @@ use crate::{
     hop,
     interim::{Interim, InterimIo},
     limits::{
-        CLIENT_STREAMS, CONNECTION_WINDOW, ERROR_RESETS, FRAME_BYTES, HEAD_BYTES, HEADER_FIELDS, HEADER_TABLE,
+        CLIENT_STREAMS, CONNECTION_WINDOW, ERROR_RESETS, FRAME_BYTES, HEAD_BYTES, HEADER_TABLE,
         PENDING_RESETS, PING_ANSWER, STREAM_SEND_BUFFER, STREAM_WINDOW,
     },
     live::{Live, Order},
@@ -92,7 +92,6 @@ pub(crate) async fn http<F>(
         let connection = http1::Builder::new()
             .timer(TokioTimer::new())
             .header_read_timeout(idle)
-            .max_headers(HEADER_FIELDS)
             .max_buf_size(HEAD_BYTES)
             .max_header_size(HEAD_BYTES)
             .auto_date_header(false)
