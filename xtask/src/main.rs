@@ -2,8 +2,10 @@
 
 use clap::{Parser, Subcommand};
 
+mod bench;
 mod crds;
 mod proto;
+mod soak;
 mod test;
 
 /// Developer commands of the Isthmus repository.
@@ -20,6 +22,10 @@ enum Command {
     Crds,
     /// Write the Rust code of the protobuf contracts again (crates/api/src/generated).
     Proto,
+    /// Measure the data plane against other proxies, and the control plane.
+    Bench(bench::BenchArgs),
+    /// Run two sidecars under mixed load for a long time: no failure, memory and files flat.
+    Soak(soak::SoakArgs),
     /// Run every test, and say at the end which were left out here, and why.
     Test,
 }
@@ -28,6 +34,8 @@ fn main() -> anyhow::Result<()> {
     match Args::parse().command {
         Command::Crds => crds::generate(),
         Command::Proto => proto::generate(),
+        Command::Bench(args) => bench::run(&args),
+        Command::Soak(args) => soak::run(&args),
         Command::Test => test::run(),
     }
 }
