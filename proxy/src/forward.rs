@@ -40,7 +40,7 @@ pub(crate) async fn forward(
     let h2 = request.version() == http::Version::HTTP_2;
     let upgrade = !h2 && hop::upgrade_of(request.headers()).is_some();
     let connect = request.method() == http::Method::CONNECT;
-    let client = (upgrade || (connect && !h2)).then(|| hyper::upgrade::on(&mut request));
+    let client = (upgrade || connect).then(|| hyper::upgrade::on(&mut request));
     if hop::fit(&mut request).is_err() {
         return fault(worker, exchange, Fault::BadRequest, grpc);
     }

@@ -60,6 +60,11 @@ pub(crate) fn upgrade_of(headers: &HeaderMap) -> Option<HeaderValue> {
     (asked && !several(headers, UPGRADE) && !wanted.as_bytes().split(|b| *b == b',').any(http)).then(|| wanted.clone())
 }
 
+/// Does it ask for another protocol on one HTTP/2 stream (RFC 8441), as WebSocket does?
+pub(crate) fn opens<B>(request: &Request<B>) -> bool {
+    request.extensions().get::<hyper::ext::Protocol>().is_some()
+}
+
 /// Takes away what was meant for this hop alone. `upgrade` is put back: it is passed on.
 pub(crate) fn strip(headers: &mut HeaderMap, upgrade: Option<HeaderValue>) {
     // Most messages have none of these: one look is cheaper than a search for each.

@@ -45,6 +45,8 @@ fn is_equivocal(headers: &HeaderMap) -> bool {
 fn check_target<B>(request: &Request<B>) -> Result<(), Fault> {
     let uri = request.uri();
     let fits = match *request.method() {
+        // RFC 8441: what is opened has a path, as in any request.
+        Method::CONNECT if hop::opens(request) => uri.path().starts_with('/'),
         Method::CONNECT => uri.authority().is_some_and(|a| a.port_u16().is_some()),
         _ if uri.path() == "*" => *request.method() == Method::OPTIONS,
         // An HTTP/1 target is an address of the web, whatever it names: nothing else is behind this proxy.

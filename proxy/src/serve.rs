@@ -57,6 +57,8 @@ pub(crate) async fn http<F>(
             .auto_date_header(false)
             .keep_alive_interval(idle)
             .keep_alive_timeout(PING_ANSWER)
+            // WebSocket and the like (RFC 8441).
+            .enable_connect_protocol()
             .serve_connection(TokioIo::new(Guarded::server(stream)), service);
         let mut connection = pin!(connection);
         loop {

@@ -44,7 +44,8 @@ pub(super) async fn serve(worker: &Rc<Worker>, mut transport: Transport, addr: S
 async fn handle(client: Rc<Client>, mut request: Request<Incoming>) -> Response<Body> {
     hop::strip_proxy_credentials(request.headers_mut());
     let worker = &client.worker;
-    let Some(key) = key_of(request.uri(), request.method()) else {
+    let opaque = request.method() == Method::CONNECT && !hop::opens(&request);
+    let Some(key) = key_of(request.uri(), opaque) else {
         let log = worker.config.access_log;
         let exchange = Rc::new(Exchange::new(Direction::Outbound, log, client.addr, None, &request));
         return serve::fault(worker, exchange, Fault::BadRequest, hop::is_grpc(request.headers()));
@@ -52,7 +53,7 @@ async fn handle(client: Rc<Client>, mut request: Request<Incoming>) -> Response<
     let destination = worker.look_up(key).await;
     let live = Rc::clone(&client.live);
     let departure = Departure { worker: Rc::clone(worker), live, client: client.addr, destination };
-    if request.method() == Method::CONNECT {
+    if opaque {
         return tunnel(departure, request).await;
     }
     super::handle(Rc::new(departure), request).await
@@ -81,9 +82,9 @@ async fn tunnel(departure: Departure, request: Request<Incoming>) -> Response<Bo
 }
 
 /// Where a request to the explicit proxy goes. A request without an authority is for nobody, nor is one with user information.
-fn key_of(uri: &Uri, method: &Method) -> Option<DestinationKey> {
+fn key_of(uri: &Uri, opaque: bool) -> Option<DestinationKey> {
     let authority = uri.authority().filter(|a| is_sound(a.as_str().as_bytes()))?;
-    let default = if method == Method::CONNECT || uri.scheme_str() == Some("https") { None } else { Some(80) };
+    let default = if opaque || uri.scheme_str() == Some("https") { None } else { Some(80) };
     let port = authority.port_u16().or(default)?;
     let host = authority.host().trim_start_matches('[').trim_end_matches(']');
     (!host.is_empty()).then(|| DestinationKey { host: host.to_ascii_lowercase().into(), port })

@@ -22,7 +22,7 @@ use crate::support::{
     soon,
 };
 
-const VIP: (&str, u16) = ("10.43.7.7", 80);
+pub const VIP: (&str, u16) = ("10.43.7.7", 80);
 
 /// A caller and a callee whose Service is the n-th port of these.
 pub struct Pair {

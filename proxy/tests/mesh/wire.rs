@@ -1,7 +1,13 @@
 //! What the protocols promise, end to end: app, sidecar, mTLS, sidecar, app.
 
 mod expect;
+mod flow;
+mod grpc;
 mod interim;
+mod messages;
+mod streams;
+mod tcp;
+mod upgrades;
 
 use std::net::SocketAddr;
 
