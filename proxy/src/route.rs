@@ -13,7 +13,7 @@ use isthmus_core::{
     destination::{Backend, Destination as Model, DestinationKey, ProtocolHint, ServiceRoute, Share},
     http_match::HttpRequest,
     retry::Budget,
-    split::SmoothWrr,
+    split::Splitter,
 };
 use tokio::sync::Notify;
 
@@ -49,8 +49,8 @@ pub(crate) struct Service {
 /// Requests and connections are dealt apart: a connection that is opened to hear whether the server speaks first takes no
 /// request's turn.
 struct Split {
-    http: RefCell<SmoothWrr>,
-    tcp: RefCell<SmoothWrr>,
+    http: RefCell<Splitter>,
+    tcp: RefCell<Splitter>,
     backends: Vec<Rc<BackendState>>,
 }
 
@@ -148,7 +148,7 @@ impl Service {
                     (state.http.clone(), state.tcp.clone())
                 }
                 _ => {
-                    let new = RefCell::new(SmoothWrr::new(split.backends.iter().map(|(_, weight)| *weight)));
+                    let new = RefCell::new(Splitter::new(split.backends.iter().map(|(_, weight)| *weight)));
                     (new.clone(), new)
                 }
             };
@@ -164,7 +164,7 @@ impl Service {
         backends.into_iter().find(|b| &*b.name == name).map(|b| Rc::clone(&b.budget))
     }
 
-    fn deal(&self, share: Share, dealer: impl Fn(&Split) -> &RefCell<SmoothWrr>) -> Rc<BackendState> {
+    fn deal(&self, share: Share, dealer: impl Fn(&Split) -> &RefCell<Splitter>) -> Rc<BackendState> {
         let dealt = match (share, &self.split) {
             (Share::Split, Some(split)) => dealer(split).borrow_mut().pick().and_then(|i| split.backends.get(i)),
             _ => None,
@@ -197,12 +197,7 @@ fn state_of(
 
 impl BackendState {
     /// One endpoint that is called directly.
-    pub(crate) fn single(
-        destination: Arc<str>,
-        name: Arc<str>,
-        endpoint: Rc<EndpointState>,
-        edge: Rc<Edge>,
-    ) -> Self {
+    pub(crate) fn single(destination: Arc<str>, name: Arc<str>, endpoint: Rc<EndpointState>, edge: Rc<Edge>) -> Self {
         Self { destination, name, split: None, endpoints: vec![endpoint], edge, budget: Rc::default() }
     }
 

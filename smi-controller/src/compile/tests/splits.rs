@@ -1,7 +1,7 @@
 use isthmus_core::{
     destination::{Destination, ProtocolHint, Share},
     http_match::HttpRequest,
-    split::SmoothWrr,
+    split::Splitter,
 };
 use serde_json::{Value, json};
 
@@ -40,7 +40,7 @@ fn of_split(index: &Index) -> Vec<&'static str> {
 fn fifty(index: &Index) -> Vec<usize> {
     let route = route(index, "10.43.0.10", 8080);
     let backends = route.split.unwrap().backends;
-    let mut wrr = SmoothWrr::new(backends.iter().map(|(_, weight)| *weight));
+    let mut wrr = Splitter::new(backends.iter().map(|(_, weight)| *weight));
     let mut counts = vec![0; backends.len() + 1];
     for _ in 0..50 {
         counts[wrr.pick().unwrap_or(backends.len())] += 1;
