@@ -80,6 +80,7 @@ pub(crate) struct Metrics {
     faults: Vec<(Fault, IntCounter)>,
     retries: Vec<(Failure, IntCounter)>,
     pub(crate) retries_over_budget: IntCounter,
+    pub(crate) ejections: IntCounter,
     open: IntGaugeVec,
     handshakes: IntCounterVec,
     pub(crate) certificate_expiry: IntGauge,
@@ -89,6 +90,7 @@ pub(crate) struct Metrics {
     pub(crate) control_updates: IntCounterVec,
     pub(crate) destinations: IntGauge,
     degraded: IntCounterVec,
+    refused: IntCounterVec,
 }
 
 impl Metrics {
@@ -101,7 +103,8 @@ impl Metrics {
         let revoked =
             make.counters("revoked_connections_total", "Connections closed by a policy change.", &["code"])?;
         let faults = make.counters("upstream_faults_total", "Requests that an upstream failed.", &["code"])?;
-        let retries = make.counters("retries_total", "Requests tried again, by how the try before failed.", &["after"])?;
+        let retries =
+            make.counters("retries_total", "Requests tried again, by how the try before failed.", &["after"])?;
         let codes = |f: &dyn Fn(&str) -> IntCounter| ByDenyCode(DenyCode::ALL.map(|c| (c, f(c.as_str()))).into());
         let edge = &["service", "backend", "split", "class"];
         Ok(Self {
@@ -134,6 +137,7 @@ impl Metrics {
             faults: Fault::ALL.map(|f| (f, faults.with_label_values(&[f.as_str()]))).into(),
             retries: RETRIED.map(|f| (f, retries.with_label_values(&[f.as_str()]))).into(),
             retries_over_budget: make.counter("retries_over_budget_total", "Retries that the budget didn't allow.")?,
+            ejections: make.counter("endpoint_ejections_total", "Endpoints passed over because they lost requests.")?,
             open: make.gauges("open_connections", "Connections open now.", &["direction"])?,
             handshakes: make.counters("tls_handshakes_total", "Mesh TLS handshakes.", &["direction", "outcome"])?,
             certificate_expiry: make.gauge("certificate_expiry_seconds", "End of the certificate, Unix time.")?,
@@ -150,6 +154,11 @@ impl Metrics {
                 &["outcome"],
             )?,
             destinations: make.gauge("destinations", "Destinations subscribed to.")?,
+            refused: make.counters(
+                "refused_connections_total",
+                "Connections reset because their source had its share of all.",
+                &["direction"],
+            )?,
             degraded: make.counters(
                 "degraded_lookups_total",
                 "Lookups passed through because the controller gave no answer.",
@@ -194,6 +203,11 @@ impl Metrics {
         if let Some((_, counter)) = self.retries.iter().find(|(f, _)| *f == after) {
             counter.inc();
         }
+    }
+
+    /// A connection of a source that has its share.
+    pub(crate) fn refused(&self, direction: Direction) {
+        self.refused.with_label_values(&[direction.as_str()]).inc();
     }
 
     pub(crate) fn degraded(&self, reason: &str) {

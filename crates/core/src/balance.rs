@@ -2,34 +2,63 @@
 //!
 //! Each endpoint has a [`Load`]: a moving average of its latency that jumps up at once and falls slowly, times the requests
 //! that are under way. Of two endpoints drawn by lot the cheaper one is taken, which keeps clear of slow endpoints without the
-//! herding that "always the cheapest" causes. An endpoint that can't be connected to is barred for a while, longer each time.
+//! herding that "always the cheapest" causes.
+//!
+//! - An endpoint that can't be connected to is *barred* for a while, longer each time.
+//! - One that takes requests and loses them ([`LOST_IN_A_ROW`]) is *ejected*, longer each time. An application's own answers, 5xx
+//!   among them, don't count: they may be the right ones. Ejections hold as long as they leave half of the endpoints.
+//! - One that is new, or comes back, *warms up*: over [`WARM_UP`] its part of the draws grows from little to all, so that neither an
+//!   optimistic first latency nor an empty queue brings a herd upon it.
 
 use std::time::Duration;
 
 /// Time in which the average forgets all but 1/e of what it knew.
 pub const DECAY: Duration = Duration::from_secs(10);
-/// Latency that an endpoint is believed to have before anything was measured.
-pub const INITIAL_LATENCY: Duration = Duration::from_millis(1);
 /// How long an endpoint is barred after its first connect failure; doubled by each further one.
 pub const FIRST_BAR: Duration = Duration::from_millis(500);
 /// The longest that an endpoint is barred.
 pub const LONGEST_BAR: Duration = Duration::from_secs(30);
+/// Requests lost one after the other, with no answer between them, that eject an endpoint.
+pub const LOST_IN_A_ROW: u32 = 5;
+/// How long an endpoint is ejected the first time; doubled each further time.
+pub const FIRST_EJECTION: Duration = Duration::from_secs(5);
+/// The longest that an endpoint is ejected, and the time without another ejection after which the next counts as the first.
+pub const LONGEST_EJECTION: Duration = Duration::from_secs(120);
+/// Time over which a new or returning endpoint gets to its full part.
+pub const WARM_UP: Duration = Duration::from_secs(10);
+/// The part of the draws that it begins with.
+pub const COLDEST: f64 = 0.05;
 
 /// What is known of one endpoint. `now` is always the time since an epoch of the caller's choice.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Load {
-    /// Nanoseconds.
-    average: f64,
+    /// Nanoseconds; `None` before the first answer.
+    average: Option<f64>,
     measured: Duration,
     pending: u32,
     failures: u32,
     barred_until: Duration,
+    lost: u32,
+    ejections: u32,
+    ejected_until: Duration,
+    /// Since when it may be chosen.
+    risen: Duration,
 }
 
 impl Load {
     /// An endpoint of which nothing is known.
     pub fn new(now: Duration) -> Self {
-        Self { average: nanos(INITIAL_LATENCY), measured: now, pending: 0, failures: 0, barred_until: Duration::ZERO }
+        Self {
+            average: None,
+            measured: now,
+            pending: 0,
+            failures: 0,
+            barred_until: Duration::ZERO,
+            lost: 0,
+            ejections: 0,
+            ejected_until: Duration::ZERO,
+            risen: now,
+        }
     }
 
     /// A request is sent.
@@ -41,19 +70,39 @@ impl Load {
     pub fn end(&mut self, now: Duration, latency: Option<Duration>) {
         self.pending = self.pending.saturating_sub(1);
         let Some(latency) = latency.map(nanos) else { return };
-        self.failures = 0;
-        self.barred_until = Duration::ZERO;
-        let kept = self.average * self.weight(now);
+        (self.failures, self.lost) = (0, 0);
+        (self.barred_until, self.ejected_until) = (self.barred_until.min(now), self.ejected_until.min(now));
+        self.risen = self.risen.min(now);
         // A peak is believed at once; an improvement only as the past fades.
-        self.average = if latency > self.average { latency } else { kept + latency * (1.0 - self.weight(now)) };
+        let fading = |average: f64| average * self.weight(now) + latency * (1.0 - self.weight(now));
+        self.average = Some(self.average.filter(|average| latency <= *average).map_or(latency, fading));
         self.measured = self.measured.max(now);
     }
 
-    /// A connection couldn't be made.
+    /// Nobody took the request: no connection could be made, or the endpoint's proxy says that its application takes none.
     pub fn fail(&mut self, now: Duration) {
         let bar = FIRST_BAR.saturating_mul(1 << self.failures.min(16)).min(LONGEST_BAR);
         self.failures = self.failures.saturating_add(1);
         self.barred_until = now + bar;
+        self.risen = self.risen.max(self.barred_until);
+    }
+
+    /// The endpoint took a request and lost it: the connection ended without an answer, or its proxy says that the application's did.
+    /// True if it is ejected by that.
+    pub fn lose(&mut self, now: Duration) -> bool {
+        self.lost = self.lost.saturating_add(1);
+        // What was sent before the ejection says nothing new.
+        if self.lost < LOST_IN_A_ROW || self.is_ejected(now) {
+            return false;
+        }
+        if now > self.ejected_until + LONGEST_EJECTION {
+            self.ejections = 0;
+        }
+        let time = FIRST_EJECTION.saturating_mul(1 << self.ejections.min(16)).min(LONGEST_EJECTION);
+        self.ejections = self.ejections.saturating_add(1);
+        self.ejected_until = now + time;
+        self.risen = self.risen.max(self.ejected_until);
+        true
     }
 
     /// Is the endpoint barred by connect failures?
@@ -61,19 +110,26 @@ impl Load {
         now < self.barred_until
     }
 
+    /// Is the endpoint ejected by requests that it lost?
+    pub fn is_ejected(&self, now: Duration) -> bool {
+        now < self.ejected_until
+    }
+
     /// Requests under way.
     pub fn pending(&self) -> u32 {
         self.pending
     }
 
-    /// What one more request is expected to wait, in nanoseconds: the average faded by its age, times the requests under way.
-    pub fn cost(&self, now: Duration) -> f64 {
-        (self.average * self.weight(now)).max(1.0) * (f64::from(self.pending) + 1.0)
-    }
-
     /// What a choice looks at.
     pub fn standing(&self, now: Duration) -> Standing {
-        Standing { cost: self.cost(now), barred_until: Some(self.barred_until).filter(|_| self.is_barred(now)) }
+        let warm = nanos(now.saturating_sub(self.risen)) / nanos(WARM_UP);
+        Standing {
+            latency: self.average.map(|average| (average * self.weight(now)).max(1.0)),
+            pending: self.pending,
+            warmth: (COLDEST + (1.0 - COLDEST) * warm).min(1.0),
+            barred_until: Some(self.barred_until).filter(|_| self.is_barred(now)),
+            ejected: self.is_ejected(now),
+        }
     }
 
     fn weight(&self, now: Duration) -> f64 {
@@ -84,23 +140,73 @@ impl Load {
 /// What counts of an endpoint's load at one moment.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Standing {
-    /// As [`Load::cost`].
-    pub cost: f64,
+    /// The average faded by its age, in nanoseconds; `None` before the first answer.
+    pub latency: Option<f64>,
+    /// Requests under way.
+    pub pending: u32,
+    /// The part of its draws that it takes, up to 1.
+    pub warmth: f64,
     /// Barred until then, if that is later than the moment.
     pub barred_until: Option<Duration>,
+    /// Ejected at the moment.
+    pub ejected: bool,
+}
+
+impl Standing {
+    /// What one more request is expected to wait, in nanoseconds: the latency times the requests under way.
+    pub fn cost(&self) -> f64 {
+        self.latency.unwrap_or(1.0) * (f64::from(self.pending) + 1.0)
+    }
+
+    /// Is it to be taken rather than the other? Where a latency isn't known yet, only the requests under way are compared.
+    fn beats(&self, other: &Self) -> bool {
+        match (self.latency, other.latency) {
+            (Some(_), Some(_)) => self.cost() < other.cost(),
+            _ => self.pending < other.pending,
+        }
+    }
 }
 
 /// Picks one of `count` endpoints; `None` only when none may be used. `chance` is 64 random bits. `standing` is `None` for an
-/// endpoint that isn't to be used (it was tried already). Barred endpoints are taken only when there is no other.
+/// endpoint that isn't to be used (it was tried already). Ejected endpoints are passed over unless more than half are; barred
+/// ones are taken only when there is no other, and of them the first to be let in again.
 pub fn choose(count: usize, chance: u64, standing: impl Fn(usize) -> Option<Standing>) -> Option<usize> {
-    let free = |index: usize| standing(index).filter(|s| s.barred_until.is_none()).map(|s| (index, s.cost));
     let (first, second) = two_of(count, chance)?;
-    match (free(first), free(second)) {
-        (Some(a), Some(b)) => Some(if b.1 < a.1 { b.0 } else { a.0 }),
-        (Some(one), None) | (None, Some(one)) => Some(one.0),
-        (None, None) => least((0..count).filter_map(free))
-            .or_else(|| least((0..count).filter_map(|i| Some((i, nanos(standing(i)?.barred_until?)))))),
+    if count == 1 {
+        return standing(0).map(|_| 0);
     }
+    let drawn = |index: usize| standing(index).filter(|s| s.barred_until.is_none() && !s.ejected);
+    if let (Some(one), Some(other)) = (drawn(first), drawn(second)) {
+        return Some(if second_is_taken(&one, &other, chance) { second } else { first });
+    }
+    from_all(count, chance, standing)
+}
+
+/// The choice where the two drawn weren't both good: two others are drawn from those that are.
+#[cold]
+fn from_all(count: usize, chance: u64, standing: impl Fn(usize) -> Option<Standing>) -> Option<usize> {
+    let all: Vec<(usize, Standing)> = (0..count).filter_map(|i| Some((i, standing(i)?))).collect();
+    let holds = all.iter().filter(|(_, s)| s.ejected).count() * 2 <= count;
+    let mut good: Vec<&(usize, Standing)> = all.iter().filter(|(_, s)| s.barred_until.is_none()).collect();
+    if holds && good.iter().any(|(_, s)| !s.ejected) {
+        good.retain(|(_, s)| !s.ejected);
+    }
+    let Some((first, second)) = two_of(good.len(), mixed(chance)) else {
+        return all.iter().min_by_key(|(_, s)| s.barred_until).map(|(index, _)| *index);
+    };
+    let ((a, one), (b, other)) = (good.get(first)?, good.get(second)?);
+    Some(if first != second && second_is_taken(one, other, chance) { *b } else { *a })
+}
+
+/// Of two, one that is less warm than the other takes its draw only now and then; else the cheaper is taken.
+fn second_is_taken(first: &Standing, second: &Standing, chance: u64) -> bool {
+    if first.warmth != second.warmth {
+        let luck = (mixed(chance) >> 32) as f64 / f64::from(u32::MAX);
+        if luck >= first.warmth.min(second.warmth) / first.warmth.max(second.warmth) {
+            return second.warmth > first.warmth;
+        }
+    }
+    second.beats(first)
 }
 
 /// Two different indexes where there are two, from one draw.
@@ -111,8 +217,11 @@ fn two_of(count: usize, chance: u64) -> Option<(usize, usize)> {
     Some((usize::try_from(first).ok()?, usize::try_from(second).ok()?))
 }
 
-fn least(costs: impl Iterator<Item = (usize, f64)>) -> Option<usize> {
-    costs.min_by(|a, b| a.1.total_cmp(&b.1)).map(|(index, _)| index)
+/// More random bits out of the same (the finalizer of SplitMix64).
+fn mixed(chance: u64) -> u64 {
+    let x = (chance ^ (chance >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    let x = (x ^ (x >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    x ^ (x >> 31)
 }
 
 fn nanos(time: Duration) -> f64 {

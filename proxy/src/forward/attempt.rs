@@ -38,13 +38,20 @@ impl Attempt<'_> {
         let mut lease = leased.map_err(|fault| Failed::new(Failure::Unreached, fault))?;
         let request = resend.request().ok_or_else(|| Failed::new(Failure::Lost, Fault::Closed))?;
         match lease.send(request).await {
-            Ok(answer) if self.is_unreached(&answer) => {
-                lease.disregard();
-                self.endpoint.load.borrow_mut().fail(self.worker.now());
-                let answered = Some((answer, lease));
-                Err(Failed { failure: Failure::Unreached, fault: Fault::AppUnreachable, answered })
-            }
-            Ok(answer) => Ok((answer, lease)),
+            Ok(answer) => match self.word_of_proxy(&answer) {
+                None => Ok((answer, lease)),
+                Some(Fault::AppUnreachable) => {
+                    lease.disregard();
+                    self.endpoint.load.borrow_mut().fail(self.worker.now());
+                    let answered = Some((answer, lease));
+                    Err(Failed { failure: Failure::Unreached, fault: Fault::AppUnreachable, answered })
+                }
+                Some(_) => {
+                    lease.disregard();
+                    self.lose();
+                    Ok((answer, lease))
+                }
+            },
             Err(mut error) => {
                 tracing::debug!(endpoint = %self.endpoint.endpoint.addr, error = %error.error(), "request failed");
                 let given_back = error.take_message().map(|request| resend.put_back(request)).is_some();
@@ -52,17 +59,31 @@ impl Attempt<'_> {
                     true if lease.reused => Failed::new(Failure::Stale, Fault::Closed),
                     true => Failed::new(Failure::Unreached, Fault::Closed),
                     false if is_refused(error.error()) => Failed::new(Failure::Refused, Fault::Refused),
-                    false => Failed::new(Failure::Lost, Fault::Closed),
+                    false => {
+                        // What the client broke off isn't the endpoint's doing.
+                        if !error.error().is_user() {
+                            self.lose();
+                        }
+                        Failed::new(Failure::Lost, Fault::Closed)
+                    }
                 })
             }
         }
     }
 
-    /// Is it the word of the endpoint's own proxy that its application takes no connections? Only a peer that has proved who it
-    /// is can be believed, and its proxy lets no application say so.
-    fn is_unreached(&self, answer: &Response<Incoming>) -> bool {
-        let code = || answer.headers().get(hop::ERROR).map(http::HeaderValue::as_bytes);
-        self.endpoint.endpoint.identity.is_some() && code() == Some(Fault::AppUnreachable.as_str().as_bytes())
+    /// What the endpoint's own proxy says of its application: that it takes no connections, or that it lost the request. Only a peer
+    /// that has proved who it is can be believed, and its proxy lets no application say so.
+    fn word_of_proxy(&self, answer: &Response<Incoming>) -> Option<Fault> {
+        self.endpoint.endpoint.identity.as_ref()?;
+        let code = answer.headers().get(hop::ERROR)?.as_bytes();
+        [Fault::AppUnreachable, Fault::Closed].into_iter().find(|fault| fault.as_str().as_bytes() == code)
+    }
+
+    fn lose(&self) {
+        if self.endpoint.load.borrow_mut().lose(self.worker.now()) {
+            tracing::warn!(endpoint = %self.endpoint.endpoint.addr, "endpoint ejected: it lost one request after the other");
+            self.worker.metrics.ejections.inc();
+        }
     }
 }
 

@@ -16,27 +16,75 @@ impl Chance {
     }
 }
 
-/// Endpoints that answer one request at a time in a fixed latency, a request every `gap`; returns the picks of each.
-fn simulate(latencies: &[Duration], gap: Duration, requests: u32) -> Vec<u32> {
-    let mut chance = Chance(0x9e37_79b9_7f4a_7c15);
-    let mut loads = vec![Load::new(Duration::ZERO); latencies.len()];
-    let mut picks = vec![0; latencies.len()];
-    let mut ends: Vec<(Duration, usize, Duration)> = Vec::new();
-    for n in 0..requests {
-        let now = gap * n;
-        ends.retain(|&(at, index, took)| {
-            let over = at <= now;
-            if over {
-                loads[index].end(at, Some(took));
-            }
-            !over
-        });
-        let index = choose(loads.len(), chance.next(), |i| Some(loads[i].standing(now))).unwrap();
-        loads[index].begin();
-        picks[index] += 1;
-        ends.push((now + latencies[index], index, latencies[index]));
+/// What an endpoint does with its requests.
+#[derive(Clone, Copy)]
+enum Does {
+    /// Answers each in this time.
+    Answer(Duration),
+    /// Loses each at once.
+    Lose,
+}
+
+/// A caller and its endpoints on a simulated clock.
+struct Simulation {
+    chance: Chance,
+    loads: Vec<Load>,
+    now: Duration,
+    /// When each open request ends, at which endpoint, and what its latency is.
+    open: Vec<(Duration, usize, Option<Duration>)>,
+    ejected: Vec<Duration>,
+}
+
+impl Simulation {
+    fn new(endpoints: usize) -> Self {
+        Self {
+            chance: Chance(0x9e37_79b9_7f4a_7c15),
+            loads: vec![Load::new(Duration::ZERO); endpoints],
+            now: Duration::ZERO,
+            open: Vec::new(),
+            ejected: Vec::new(),
+        }
     }
-    picks
+
+    /// A request every `gap`; the picks of each endpoint, and the most requests that one of them had under way.
+    fn run(&mut self, does: &[Does], gap: Duration, requests: u32) -> (Vec<u32>, Vec<u32>) {
+        let mut picks = vec![0; does.len()];
+        let mut most = vec![0; does.len()];
+        for _ in 0..requests {
+            self.now += gap;
+            self.settle();
+            let (now, loads) = (self.now, &self.loads);
+            let index = choose(loads.len(), self.chance.next(), |i| Some(loads[i].standing(now))).unwrap();
+            self.loads[index].begin();
+            picks[index] += 1;
+            most[index] = most[index].max(self.loads[index].pending());
+            match does[index] {
+                Does::Answer(took) => self.open.push((now + took, index, Some(took))),
+                Does::Lose => {
+                    if self.loads[index].lose(now) {
+                        self.ejected.push(now);
+                    }
+                    self.loads[index].end(now, None);
+                }
+            }
+        }
+        (picks, most)
+    }
+
+    fn settle(&mut self) {
+        let (now, loads) = (self.now, &mut self.loads);
+        self.open.retain(|&(at, index, latency)| {
+            if at <= now {
+                loads[index].end(at, latency);
+            }
+            at > now
+        });
+    }
+}
+
+fn simulate(latencies: &[Duration], gap: Duration, requests: u32) -> Vec<u32> {
+    let does: Vec<Does> = latencies.iter().map(|l| Does::Answer(*l)).collect();
+    Simulation::new(latencies.len()).run(&does, gap, requests).0
 }
 
 #[test]
@@ -56,12 +104,12 @@ fn a_slow_endpoint_gets_little() {
 fn a_peak_is_believed_at_once_and_forgotten_slowly() {
     let mut load = Load::new(Duration::ZERO);
     load.end(MS, Some(MS));
-    let before = load.cost(MS);
+    let before = load.standing(MS).cost();
     load.end(2 * MS, Some(500 * MS));
-    assert!(load.cost(2 * MS) > 400.0 * before);
+    assert!(load.standing(2 * MS).cost() > 400.0 * before);
     load.end(3 * MS, Some(MS));
-    assert!(load.cost(3 * MS) > 300.0 * before);
-    assert!(load.cost(DECAY * 5) < 10.0 * before);
+    assert!(load.standing(3 * MS).cost() > 300.0 * before);
+    assert!(load.standing(DECAY * 5).cost() < 10.0 * before);
 }
 
 #[test]
@@ -99,6 +147,110 @@ fn barred_endpoints_are_the_last_resort() {
     assert_eq!(choose(0, 1, |i| Some(loads[i].standing(MS))), None);
 }
 
+#[test]
+fn a_new_endpoint_is_met_gently_and_gets_its_full_part() {
+    let answer = Does::Answer(20 * MS);
+    let mut simulation = Simulation::new(4);
+    simulation.run(&[answer; 4], MS, 15_000);
+    simulation.loads.push(Load::new(simulation.now));
+    // A second at a time: of a thousand requests a fifth is the full part.
+    let parts: Vec<u32> = (0..12).map(|_| simulation.run(&[answer; 5], MS, 1000).0[4]).collect();
+    assert!(parts[0] < 60 && parts[0] > 0, "{parts:?}");
+    assert!(parts[4] < 150 && parts[4] > parts[0], "{parts:?}");
+    assert!((140..260).contains(&parts[11]), "{parts:?}");
+}
+
+#[test]
+fn no_herd_falls_upon_a_new_endpoint_that_is_slow() {
+    // It looks free and fast until its first answer, which takes long.
+    let mut does = vec![Does::Answer(5 * MS); 9];
+    let mut simulation = Simulation::new(9);
+    simulation.run(&does, MS, 15_000);
+    simulation.loads.push(Load::new(simulation.now));
+    does.push(Does::Answer(2000 * MS));
+    let (picks, most) = simulation.run(&does, MS, 10_000);
+    assert!(most[9] <= 20, "{most:?}");
+    assert!(picks[9] > 0 && picks[9] < 200, "{picks:?}");
+}
+
+#[test]
+fn an_endpoint_that_loses_requests_is_ejected_and_comes_back_slowly() {
+    let good = Does::Answer(5 * MS);
+    let mut simulation = Simulation::new(4);
+    simulation.run(&[good; 4], MS, 12_000);
+    let (picks, _) = simulation.run(&[good, good, good, Does::Lose], MS, 10_000);
+    // Five at first, and one for each time that it was let in again.
+    assert!((5..=20).contains(&picks[3]), "{picks:?}");
+    // It mends: it isn't called before its time is over, and then more and more.
+    let until = simulation.loads[3].ejected_until;
+    let wait = u32::try_from((until.saturating_sub(simulation.now)).as_millis()).unwrap();
+    assert_eq!(simulation.run(&[good; 4], MS, wait.saturating_sub(2)).0[3], 0);
+    let back: Vec<u32> = (0..12).map(|_| simulation.run(&[good; 4], MS, 1000).0[3]).collect();
+    assert!(back[0] < 80 && (190..310).contains(&back[11]), "{back:?}");
+}
+
+#[test]
+fn ejections_grow_longer_and_are_forgotten_in_time() {
+    let mut load = Load::new(Duration::ZERO);
+    let lose = |load: &mut Load, now| (0..LOST_IN_A_ROW).any(|_| load.lose(now));
+    assert!(lose(&mut load, Duration::ZERO));
+    assert!(load.is_ejected(FIRST_EJECTION - MS) && !load.is_ejected(FIRST_EJECTION));
+    // The first request that is tried again and lost is enough.
+    assert!(load.lose(FIRST_EJECTION));
+    assert!(load.is_ejected(FIRST_EJECTION * 3 - MS) && !load.is_ejected(FIRST_EJECTION * 3));
+    let mut now = FIRST_EJECTION * 3;
+    for _ in 0..20 {
+        assert!(load.lose(now));
+        now = load.ejected_until;
+    }
+    assert_eq!(load.ejected_until, now);
+    assert!(load.lose(now) && load.ejected_until == now + LONGEST_EJECTION);
+    let later = load.ejected_until + LONGEST_EJECTION + MS;
+    assert!(load.lose(later) && load.ejected_until == later + FIRST_EJECTION);
+}
+
+#[test]
+fn an_answer_between_losses_is_a_new_start() {
+    let mut load = Load::new(Duration::ZERO);
+    for n in 0..100 {
+        assert!(!load.lose(n * MS));
+        if n % (LOST_IN_A_ROW - 1) == LOST_IN_A_ROW - 2 {
+            load.end(n * MS, Some(MS));
+        }
+    }
+}
+
+#[test]
+fn not_all_are_ever_ejected() {
+    for endpoints in 1..8_usize {
+        let mut simulation = Simulation::new(endpoints);
+        let (picks, _) = simulation.run(&vec![Does::Lose; endpoints], MS, 4000);
+        assert_eq!(picks.iter().sum::<u32>(), 4000);
+        // Half of them and more are in use at every moment: each gets its part.
+        assert!(picks.iter().filter(|p| **p > 400 / endpoints as u32).count() * 2 >= endpoints, "{picks:?}");
+    }
+}
+
+#[test]
+fn when_half_are_ejected_the_others_have_it_all() {
+    let mut loads = vec![Load::new(Duration::ZERO); 4];
+    let mut chance = Chance(11);
+    for _ in 0..LOST_IN_A_ROW {
+        loads[0].lose(MS);
+        loads[3].lose(MS);
+    }
+    for _ in 0..200 {
+        let picked = choose(4, chance.next(), |i| Some(loads[i].standing(2 * MS))).unwrap();
+        assert!(picked == 1 || picked == 2, "{picked}");
+    }
+    for _ in 0..LOST_IN_A_ROW {
+        loads[1].lose(MS);
+    }
+    let picked: std::collections::BTreeSet<_> =
+        (0..200).filter_map(|_| choose(4, chance.next(), |i| Some(loads[i].standing(2 * MS)))).collect();
+    assert_eq!(picked.len(), 4);
+}
+
 proptest! {
     #[test]
     fn a_choice_is_always_a_usable_endpoint(
@@ -116,7 +268,7 @@ proptest! {
     }
 
     #[test]
-    fn costs_stay_finite_and_pending_balances(steps in prop::collection::vec((0u64..1 << 50, 0u8..4), 0..60)) {
+    fn costs_stay_finite_and_pending_balances(steps in prop::collection::vec((0u64..1 << 50, 0u8..5), 0..60)) {
         let mut load = Load::new(Duration::ZERO);
         for (time, step) in steps {
             let now = Duration::from_nanos(time);
@@ -124,11 +276,47 @@ proptest! {
                 0 => load.begin(),
                 1 => load.end(now, Some(now)),
                 2 => load.end(now, None),
+                3 => {
+                    load.lose(now);
+                }
                 _ => load.fail(now),
             }
-            let cost = load.cost(now);
-            prop_assert!(cost.is_finite() && cost >= 1.0);
+            let standing = load.standing(now);
+            prop_assert!(standing.cost().is_finite() && standing.cost() >= 1.0);
+            prop_assert!((COLDEST..=1.0).contains(&standing.warmth));
         }
+    }
+
+    /// Whatever the states, the choice is among those that a plain reading of the rules leaves.
+    #[test]
+    fn a_choice_is_that_of_a_naive_model(
+        states in prop::collection::vec((any::<bool>(), any::<bool>(), any::<bool>(), 0u32..5), 1..12), chance: u64
+    ) {
+        let loads: Vec<(bool, Load)> = states.iter().enumerate().map(|(n, (used, barred, ejected, pending))| {
+            let mut load = Load::new(Duration::ZERO);
+            (0..*pending).for_each(|_| load.begin());
+            if *barred {
+                load.fail(n as u32 * MS);
+            }
+            (0..LOST_IN_A_ROW).filter(|_| *ejected).for_each(|_| _ = load.lose(MS));
+            (*used, load)
+        }).collect();
+        let now = 100 * MS;
+        let usable: Vec<usize> = (0..loads.len()).filter(|i| loads[*i].0).collect();
+        let free: Vec<usize> = usable.iter().copied().filter(|i| !loads[*i].1.is_barred(now)).collect();
+        let ejected = usable.iter().filter(|i| loads[**i].1.is_ejected(now)).count();
+        let kept: Vec<usize> = free.iter().copied().filter(|i| !loads[*i].1.is_ejected(now)).collect();
+        let allowed = if free.is_empty() {
+            let first = usable.iter().copied().min_by_key(|i| loads[*i].1.barred_until);
+            first.into_iter().collect()
+        } else if ejected * 2 <= loads.len() && !kept.is_empty() {
+            kept
+        } else {
+            free
+        };
+        let picked = choose(loads.len(), chance, |i| loads[i].0.then(|| loads[i].1.standing(now)));
+        prop_assert_eq!(picked.is_none(), allowed.is_empty());
+        prop_assert!(picked.is_none_or(|i| allowed.contains(&i)));
     }
 
     #[test]
