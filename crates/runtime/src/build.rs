@@ -2,6 +2,8 @@
 
 use prometheus::{IntGauge, Opts, Registry};
 
+use crate::logging;
+
 /// The version of the workspace.
 pub const VERSION: &str = env!("CARGO_PKG_VERSION");
 
@@ -10,12 +12,16 @@ pub fn line() -> String {
     format!("isthmus {VERSION} ({} {})", std::env::consts::OS, std::env::consts::ARCH)
 }
 
-/// Registers `isthmus_build_info{role,version} 1`.
+/// Registers `isthmus_build_info{role,version} 1`, and the count of log lines that couldn't be written.
 pub fn register(registry: &Registry, role: &str) -> Result<(), prometheus::Error> {
     let opts = Opts::new("isthmus_build_info", "The build that runs; always 1.")
         .const_label("role", role)
         .const_label("version", VERSION);
     let info = IntGauge::with_opts(opts)?;
     info.set(1);
-    registry.register(Box::new(info))
+    registry.register(Box::new(info))?;
+    match logging::dropped() {
+        Some(dropped) => registry.register(Box::new(dropped)),
+        None => Ok(()),
+    }
 }

@@ -1,20 +1,39 @@
-//! Logs: to stderr, as text or JSON, with a filter that can be changed while running.
+//! Logs: to stderr, as text or JSON, with a filter that can be changed while running. A service's lines go out by a queue, so that
+//! a full disk or a pipe that nobody reads costs lines, never a panic and never time ([`init_queued`]).
+
+mod queue;
 
 use std::{
     fmt,
     io::{self, IsTerminal},
     str::FromStr,
+    sync::{LazyLock, OnceLock},
+    time::Duration,
 };
 
+use prometheus::{IntCounter, Opts, core::GenericCounter};
 use tracing::level_filters::LevelFilter;
 use tracing_subscriber::{
     EnvFilter, Layer, Registry,
     filter::filter_fn,
-    fmt::layer,
+    fmt::{MakeWriter, layer, writer::BoxMakeWriter},
     layer::{Layered, SubscriberExt},
     reload,
     util::SubscriberInitExt,
 };
+
+pub use self::queue::QUEUE_BYTES;
+use self::queue::Queue;
+
+/// Longest that the end of a process waits for its last lines.
+const FLUSH_TIME: Duration = Duration::from_secs(1);
+/// The lines on their way out, in a process that queues them.
+static QUEUE: OnceLock<Queue> = OnceLock::new();
+/// Lines that couldn't be written. A counter counts without being registered.
+static DROPPED: LazyLock<Option<IntCounter>> = LazyLock::new(|| {
+    let opts = Opts::new("isthmus_log_lines_dropped_total", "Log lines that couldn't be written.");
+    GenericCounter::with_opts(opts).ok()
+});
 
 /// How a log line looks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -53,6 +72,9 @@ pub enum LoggingError {
     /// The process has a subscriber already.
     #[error("logging is set up already")]
     AlreadySet,
+    /// The thread that writes lines couldn't be started.
+    #[error("starting the log's thread: {0}")]
+    Thread(#[from] io::Error),
     /// The subscriber is gone, as while the process ends.
     #[error("logging has ended")]
     Gone,
@@ -67,15 +89,45 @@ pub fn check(filter: &str) -> Result<String, LoggingError> {
     parse(filter).map(|_| filter.to_owned())
 }
 
-/// Sets up the process's logs; once per process.
+/// Sets up the logs of a command for people; once per process. Each line is written before the program goes on.
 pub fn init(format: Format, filter: &str) -> Result<Handle, LoggingError> {
+    init_to(format, filter, BoxMakeWriter::new(io::stderr))
+}
+
+/// Sets up the logs of a service; once per process. Lines are written by a thread of their own; [`flush`] waits for the last.
+pub fn init_queued(format: Format, filter: &str) -> Result<Handle, LoggingError> {
+    parse(filter)?;
+    let dropped = dropped().ok_or(LoggingError::AlreadySet)?;
+    let queue = Queue::start(io::stderr(), dropped)?;
+    let handle = init_to(format, filter, queue.clone())?;
+    let _ = QUEUE.set(queue);
+    Ok(handle)
+}
+
+/// Waits (for a second at most) until all lines are out. To be called before the process ends.
+pub fn flush() {
+    if let Some(queue) = QUEUE.get() {
+        queue.flush(FLUSH_TIME);
+    }
+}
+
+/// Counts the lines that couldn't be written, `isthmus_log_lines_dropped_total`.
+pub(crate) fn dropped() -> Option<IntCounter> {
+    DROPPED.clone()
+}
+
+fn init_to<W>(format: Format, filter: &str, writer: W) -> Result<Handle, LoggingError>
+where
+    W: for<'w> MakeWriter<'w> + Send + Sync + 'static,
+{
     let (filter, handle) = reload::Layer::new(parse(filter)?);
     let registry: Layered<_, Registry> = tracing_subscriber::registry().with(filter);
+    // A line that can't be written is no reason to write another one (which panics where stderr is full).
     let out = match format {
-        Format::Json => layer().json().flatten_event(true).with_writer(io::stderr).boxed(),
+        Format::Json => layer().json().flatten_event(true).log_internal_errors(false).with_writer(writer).boxed(),
         Format::Text => {
             let colour = io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|v| v.is_empty());
-            layer().with_ansi(colour).with_writer(io::stderr).boxed()
+            layer().with_ansi(colour).log_internal_errors(false).with_writer(writer).boxed()
         }
     };
     registry.with(out.with_filter(filter_fn(ours_or_mild))).try_init().map_err(|_| LoggingError::AlreadySet)?;

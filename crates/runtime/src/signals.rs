@@ -17,6 +17,7 @@ pub fn shutdown_token() -> io::Result<CancellationToken> {
         tracing::info!(signal = number, "ending; a second signal ends at once");
         fired.cancel();
         let number = either(&mut terminate, &mut interrupt).await;
+        crate::logging::flush();
         std::process::exit(128 + number);
     });
     Ok(token)
