@@ -13,7 +13,9 @@ use hyper::body::Incoming;
 use crate::{
     exchange::Exchange,
     expect::{Hold, Verdict},
+    fault::Fault,
     hop,
+    patience::{Patience, Stalled},
     pool::Lease,
 };
 
@@ -23,6 +25,9 @@ pub(crate) enum Unfinished {
     /// The client's side failed.
     #[error("the client's side: {0}")]
     Client(#[source] hyper::Error),
+    /// The client paused for longer than it may.
+    #[error("the client paused for too long")]
+    Stalled,
     /// The endpoint has answered without asking for it.
     #[error("the endpoint answered without the body that was to wait for its 100 Continue")]
     Unasked,
@@ -33,6 +38,7 @@ pub(crate) struct RequestBody {
     /// `None` once it was given up.
     inner: Option<Incoming>,
     hold: Option<Hold>,
+    patience: Option<Patience>,
     exchange: Rc<Exchange>,
 }
 
@@ -40,7 +46,8 @@ impl RequestBody {
     pub(crate) fn new(inner: Incoming, exchange: Rc<Exchange>) -> Self {
         exchange.request_done.set(inner.is_end_stream());
         let hold = exchange.expectation.clone().map(Hold::new);
-        Self { inner: Some(inner), hold, exchange }
+        let patience = exchange.patience.get().map(Patience::new);
+        Self { inner: Some(inner), hold, patience, exchange }
     }
 }
 
@@ -62,7 +69,17 @@ impl HttpBody for RequestBody {
             }
         }
         let Some(inner) = &mut this.inner else { return Poll::Ready(None) };
-        let frame = ready!(Pin::new(inner).poll_frame(cx).map_ok(hop::clean));
+        let polled = Pin::new(inner).poll_frame(cx).map_ok(hop::clean);
+        let frame = match &mut this.patience {
+            None => ready!(polled),
+            Some(patience) => match ready!(patience.poll(polled, cx)) {
+                Ok(frame) => frame,
+                Err(Stalled) => {
+                    this.exchange.fault.set(Some(Fault::Stalled));
+                    return Poll::Ready(Some(Err(Unfinished::Stalled)));
+                }
+            },
+        };
         if let Some(Ok(frame)) = &frame {
             count(&this.exchange.received, frame);
         }

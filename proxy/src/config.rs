@@ -9,7 +9,10 @@ use std::{
 
 use isthmus_core::id::{SpiffeId, TrustDomain};
 
-use crate::original::{FromKernel, OriginalDestination};
+use crate::{
+    limits::Bounds,
+    original::{FromKernel, OriginalDestination},
+};
 
 /// Port for departing connections.
 pub const OUTBOUND_PORT: u16 = 15001;
@@ -61,6 +64,8 @@ pub struct Config {
     pub log_level: Option<isthmus_runtime::logging::Handle>,
     /// How long requests under way may go on once shutdown was asked for.
     pub drain: Duration,
+    /// Limits that differ between processes.
+    pub bounds: Bounds,
     /// How a connection's original destination is found out.
     pub original: Arc<dyn OriginalDestination>,
 }
@@ -87,6 +92,7 @@ impl Config {
             access_log: true,
             log_level: None,
             drain: Duration::from_secs(30),
+            bounds: Bounds::default(),
             original: Arc::new(FromKernel),
         }
     }

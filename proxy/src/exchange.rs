@@ -4,7 +4,7 @@ use std::{
     cell::{Cell, OnceCell},
     net::SocketAddr,
     rc::Rc,
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use http::{Method, uri::PathAndQuery};
@@ -38,6 +38,8 @@ pub(crate) struct Exchange {
     pub(crate) sent: Cell<u64>,
     /// The whole request body has been passed on.
     pub(crate) request_done: Cell<bool>,
+    /// How long the client may pause within the body; for ever where nothing is said.
+    pub(crate) patience: Cell<Option<Duration>>,
     /// The body waits for the endpoint's `100 Continue`.
     pub(crate) expectation: Option<Expectation>,
 }
@@ -77,6 +79,7 @@ impl Exchange {
             received: Cell::new(0),
             sent: Cell::new(0),
             request_done: Cell::new(false),
+            patience: Cell::new(None),
             expectation: None,
         }
     }

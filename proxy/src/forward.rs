@@ -62,6 +62,8 @@ pub(crate) async fn forward(
             }
         }
         Err(met) => {
+            // The client's own fault, if it had one, comes first.
+            let met = exchange.fault.get().unwrap_or(met);
             if let Some(body) = tries.request.unread() {
                 spawn::local(read_up(body));
             }

@@ -2,7 +2,7 @@
 
 use std::{cell::OnceCell, io, net::SocketAddr, rc::Rc};
 
-use http::{HeaderValue, Request, Response, StatusCode};
+use http::{HeaderValue, Request, Response, StatusCode, Version};
 use hyper::body::Incoming;
 use isthmus_core::{
     authorize::{Allowed, Asked, Peer, authorize, could_be_allowed},
@@ -22,7 +22,7 @@ use crate::{
     exchange::Exchange,
     fault::Fault,
     forward, hop,
-    limits::{COPY_BYTES, DETECT_BYTES, DETECT_SILENCE, HANDSHAKE_TIME, INBOUND_IDLE, REFUSED_SILENCE},
+    limits::{COPY_BYTES, DETECT_BYTES, DETECT_SILENCE, HANDSHAKE_TIME, REFUSED_SILENCE},
     live::Live,
     metrics::{Direction, Edge},
     path,
@@ -86,7 +86,8 @@ pub(crate) async fn serve(
 /// for long. `Silent` stands for the application's first word, or for none at all.
 async fn silent(arrival: &Arrival, transport: &mut Transport) -> io::Result<(Sniffed, Option<Transport>)> {
     if arrival.judge(Asked::Tcp).is_err() {
-        let patience = if arrival.may_speak_http() { INBOUND_IDLE } else { REFUSED_SILENCE };
+        let patience =
+            if arrival.may_speak_http() { arrival.worker.config.bounds.inbound_idle } else { REFUSED_SILENCE };
         return Ok((detect::sniff(transport, Some(patience)).await?, None));
     }
     let Ok(mut app) = connect(&arrival.worker, arrival.addr).await else {
@@ -96,7 +97,7 @@ async fn silent(arrival: &Arrival, transport: &mut Transport) -> io::Result<(Sni
         spoken = app.look_further(COPY_BYTES) => match spoken {
             Ok(1..) => Ok((Sniffed::Silent, Some(app))),
             // The application closed: it expects the client to speak.
-            _ => Ok((detect::sniff(transport, Some(INBOUND_IDLE)).await?, None)),
+            _ => Ok((detect::sniff(transport, Some(arrival.worker.config.bounds.inbound_idle)).await?, None)),
         },
         sniffed = detect::sniff(transport, None) => Ok((sniffed?, Some(app))),
     }
@@ -183,8 +184,8 @@ async fn opaque(arrival: &Arrival, stream: Stream, app: Option<Transport>) {
 async fn http(arrival: Arrival, stream: Stream, h2: bool) {
     let arrival = Rc::new(arrival);
     arrival.live.judge(true);
-    let live = Rc::clone(&arrival.live);
-    serve::http(stream, h2, INBOUND_IDLE, &live, move |request| handle(Rc::clone(&arrival), request)).await;
+    let (live, idle) = (Rc::clone(&arrival.live), arrival.worker.config.bounds.inbound_idle);
+    serve::http(stream, h2, idle, &live, move |request| handle(Rc::clone(&arrival), request)).await;
 }
 
 async fn handle(arrival: Rc<Arrival>, mut request: Request<Incoming>) -> Response<Body> {
@@ -197,6 +198,8 @@ async fn handle(arrival: Rc<Arrival>, mut request: Request<Incoming>) -> Respons
         &request,
     ));
     let _ = exchange.edge.set(Rc::clone(&arrival.edge));
+    // A stream of HTTP/2 may be silent for as long as it likes: it holds no connection.
+    exchange.patience.set((request.version() != Version::HTTP_2).then_some(worker.config.bounds.body_stall));
     let grpc = hop::is_grpc(request.headers());
     if let Err(fault) = receive(&mut request, Direction::Inbound) {
         return serve::fault(worker, exchange, fault, grpc);

@@ -11,6 +11,7 @@
 mod body;
 mod config;
 mod control;
+mod descriptors;
 mod detect;
 mod endpoint;
 mod error;
@@ -30,6 +31,8 @@ mod metrics;
 mod original;
 mod outbound;
 mod path;
+mod patience;
+mod places;
 mod pool;
 mod reach;
 mod receive;

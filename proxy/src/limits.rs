@@ -67,8 +67,27 @@ pub const DETECT_TIME: Duration = Duration::from_secs(1);
 pub const DETECT_SILENCE: Duration = Duration::from_millis(20);
 /// Time that a client which says nothing has left to do so once opaque TCP was refused it or failed; then its connection is reset.
 pub const REFUSED_SILENCE: Duration = Duration::from_secs(2);
-/// Most connections that a worker serves at once in one direction; more wait in the listener's backlog.
+/// Most connections that a worker serves at once in one direction; more wait in the listener's backlog. Fewer where the process may
+/// not have so many file descriptors.
 pub const CONNECTIONS: usize = 16_384;
+/// Most connections that one source may hold for each place of its direction that is still free; further ones are reset. So one
+/// source has at most four fifths of all, and there is room for others.
+pub const SOURCE_SHARE: usize = 4;
+/// File descriptors that are left for all else than connections.
+pub const RESERVED_DESCRIPTORS: usize = 64;
+/// Fewest connections in one direction, however few file descriptors there are.
+pub const FEWEST_CONNECTIONS: usize = 16;
+/// How long accepting pauses when file descriptors have run out, unless a connection ends before.
+pub const DESCRIPTOR_PAUSE: Duration = Duration::from_millis(100);
+/// How long a connection is silent before it is probed whether the client is still there (TCP keep-alive).
+pub const PROBE_AFTER: Duration = Duration::from_secs(120);
+/// How often it is probed then.
+pub const PROBE_EVERY: Duration = Duration::from_secs(15);
+/// Unanswered probes after which the client is gone.
+pub const PROBES: u32 = 4;
+/// How long the client of an HTTP/1 request may pause within its body, at the callee. HTTP/2 streams and upgraded connections may
+/// be silent for as long as they like.
+pub const BODY_STALL: Duration = Duration::from_secs(300);
 /// Time that callers have to leave by themselves once shutdown was asked for; then their connections are told to finish.
 pub const LEAVE_TIME: Duration = Duration::from_secs(2);
 /// Time without any connection after which a worker that was asked to end does.
@@ -95,3 +114,31 @@ pub const CONTROL_KEEPALIVE: Duration = Duration::from_secs(10);
 pub const CONTROL_KEEPALIVE_ANSWER: Duration = Duration::from_secs(5);
 /// How long asking for a certificate may take.
 pub const CERTIFY_TIME: Duration = Duration::from_secs(15);
+
+/// The limits that differ between processes.
+#[derive(Debug, Clone, Copy)]
+pub struct Bounds {
+    /// [`CONNECTIONS`].
+    pub connections: usize,
+    /// [`INBOUND_IDLE`].
+    pub inbound_idle: Duration,
+    /// [`BODY_STALL`].
+    pub body_stall: Duration,
+}
+
+impl Default for Bounds {
+    fn default() -> Self {
+        Self { connections: CONNECTIONS, inbound_idle: INBOUND_IDLE, body_stall: BODY_STALL }
+    }
+}
+
+/// How many connections a worker may serve in one direction, so that all of them have the two file descriptors that they need.
+pub(crate) fn connections_with(descriptors: usize, workers: usize) -> usize {
+    const SIDES: usize = 2;
+    const DIRECTIONS: usize = 2;
+    let each = descriptors.saturating_sub(RESERVED_DESCRIPTORS) / (SIDES * DIRECTIONS * workers.max(1));
+    each.clamp(FEWEST_CONNECTIONS, CONNECTIONS)
+}
+
+#[cfg(test)]
+mod tests;

@@ -20,8 +20,9 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     config::Config,
     control::{self, view::View},
+    descriptors,
     error::Error,
-    limits::BACKLOG,
+    limits::{BACKLOG, connections_with},
     metrics::{Direction, Metrics},
     reach::Reach,
     worker::{self, Command, Door, Shared},
@@ -29,8 +30,10 @@ use crate::{
 
 /// Runs a sidecar until `shutdown` fires and its connections have ended, or [`Config::drain`] is over. Ends with an error
 /// only when it can't start or a worker dies: losing the controller stops nothing.
-pub async fn run(config: Config, shutdown: CancellationToken) -> Result<(), Error> {
+pub async fn run(mut config: Config, shutdown: CancellationToken) -> Result<(), Error> {
     check(&config)?;
+    let fitting = connections_with(descriptors::raise(), config.workers);
+    config.bounds.connections = config.bounds.connections.min(fitting);
     let registry = Registry::new();
     build::register(&registry, "proxy")?;
     let metrics = Metrics::new(&registry)?;

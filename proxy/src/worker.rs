@@ -94,8 +94,7 @@ async fn run(
         Ok(worker) => Rc::new(worker),
         Err(error) => return tracing::error!(%error, "a worker can't make its TLS configuration"),
     };
-    let accepting =
-        doors.into_iter().map(|door| (door.direction, accept::accept(Rc::clone(&worker), door)));
+    let accepting = doors.into_iter().map(|door| (door.direction, accept::accept(Rc::clone(&worker), door)));
     for (direction, accept) in accepting {
         spawn::local(async move {
             if let Err(error) = accept.await {

@@ -1,23 +1,37 @@
 //! Taking connections, and telling where they were going.
 
-use std::{io, net::SocketAddr, rc::Rc, sync::Arc, time::Duration};
+use std::{io, net::SocketAddr, rc::Rc};
 
-use tokio::{
-    net::{TcpListener, TcpStream},
-    sync::Semaphore,
-};
+use socket2::{SockRef, TcpKeepalive};
+use tokio::net::{TcpListener, TcpStream};
 
 use super::{Door, Worker};
-use crate::{inbound, limits::CONNECTIONS, metrics::Direction, outbound, spawn, transport::Transport};
+use crate::{
+    inbound,
+    limits::{DESCRIPTOR_PAUSE, PROBE_AFTER, PROBE_EVERY, PROBES},
+    metrics::Direction,
+    outbound, spawn,
+    transport::Transport,
+};
 
 /// Takes connections until the worker ends, those of the drain time too.
 pub(super) async fn accept(worker: Rc<Worker>, door: Door) -> io::Result<()> {
     let listener = TcpListener::from_std(door.socket)?;
-    let places = Arc::new(Semaphore::new(CONNECTIONS));
+    let places = Rc::clone(worker.places(door.direction));
+    let mut short = false;
     loop {
-        let Ok(place) = Arc::clone(&places).acquire_owned().await else { return Ok(()) };
+        places.any().await;
         match listener.accept().await {
             Ok((stream, peer)) => {
+                if std::mem::take(&mut short) {
+                    tracing::info!("connections are taken again");
+                }
+                let Some(place) = places.take(peer.ip()) else {
+                    worker.metrics.refused(door.direction);
+                    Transport::tcp(stream).reset_on_close();
+                    continue;
+                };
+                probe(&stream);
                 let worker = Rc::clone(&worker);
                 let (direction, addr) = (door.direction, door.addr);
                 spawn::local(async move {
@@ -25,13 +39,26 @@ pub(super) async fn accept(worker: Rc<Worker>, door: Door) -> io::Result<()> {
                     drop(place);
                 });
             }
-            // The peer has gone, or file descriptors are short: others are served meanwhile.
-            Err(error) => {
-                tracing::warn!(%error, "accept failed");
-                tokio::time::sleep(Duration::from_millis(10)).await;
+            // It costs nothing but descriptors that aren't there: idle connections are given up, and what is open goes on.
+            Err(error) if is_shortage(&error) => {
+                if !std::mem::replace(&mut short, true) {
+                    tracing::warn!(%error, "no connections are taken until others have ended: raise the limit of open files");
+                }
+                worker.shed();
+                let _ = tokio::time::timeout(DESCRIPTOR_PAUSE, places.freed()).await;
             }
+            // The peer has gone before it was taken.
+            Err(error) => tracing::debug!(%error, "accept failed"),
         }
     }
+}
+
+/// The process or the system has no file descriptors or memory left for a connection.
+fn is_shortage(error: &io::Error) -> bool {
+    const ENFILE: i32 = 23;
+    const EMFILE: i32 = 24;
+    const ENOBUFS: i32 = 105;
+    error.kind() == io::ErrorKind::OutOfMemory || matches!(error.raw_os_error(), Some(ENFILE | EMFILE | ENOBUFS))
 }
 
 async fn arrive(worker: &Rc<Worker>, direction: Direction, stream: TcpStream, peer: SocketAddr, door: SocketAddr) {
@@ -44,4 +71,11 @@ async fn arrive(worker: &Rc<Worker>, direction: Direction, stream: TcpStream, pe
         Direction::Outbound => outbound::serve(worker, transport, peer, original).await,
         Direction::Inbound => inbound::serve(worker, transport, peer, original).await,
     }
+}
+
+/// A client that has vanished without a word is found out, however long its connection may be silent.
+fn probe(stream: &TcpStream) {
+    let probes = TcpKeepalive::new().with_time(PROBE_AFTER).with_interval(PROBE_EVERY).with_retries(PROBES);
+    // A socket that refuses the option still works.
+    let _ = SockRef::from(stream).set_tcp_keepalive(&probes);
 }

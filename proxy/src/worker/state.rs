@@ -21,9 +21,10 @@ use super::{Door, Shared, Update};
 use crate::{
     endpoint::{Alpn, EndpointState},
     inbound,
-    limits::{DESTINATIONS, LOOKUP_TIME},
+    limits::{DESTINATIONS, LOOKUP_TIME, POOL_IDLE_TIME},
     live::Registry,
     metrics::{Direction, Edge},
+    places::Places,
     route::{Destination, Route},
     server_name, spawn,
     transport::Transport,
@@ -49,6 +50,7 @@ pub(crate) struct Worker {
     clients: RefCell<HashMap<Option<SpiffeId>, Rc<Edge>>>,
     passthrough: Rc<Edge>,
     pub(crate) registry: Rc<Registry>,
+    places: [Rc<Places>; 2],
     doors: Vec<(Direction, SocketAddr)>,
 }
 
@@ -74,10 +76,17 @@ impl Worker {
             apps: RefCell::default(),
             clients: RefCell::default(),
             passthrough: Rc::new(shared.metrics.outbound("", "passthrough", "")),
+            places: [(); 2].map(|()| Places::new(shared.config.bounds.connections)),
             registry: Registry::new(shared.metrics.open(gauges), shared.metrics.open(Direction::Outbound)),
             doors: doors.iter().map(|d| (d.direction, d.addr)).collect(),
             shared,
         })
+    }
+
+    /// The places for connections of a direction.
+    pub(super) fn places(&self, direction: Direction) -> &Rc<Places> {
+        let [inbound, outbound] = &self.places;
+        if direction == Direction::Inbound { inbound } else { outbound }
     }
 
     /// The time since the worker's start.
@@ -264,7 +273,15 @@ impl Worker {
     }
 
     pub(super) fn sweep(&self) {
-        let now = Instant::now();
+        self.sweep_at(Instant::now());
+    }
+
+    /// Gives up every idle connection: file descriptors are short.
+    pub(super) fn shed(&self) {
+        self.sweep_at(Instant::now() + POOL_IDLE_TIME);
+    }
+
+    fn sweep_at(&self, now: Instant) {
         self.apps.borrow_mut().retain(|_, app| {
             app.pool.sweep(now);
             Rc::strong_count(app) > 1 || !app.pool.is_empty()

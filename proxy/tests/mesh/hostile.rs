@@ -2,7 +2,9 @@
 
 mod answers;
 mod fields;
+mod floods;
 mod http2;
 mod paths;
 mod rig;
+mod slow;
 mod smuggling;

@@ -164,9 +164,12 @@ async fn a_head_beyond_its_bounds_is_refused_and_the_connection_goes_on() {
     let quarter = "a".repeat(HEAD_BYTES / 4);
     for addr in [rig.caller.call(0), (rig.callee.ip, PORT).into()] {
         let mut client = client::http2(addr).await.unwrap();
-        for (request, status) in
-            [(get(HEADER_FIELDS + 1, "1"), 431), (get(4, &quarter), 431), (get(3, &quarter[..4096]), 200), (get(10, "1"), 200)]
-        {
+        for (request, status) in [
+            (get(HEADER_FIELDS + 1, "1"), 431),
+            (get(4, &quarter), 431),
+            (get(3, &quarter[..4096]), 200),
+            (get(10, "1"), 200),
+        ] {
             client.ready().await.unwrap();
             let answer = soon("an answer", client.send_request(request)).await.unwrap();
             assert_eq!(answer.status(), status, "{addr}");
