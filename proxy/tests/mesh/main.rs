@@ -16,6 +16,7 @@ mod faults;
 mod hostile;
 mod lifecycle;
 mod protocols;
+mod renewal;
 mod split;
 mod support;
 mod trust;

@@ -49,6 +49,12 @@ pub struct Script {
 #[derive(Default)]
 struct State {
     lifetime: Option<Duration>,
+    /// Signs leaves, instead of the authority.
+    signer: Option<Arc<Authority>>,
+    /// How far its clock is off, in seconds.
+    skew: i64,
+    /// Certificates are refused.
+    silent: bool,
     policies: HashMap<String, InboundPolicy>,
     destinations: HashMap<DestinationKey, Destination>,
     bundles: Vec<Bundle>,
@@ -138,6 +144,26 @@ impl Script {
 
     pub fn set_lifetime(&self, lifetime: Duration) {
         self.state.lock().unwrap().lifetime = Some(lifetime);
+    }
+
+    /// Signs leaves with another root from now on.
+    pub fn set_signer(&self, signer: &Arc<Authority>) {
+        self.state.lock().unwrap().signer = Some(Arc::clone(signer));
+    }
+
+    /// Issues as if its clock were so many seconds ahead.
+    pub fn set_skew(&self, seconds: i64) {
+        self.state.lock().unwrap().skew = seconds;
+    }
+
+    /// Refuses certificates, or not any more.
+    pub fn set_silent(&self, silent: bool) {
+        self.state.lock().unwrap().silent = silent;
+    }
+
+    /// The root that the pod's leaf stands on, as it has told last.
+    pub fn root_of(&self, pod: &str) -> Option<Vec<u8>> {
+        self.state.lock().unwrap().leaves.iter().rev().find(|(p, _)| p == pod).map(|(_, root)| root.clone())
     }
 
     pub fn set_policy(&self, pod: &str, policy: InboundPolicy) {
@@ -237,17 +263,24 @@ impl Script {
             Message::Unsubscribe(gone) => session.subscribed.lock().unwrap().retain(|k| Some(k) != gone.key.as_ref()),
             Message::Ack(ack) => self.state.lock().unwrap().acks.push((session.pod.clone(), ack)),
             Message::Refuse(refuse) => self.state.lock().unwrap().refusals.push((session.pod.clone(), refuse)),
-            Message::Certified(leaf) => self.state.lock().unwrap().leaves.push((session.pod.clone(), leaf.root.to_vec())),
+            Message::Certified(leaf) => {
+                self.state.lock().unwrap().leaves.push((session.pod.clone(), leaf.root.to_vec()))
+            }
             Message::Hello(_) => panic!("a second Hello"),
         }
     }
 }
 
 pub fn bundle(authority: &Authority) -> Bundle {
+    bundle_of(&[authority], 1)
+}
+
+/// The roots of one domain, the signing one first.
+pub fn bundle_of(authorities: &[&Authority], sequence: u64) -> Bundle {
     Bundle {
-        trust_domain: authority.trust_domain().to_string(),
-        roots: vec![authority.certificate().to_vec().into()],
-        sequence: 1,
+        trust_domain: authorities[0].trust_domain().to_string(),
+        roots: authorities.iter().map(|authority| authority.certificate().to_vec().into()).collect(),
+        sequence,
     }
 }
 
@@ -278,8 +311,16 @@ impl Identity for Service {
         let (namespace, account) = token.split_once('/').ok_or_else(|| Status::unauthenticated("bad token"))?;
         let authority = &self.script.authority;
         let id = SpiffeId::for_service_account(authority.trust_domain(), namespace, account).unwrap();
-        let lifetime = self.script.state.lock().unwrap().lifetime.unwrap_or(Duration::from_secs(3600));
-        let issued = authority.issue(&csr, &id, SystemTime::now(), lifetime).unwrap();
+        let (lifetime, signer, skew) = {
+            let state = self.script.state.lock().unwrap();
+            if state.silent {
+                return Err(Status::unavailable("no certificates today"));
+            }
+            (state.lifetime.unwrap_or(Duration::from_secs(3600)), state.signer.clone(), state.skew)
+        };
+        let off = Duration::from_secs(skew.unsigned_abs());
+        let now = if skew < 0 { SystemTime::now() - off } else { SystemTime::now() + off };
+        let issued = signer.as_ref().unwrap_or(authority).issue(&csr, &id, now, lifetime).unwrap();
         Ok(Response::new(CertifyResponse {
             chain: issued.chain.into_iter().map(|c| c.to_vec().into()).collect(),
             not_before: 0,
