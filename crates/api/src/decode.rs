@@ -169,7 +169,7 @@ fn protocol(protocol: proto::Protocol) -> ProtocolHint {
     }
 }
 
-fn parse<T: FromStr<Err: Display>>(field: &'static str, value: &str) -> Result<T, InvalidMessage> {
+pub(crate) fn parse<T: FromStr<Err: Display>>(field: &'static str, value: &str) -> Result<T, InvalidMessage> {
     value.parse().map_err(|error: T::Err| invalid(field, value, &error.to_string()))
 }
 

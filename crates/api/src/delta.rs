@@ -28,11 +28,12 @@ pub fn between(old: &Destination, new: &Destination, from: &str) -> Option<proto
     let changed = |((service, port), now): (&(&ObjectName, u16), &&Arc<[Endpoint]>)| {
         let before = old_backends.get(&(*service, *port))?;
         let kept: BTreeSet<SocketAddr> = now.iter().map(|e| e.addr).collect();
+        let before: BTreeMap<SocketAddr, &Endpoint> = before.iter().map(|e| (e.addr, e)).collect();
         let delta = proto::BackendDelta {
             service: Some(encode::object_name(service)),
             port: (*port).into(),
-            upsert: now.iter().filter(|e| !before.contains(e)).map(encode::endpoint).collect(),
-            remove: before.iter().filter(|e| !kept.contains(&e.addr)).map(|e| e.addr.to_string()).collect(),
+            upsert: now.iter().filter(|e| before.get(&e.addr) != Some(e)).map(encode::endpoint).collect(),
+            remove: before.keys().filter(|addr| !kept.contains(addr)).map(ToString::to_string).collect(),
         };
         (!delta.upsert.is_empty() || !delta.remove.is_empty()).then_some(delta)
     };
@@ -48,12 +49,14 @@ pub fn apply(held: &Destination, delta: proto::EndpointsDelta) -> Result<Destina
     for change in delta.backends {
         let service = decode::object_name("delta.service", change.service)?;
         let port = decode::port("delta.port", change.port)?;
+        let remove = change.remove.iter().map(|addr| decode::parse("delta.remove", addr));
+        let remove = remove.collect::<Result<BTreeSet<SocketAddr>, _>>()?;
         let upsert = change.upsert.into_iter().map(decode::endpoint).collect::<Result<Vec<_>, _>>()?;
         let splits = route.split.iter_mut().flat_map(|s| s.backends.iter_mut().map(|(b, _)| b));
         for backend in splits.chain([&mut route.root]).filter(|b| b.service == service && b.port == port) {
             let mut endpoints: BTreeMap<SocketAddr, Endpoint> =
                 backend.endpoints.iter().map(|e| (e.addr, e.clone())).collect();
-            endpoints.retain(|addr, _| !change.remove.iter().any(|gone| *gone == addr.to_string()));
+            endpoints.retain(|addr, _| !remove.contains(addr));
             endpoints.extend(upsert.iter().map(|e| (e.addr, e.clone())));
             backend.endpoints = endpoints.into_values().collect();
         }
