@@ -26,6 +26,8 @@ use tokio_stream::wrappers::ReceiverStream;
 use tokio_util::sync::CancellationToken;
 use tonic::{Code, Status, Streaming, transport::Channel};
 
+mod pressure;
+
 use super::{tokens::Speaker, *};
 use crate::{ca::Roots, index::Update, metrics::Metrics, testing::*};
 use isthmus_k8s::watch::Change;
@@ -57,6 +59,7 @@ impl Tokens for FakeTokens {
 
 struct Server {
     hub: Arc<Hub>,
+    metrics: prometheus::Registry,
     authority: Arc<Authority>,
     addr: SocketAddr,
     updates: mpsc::Sender<Update>,
@@ -73,7 +76,8 @@ async fn serve(manifests: impl IntoIterator<Item = Value>) -> Server {
     let domain = TrustDomain::new("isthmus.local").unwrap();
     let authority = Arc::new(Authority::generate(domain.clone(), SystemTime::now(), HOUR).unwrap());
     let bundles = vec![authority.bundle(1)];
-    let metrics = Metrics::register(&prometheus::Registry::new()).unwrap();
+    let registered = prometheus::Registry::new();
+    let metrics = Metrics::register(&registered).unwrap();
     let hub = Arc::new(Hub::new(Registry::new(index_of(manifests), bundles.clone()), metrics.clone()));
     let (updates, receive) = mpsc::channel(100);
     let follow = hub.clone();
@@ -96,7 +100,7 @@ async fn serve(manifests: impl IntoIterator<Item = Value>) -> Server {
         ))
         .serve_with_incoming_shutdown(listen(listener, config, stop.clone()), stop.clone().cancelled_owned());
     tokio::spawn(server);
-    Server { hub, authority, addr, updates, stop }
+    Server { hub, metrics: registered, authority, addr, updates, stop }
 }
 
 impl Server {
@@ -173,6 +177,12 @@ impl Proxy {
     async fn hear(&mut self) -> Result<ControllerMessage, Status> {
         let next = tokio::time::timeout(Duration::from_secs(10), self.hear.as_mut().unwrap().message());
         next.await.expect("nothing came")?.ok_or_else(|| Status::ok("the stream ended"))
+    }
+
+    async fn hear_and_ack(&mut self) -> ControllerMessage {
+        let message = self.hear().await.unwrap();
+        self.ack(&message).await;
+        message
     }
 
     async fn ack(&self, message: &ControllerMessage) {

@@ -250,3 +250,15 @@ fn subscriptions_are_limited() {
     assert_eq!(registry.subscribe(id, key(20_000), String::new()), Err(TooManySubscriptions));
     assert_eq!(registry.subscribe(id, key(1), String::new()), Ok(()));
 }
+
+#[test]
+fn what_no_proxy_would_take_is_not_sent_and_that_is_told() {
+    let trust_domain = isthmus_core::id::TrustDomain::new("isthmus.local").unwrap();
+    let huge = Bundle { trust_domain, roots: vec![vec![0; 9 << 20].into()], sequence: 1 };
+    let mut registry = Registry::new(index_of([]), vec![huge]);
+    let id = registry.open(ObjectName::new("shop", "client")).0;
+    registry.subscribe(id, Key::Bundles, String::new()).unwrap();
+    assert!(hear(&mut registry, id).is_none());
+    let refusal = registry.sessions[&id].subscriptions[&Key::Bundles].refusal().unwrap();
+    assert!(refusal.contains("more than the limit of 8388608"), "{refusal}");
+}
