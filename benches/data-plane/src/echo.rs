@@ -1,7 +1,7 @@
 //! The application at the end: answers so that the load generator can check every byte. It takes no part in the figures.
 
 pub(crate) mod http1;
-mod http2;
+pub(crate) mod http2;
 pub(crate) mod tcp;
 
 use std::{future::Future, net::Ipv4Addr};
@@ -94,7 +94,8 @@ impl Echo {
     }
 }
 
-fn spawn<F>(listener: TcpListener, serve: fn(TcpStream) -> F)
+/// Serves every connection of a listener, on this thread.
+pub(crate) fn spawn<F>(listener: TcpListener, serve: fn(TcpStream) -> F)
 where
     F: Future<Output = anyhow::Result<()>> + 'static,
 {

@@ -62,7 +62,8 @@ impl Process {
     pub(crate) fn start(namespace: &Namespace, name: &str, command: Vec<OsString>, dir: &Path) -> anyhow::Result<Self> {
         let log = dir.join(format!("{name}.log"));
         let output = File::create(&log)?;
-        let mut exec = Command::new(std::env::current_exe()?);
+        // Not by its path: a build may have replaced the file meanwhile.
+        let mut exec = Command::new("/proc/self/exe");
         exec.arg("exec").arg("--").args(command).stdin(Stdio::null()).stdout(output.try_clone()?).stderr(output);
         let child = namespace.run(move || exec.spawn())?.with_context(|| format!("can't start {name}"))?;
         Ok(Self { name: name.into(), child, log })

@@ -11,7 +11,7 @@ use super::{BODIES, BODY, ID, PATH, UPGRADE, body};
 /// Most bytes of a request's head.
 const HEAD: usize = 8 << 10;
 
-pub(super) async fn serve(mut stream: TcpStream) -> anyhow::Result<()> {
+pub(crate) async fn serve(mut stream: TcpStream) -> anyhow::Result<()> {
     let mut input = Vec::with_capacity(HEAD);
     let mut answer =
         format!("HTTP/1.1 200 OK\r\ncontent-type: text/plain\r\ncontent-length: {BODY}\r\n\r\n").into_bytes();

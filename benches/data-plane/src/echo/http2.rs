@@ -11,7 +11,7 @@ use tokio::net::TcpStream;
 
 use super::{ID, PATH, body};
 
-pub(super) async fn serve(stream: TcpStream) -> anyhow::Result<()> {
+pub(crate) async fn serve(stream: TcpStream) -> anyhow::Result<()> {
     let mut server = http2::Builder::new(TokioExecutor::new());
     server.timer(TokioTimer::new()).max_concurrent_streams(1024);
     Ok(server.serve_connection(TokioIo::new(stream), service_fn(answer)).await?)

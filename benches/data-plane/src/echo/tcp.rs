@@ -8,7 +8,7 @@ use tokio::{
 
 use super::{DOWNLOAD, ECHO, UPLOAD, pattern};
 
-pub(super) async fn serve(mut stream: TcpStream) -> anyhow::Result<()> {
+pub(crate) async fn serve(mut stream: TcpStream) -> anyhow::Result<()> {
     let pattern = pattern();
     while let Ok(operation) = stream.read_u8().await {
         match operation {

@@ -1,7 +1,7 @@
 use super::*;
 
 fn samples(of: impl Fn(usize) -> (f64, usize)) -> Vec<Vec<Sample>> {
-    vec![(0..100).map(|i| of(i)).map(|(rss_mib, files)| Sample { rss_mib, files }).collect()]
+    vec![(0..100).map(of).map(|(rss_mib, files)| Sample { rss_mib, files }).collect()]
 }
 
 #[test]
