@@ -196,9 +196,8 @@ impl Runner {
         code
     }
 
-    /// `preStop`, then the signals.
+    /// `preStop`, then the signals. Meanwhile the program is as ready as its probe says: what still serves is said to.
     async fn end(&mut self, run: &mut Run, deadline: Instant) -> std::io::Result<std::process::ExitStatus> {
-        self.shared.update(self.name(), |state| state.ready = false);
         let hook = self.container.lifecycle.as_ref().and_then(|hooks| hooks.pre_stop.clone());
         if let Some(hook) = hook {
             let limit = deadline.saturating_duration_since(Instant::now());

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use crate::cluster::{Cluster, condition, reference};
-use crate::doomed;
+use crate::{doomed, ending};
 
 type Case = (&'static str, for<'a> fn(&'a Cluster) -> LocalBoxFuture<'a, ()>);
 
@@ -22,6 +22,7 @@ const CASES: &[Case] = &[
     ("a_failing_container_is_restarted_with_back_off", |c| back_off(c).boxed_local()),
     ("a_container_that_is_not_live_is_restarted", |c| liveness(c).boxed_local()),
     ("deletion_is_graceful_and_removes_the_object", |c| deletion(c).boxed_local()),
+    ("a_pod_that_ends_serves_to_the_end", |c| ending::serves_to_the_end(c).boxed_local()),
     ("files_follow_their_objects", |c| files(c).boxed_local()),
     ("exec_with_and_without_terminal", |c| exec(c).boxed_local()),
     ("an_image_that_is_not_there_is_named", |c| bad_image(c).boxed_local()),
@@ -175,8 +176,10 @@ async fn liveness(cluster: &Cluster) {
 }
 
 async fn deletion(cluster: &Cluster) {
-    let stubborn = "trap 'echo told; sleep 0.3; exit 0' TERM; echo up; while :; do sleep 0.05; done";
-    cluster.pod("polite", json!({"containers": [shell(stubborn)]})).await;
+    let mut polite =
+        shell("trap 'echo told; sleep 0.3; exit 0' TERM; echo up; touch /dev/shm/up; while :; do sleep 0.05; done");
+    polite["readinessProbe"] = json!({"exec": {"command": ["test", "-e", "/dev/shm/up"]}, "periodSeconds": 1});
+    cluster.pod("polite", json!({"containers": [polite]})).await;
     cluster
         .pod("deaf", json!({"terminationGracePeriodSeconds": 1, "containers": [shell("trap '' TERM; sleep 600")]}))
         .await;

@@ -7,6 +7,7 @@ mod app;
 mod cases;
 mod cluster;
 mod doomed;
+mod ending;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
