@@ -114,23 +114,34 @@ impl Kubectl {
 
     /// Forwards a free local port to a pod's, until the guard is dropped.
     pub fn port_forward(&self, namespace: &str, target: &str, port: u16) -> anyhow::Result<PortForward> {
-        let mut child = self.command(&["port-forward", "-n", namespace, target, &format!(":{port}")]).spawn()?;
+        // "Forwarding from 127.0.0.1:41234 -> 9091"
+        self.listening(&["port-forward", "-n", namespace, target, &format!(":{port}")], 2)
+    }
+
+    /// Serves the cluster's API on a free local port without further ado, until the guard is dropped.
+    pub fn proxy(&self) -> anyhow::Result<PortForward> {
+        // "Starting to serve on 127.0.0.1:41234"
+        self.listening(&["proxy", "--port=0"], 4)
+    }
+
+    /// Starts a command that says where it listens in the word `at` of its first line.
+    fn listening(&self, args: &[&str], at: usize) -> anyhow::Result<PortForward> {
+        let mut child = self.command(args).spawn()?;
         let mut stdout = BufReader::new(child.stdout.take().context("no stdout")?);
         let mut line = String::new();
         stdout.read_line(&mut line)?;
         // It says a word for each connection, and dies if nobody listens.
         std::thread::spawn(move || io::copy(&mut stdout, &mut io::sink()));
-        // "Forwarding from 127.0.0.1:41234 -> 9091"
-        let local = line.split_whitespace().nth(2).and_then(|addr| addr.rsplit(':').next()?.parse().ok());
+        let local = line.split_whitespace().nth(at).and_then(|addr| addr.rsplit(':').next()?.parse().ok());
         let forward = PortForward { child, port: local.unwrap_or_default() };
         if local.is_none() {
-            bail!("kubectl port-forward {target} said {line:?}");
+            bail!("kubectl {} said {line:?}", args.join(" "));
         }
         Ok(forward)
     }
 }
 
-/// A running `kubectl port-forward`.
+/// A running `kubectl port-forward` or `kubectl proxy`.
 #[derive(Debug)]
 pub struct PortForward {
     child: Child,
