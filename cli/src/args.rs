@@ -84,19 +84,20 @@ pub(crate) enum Output {
 }
 
 impl LogArgs {
-    /// Sets logging up for people; without a filter of the user's, at this level.
-    pub(crate) fn init(&self, default: &str) -> anyhow::Result<logging::Handle> {
-        self.init_as(Format::Text, default)
+    /// Sets logging up for a command; without a filter of the user's, at this level. Each line is out before the command goes on.
+    pub(crate) fn for_command(&self, default: &str) -> anyhow::Result<()> {
+        logging::init(self.format.unwrap_or(Format::Text), self.filter(default))?;
+        Ok(())
     }
 
-    /// The same for a role whose logs are collected.
-    #[cfg(any(feature = "proxy", feature = "controller"))]
-    pub(crate) fn init_json(&self, default: &str) -> anyhow::Result<logging::Handle> {
-        self.init_as(Format::Json, default)
+    /// The same for what runs until it is told to end: nobody waits for its lines, and where they can't be written they are lost.
+    /// It starts a thread.
+    pub(crate) fn for_service(&self, format: Format, default: &str) -> anyhow::Result<logging::Handle> {
+        Ok(logging::init_queued(self.format.unwrap_or(format), self.filter(default))?)
     }
 
-    fn init_as(&self, format: Format, default: &str) -> anyhow::Result<logging::Handle> {
-        Ok(logging::init(self.format.unwrap_or(format), self.filter.as_deref().unwrap_or(default))?)
+    fn filter<'a>(&'a self, default: &'a str) -> &'a str {
+        self.filter.as_deref().unwrap_or(default)
     }
 }
 

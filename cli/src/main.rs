@@ -7,6 +7,7 @@ mod roles;
 use std::process::ExitCode;
 
 use clap::{CommandFactory, Parser};
+use isthmus_runtime::logging;
 
 use args::{Cli, Command};
 
@@ -30,13 +31,12 @@ fn main() -> ExitCode {
             return ExitCode::from(if error.use_stderr() { USAGE } else { 0 });
         }
     };
-    match run(cli) {
-        Ok(code) => code,
-        Err(error) => {
-            eprintln!("isthmus: {error:#}");
-            if error.is::<args::Usage>() { ExitCode::from(USAGE) } else { ExitCode::FAILURE }
-        }
-    }
+    let code = run(cli).unwrap_or_else(|error| {
+        logging::say(&format!("isthmus: {error:#}"));
+        if error.is::<args::Usage>() { ExitCode::from(USAGE) } else { ExitCode::FAILURE }
+    });
+    logging::flush();
+    code
 }
 
 fn run(cli: Cli) -> anyhow::Result<ExitCode> {

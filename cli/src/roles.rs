@@ -9,10 +9,12 @@ pub(crate) mod redirect;
 
 use std::future::Future;
 
+use isthmus_runtime::logging::Format;
+
 use crate::{app, args::LogArgs};
 
 pub(crate) fn app(log: &LogArgs, args: app::AppArgs) -> anyhow::Result<()> {
-    log.init("info")?;
+    log.for_service(Format::Text, "info")?;
     on_one_thread(app::run(args))
 }
 

@@ -54,6 +54,7 @@ fn what_cannot_be_is_refused_before_anything_happens() {
         (&["down", "--name", "No"], "a-z"),
         (&["up", "--clusters", "0"], "1..=16"),
         (&["controller", "--trust-domain", "UPPER"], "UPPER"),
+        (&["controller", "--leaf-lifetime", "24"], "s, m or h"),
     ] {
         let output = isthmus(args);
         assert_eq!(output.status.code(), Some(64), "{args:?}: {}", stderr(&output));

@@ -36,7 +36,7 @@ pub(crate) struct DemoArgs {
 
 /// Runs the demo; the exit code says whether every row is as asked.
 pub(crate) fn run(log: &LogArgs, args: DemoArgs) -> anyhow::Result<ExitCode> {
-    log.init("error")?;
+    log.for_command("error")?;
     up::on_own_namespaces(async move {
         let shutdown = signals::shutdown_token()?;
         let begun = Instant::now();

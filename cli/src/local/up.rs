@@ -14,7 +14,7 @@ use anyhow::Context;
 use clap::Args;
 use futures::future::join_all;
 use isthmus_local::{Cluster, ClusterConfig};
-use isthmus_runtime::signals;
+use isthmus_runtime::{logging::Format, signals};
 use k8s_openapi::jiff::Timestamp;
 use tokio_util::sync::CancellationToken;
 
@@ -65,9 +65,9 @@ struct Plan {
 }
 
 pub(crate) fn run(log: &LogArgs, args: UpArgs) -> anyhow::Result<ExitCode> {
-    log.init("warn")?;
     let plans = plans(&args)?;
     if args.detach {
+        log.for_command("warn")?;
         return detach::run(&args, &plans);
     }
     if args.detached_index.is_some() {
@@ -75,6 +75,7 @@ pub(crate) fn run(log: &LogArgs, args: UpArgs) -> anyhow::Result<ExitCode> {
         nix::unistd::setsid().context("setsid")?;
     }
     on_own_namespaces(async move {
+        log.for_service(Format::Text, "warn")?;
         let shutdown = signals::shutdown_token()?;
         let several = plans.len() > 1;
         let ups = plans.iter().map(async |plan| {

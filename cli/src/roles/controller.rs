@@ -1,10 +1,12 @@
 //! `isthmus controller`.
 
+mod lifetime;
+
 use std::{net::SocketAddr, time::Duration};
 
 use clap::{Args, ValueEnum};
 use isthmus_core::{id::TrustDomain, inbound::PolicyMode};
-use isthmus_runtime::signals;
+use isthmus_runtime::{logging::Format, signals};
 use isthmus_smi_controller::{ADMIN_PORT, Config, GRPC_PORT, NAME, SYSTEM_NAMESPACE, WEBHOOK_PORT};
 
 use crate::args::LogArgs;
@@ -38,9 +40,9 @@ pub(crate) struct ControllerArgs {
     /// Where the admin server listens
     #[arg(long, env = "ISTHMUS_ADMIN", default_value_t = SocketAddr::from(([0, 0, 0, 0], ADMIN_PORT)))]
     admin: SocketAddr,
-    /// Minutes that a workload's certificate lives
-    #[arg(long, env = "ISTHMUS_LEAF_MINUTES", default_value_t = 24 * 60, value_parser = clap::value_parser!(u64).range(5..))]
-    leaf_minutes: u64,
+    /// How long a workload's certificate lives: from 5s to 8760h
+    #[arg(long, env = "ISTHMUS_LEAF_LIFETIME", default_value = "24h", value_parser = lifetime::parse)]
+    leaf_lifetime: Duration,
     /// Image of the sidecar
     #[arg(long, env = "ISTHMUS_PROXY_IMAGE", default_value = "isthmus/proxy")]
     proxy_image: String,
@@ -67,7 +69,7 @@ enum Mode {
 }
 
 pub(crate) fn run(log: &LogArgs, args: Box<ControllerArgs>) -> anyhow::Result<()> {
-    let handle = log.init_json("info")?;
+    let handle = log.for_service(Format::Json, "info")?;
     let mut config: Config = (*args).into();
     config.log_level = Some(handle);
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
@@ -89,7 +91,7 @@ impl From<ControllerArgs> for Config {
         config.grpc_addr = args.grpc;
         config.webhook_addr = args.webhook;
         config.admin_addr = Some(args.admin);
-        config.leaf_lifetime = Duration::from_mins(args.leaf_minutes);
+        config.leaf_lifetime = args.leaf_lifetime;
         config.proxy_image = args.proxy_image;
         config.init_image = args.init_image;
         config.proxy_log = args.proxy_log;

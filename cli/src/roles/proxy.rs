@@ -9,7 +9,7 @@ use std::{
 use clap::Args;
 use isthmus_core::id::{SpiffeId, TrustDomain};
 use isthmus_proxy::{ADMIN_PORT, Config, Error};
-use isthmus_runtime::signals;
+use isthmus_runtime::{logging::Format, signals};
 
 use super::on_one_thread;
 use crate::args::{LogArgs, Usage};
@@ -70,7 +70,7 @@ pub(crate) struct ProxyArgs {
 }
 
 pub(crate) fn run(log: &LogArgs, args: Box<ProxyArgs>) -> anyhow::Result<()> {
-    let handle = log.init_json("info")?;
+    let handle = log.for_service(Format::Json, "info")?;
     let mut config: Config = (*args).into();
     config.log_level = Some(handle);
     on_one_thread(async {

@@ -38,7 +38,7 @@ pub(crate) struct RedirectCli {
 }
 
 pub(crate) fn run(log: &LogArgs, args: RedirectCli) -> anyhow::Result<()> {
-    log.init("info")?;
+    log.for_command("info")?;
     redirect::run(&args.into()).map_err(|error| match error {
         RedirectError::Kernel(_) => error.into(),
         _ => Usage(error.into()).into(),

@@ -5,7 +5,7 @@ mod queue;
 
 use std::{
     fmt,
-    io::{self, IsTerminal},
+    io::{self, IsTerminal, Write},
     str::FromStr,
     sync::{LazyLock, OnceLock},
     time::Duration,
@@ -102,6 +102,15 @@ pub fn init_queued(format: Format, filter: &str) -> Result<Handle, LoggingError>
     let handle = init_to(format, filter, queue.clone())?;
     let _ = QUEUE.set(queue);
     Ok(handle)
+}
+
+/// Writes a line for people where the logs go. What can't be written is lost: nothing waits for it.
+pub fn say(line: &str) {
+    let line = format!("{line}\n");
+    match QUEUE.get() {
+        Some(queue) => queue.put(line.as_bytes()),
+        None => drop(io::stderr().write_all(line.as_bytes())),
+    }
 }
 
 /// Waits (for a second at most) until all lines are out. To be called before the process ends.

@@ -50,7 +50,7 @@ impl Queue {
     }
 
     /// Puts a line in, if there is room.
-    fn put(&self, line: &[u8]) {
+    pub(super) fn put(&self, line: &[u8]) {
         let mut state = self.0.lock();
         if state.lines.len() + line.len() > QUEUE_BYTES {
             drop(state);
