@@ -25,6 +25,7 @@ pub mod fuzzing;
 mod hop;
 mod inbound;
 mod interim;
+mod last_words;
 pub mod limits;
 mod live;
 mod metrics;

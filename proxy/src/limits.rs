@@ -55,7 +55,7 @@ pub const CONNECT_TRIES: usize = 3;
 pub const RESEND_BYTES: usize = 64 << 10;
 /// Most pieces of such a body.
 pub const RESEND_FRAMES: usize = 16;
-/// How long the body of a request that got the proxy's own answer is read on.
+/// How long the body of a request that got the proxy's own answer is read on, and how long an endpoint that has closed is.
 pub const READ_UP_TIME: Duration = Duration::from_secs(2);
 /// Time that a peer has for its TLS handshake.
 pub const HANDSHAKE_TIME: Duration = Duration::from_secs(10);

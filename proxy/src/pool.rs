@@ -19,6 +19,7 @@ use crate::{
     endpoint::{Alpn, EndpointState, LastUse},
     fault::Fault,
     flood::Guarded,
+    last_words::LastWords,
     limits::{
         CONNECTION_WINDOW, ERROR_RESETS, FRAME_BYTES, HEAD_BYTES, HEADER_TABLE, POOL_IDLE, POOL_IDLE_TIME,
         STREAM_SEND_BUFFER, STREAM_WINDOW, UPSTREAM_H2_CONNECTIONS, UPSTREAM_STREAMS,
@@ -224,7 +225,7 @@ async fn open_http1(worker: &Rc<Worker>, endpoint: &Rc<EndpointState>) -> Result
     let (sender, connection) = http1::Builder::new()
         .max_buf_size(HEAD_BYTES)
         .max_header_size(HEAD_BYTES)
-        .handshake(TokioIo::new(stream))
+        .handshake(TokioIo::new(LastWords::of(stream)))
         .await
         .map_err(|_| Fault::ConnectFailed)?;
     endpoint.pool.run(connection.with_upgrades());
