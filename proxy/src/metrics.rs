@@ -13,6 +13,13 @@ const LATENCY: &[f64] =
 /// Classes of answers by their first digit; 0 is a request that got none.
 const CLASSES: [&str; 6] = ["none", "1xx", "2xx", "3xx", "4xx", "5xx"];
 
+/// How asking for a certificate may end.
+const CERTIFIED: [&str; 2] = ["ok", "failed"];
+/// What may become of what the controller sends.
+const RECEIVED: [&str; 3] = ["applied", "refused", "resubscribed"];
+/// Why a destination may stay unknown.
+const DEGRADED: [&str; 4] = ["no-answer", "controller-away", "too-many", "shut-down"];
+
 /// Failures after which a request may be tried again.
 const RETRIED: [Failure; 3] = [Failure::Stale, Failure::Unreached, Failure::Refused];
 
@@ -24,6 +31,8 @@ pub(crate) enum Direction {
 }
 
 impl Direction {
+    const ALL: [Self; 2] = [Self::Inbound, Self::Outbound];
+
     pub(crate) const fn as_str(self) -> &'static str {
         match self {
             Self::Inbound => "inbound",
@@ -106,7 +115,29 @@ impl Metrics {
         let retries =
             make.counters("retries_total", "Requests tried again, by how the try before failed.", &["after"])?;
         let codes = |f: &dyn Fn(&str) -> IntCounter| ByDenyCode(DenyCode::ALL.map(|c| (c, f(c.as_str()))).into());
+        let handshakes = make.counters("tls_handshakes_total", "Mesh TLS handshakes.", &["direction", "outcome"])?;
+        for direction in Direction::ALL {
+            from_zero(&handshakes, &[&[direction.as_str(), "ok"], &[direction.as_str(), "failed"]]);
+        }
+        let certificate_renewals =
+            make.counters("certificate_requests_total", "Certificates asked for.", &["outcome"])?;
+        from_zero(&certificate_renewals, &CERTIFIED.each_ref().map(std::slice::from_ref));
+        let control_updates =
+            make.counters("control_updates_total", "Resources received from the controller.", &["outcome"])?;
+        from_zero(&control_updates, &RECEIVED.each_ref().map(std::slice::from_ref));
+        let refused = make.counters(
+            "refused_connections_total",
+            "Connections reset because their source had its share of all.",
+            &["direction"],
+        )?;
+        from_zero(&refused, &Direction::ALL.map(Direction::as_str).each_ref().map(std::slice::from_ref));
         let edge = &["service", "backend", "split", "class"];
+        let degraded = make.counters(
+            "degraded_lookups_total",
+            "Lookups passed through because the controller gave no answer.",
+            &["reason"],
+        )?;
+        from_zero(&degraded, &DEGRADED.each_ref().map(std::slice::from_ref));
         Ok(Self {
             requests: make.counters("outbound_requests_total", "Requests sent, by where they went.", edge)?,
             latency: make.histogram(
@@ -139,31 +170,15 @@ impl Metrics {
             retries_over_budget: make.counter("retries_over_budget_total", "Retries that the budget didn't allow.")?,
             ejections: make.counter("endpoint_ejections_total", "Endpoints passed over because they lost requests.")?,
             open: make.gauges("open_connections", "Connections open now.", &["direction"])?,
-            handshakes: make.counters("tls_handshakes_total", "Mesh TLS handshakes.", &["direction", "outcome"])?,
+            handshakes,
             certificate_expiry: make.gauge("certificate_expiry_seconds", "End of the certificate, Unix time.")?,
             clock_skew: make.gauge("clock_skew_seconds", "How far this clock is behind the controller's.")?,
-            certificate_renewals: make.counters(
-                "certificate_requests_total",
-                "Certificates asked for.",
-                &["outcome"],
-            )?,
+            certificate_renewals,
             control_connected: make.gauge("control_connected", "1 while the controller's stream is up.")?,
-            control_updates: make.counters(
-                "control_updates_total",
-                "Resources received from the controller.",
-                &["outcome"],
-            )?,
+            control_updates,
             destinations: make.gauge("destinations", "Destinations subscribed to.")?,
-            refused: make.counters(
-                "refused_connections_total",
-                "Connections reset because their source had its share of all.",
-                &["direction"],
-            )?,
-            degraded: make.counters(
-                "degraded_lookups_total",
-                "Lookups passed through because the controller gave no answer.",
-                &["reason"],
-            )?,
+            refused,
+            degraded,
         })
     }
 
@@ -212,6 +227,13 @@ impl Metrics {
 
     pub(crate) fn degraded(&self, reason: &str) {
         self.degraded.with_label_values(&[reason]).inc();
+    }
+}
+
+/// Has counters stand at 0 before anything has happened: a rate of what is new would miss the first time, and an alert with it.
+fn from_zero(counters: &IntCounterVec, series: &[&[&str]]) {
+    for values in series {
+        counters.with_label_values(values);
     }
 }
 
