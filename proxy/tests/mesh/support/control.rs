@@ -29,6 +29,7 @@ use isthmus_core::{
     inbound::InboundPolicy,
 };
 use isthmus_identity::{Authority, ClientCerts, Keypair, MeshTls, Svid, SvidCell, TrustStore};
+use rustls::{pki_types::UnixTime, time_provider::TimeProvider};
 use tokio::sync::mpsc;
 use tokio_rustls::TlsAcceptor;
 use tokio_stream::wrappers::ReceiverStream;
@@ -38,7 +39,7 @@ use tonic::{Request, Response, Status, Streaming, service::Routes};
 pub const CONTROLLER: &str = "spiffe://isthmus.local/ns/isthmus-system/sa/isthmus-controller";
 
 /// The control plane; clones are the same one.
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 pub struct Script {
     pub addr: SocketAddr,
     pub authority: Arc<Authority>,
@@ -46,7 +47,7 @@ pub struct Script {
     stop: Arc<Mutex<CancellationToken>>,
 }
 
-#[derive(Default)]
+#[derive(Debug, Default)]
 struct State {
     lifetime: Option<Duration>,
     /// Signs leaves, instead of the authority.
@@ -66,7 +67,7 @@ struct State {
     subscriptions: Vec<(String, proto::Subscribe)>,
 }
 
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 struct Session {
     pod: String,
     to_proxy: mpsc::Sender<Result<ControllerMessage, Status>>,
@@ -104,6 +105,9 @@ impl Script {
         let stop = CancellationToken::new();
         *self.stop.lock().unwrap() = stop.clone();
         let tls = self.tls(CONTROLLER).server_config(&[b"h2"], ClientCerts::Optional).unwrap();
+        let mut tls = Arc::unwrap_or_clone(tls);
+        tls.time_provider = Arc::new(self.clone());
+        let tls = Arc::new(tls);
         let bound = std::cell::Cell::new(None);
         super::eventually("the controller's port is free", async || {
             let socket = tokio::net::TcpSocket::new_v4().unwrap();
@@ -151,9 +155,16 @@ impl Script {
         self.state.lock().unwrap().signer = Some(Arc::clone(signer));
     }
 
-    /// Issues as if its clock were so many seconds ahead.
+    /// Issues certificates, and judges those of pods, as if its clock were so many seconds ahead.
     pub fn set_skew(&self, seconds: i64) {
         self.state.lock().unwrap().skew = seconds;
+    }
+
+    /// The time by its own clock.
+    fn now(&self) -> SystemTime {
+        let skew = self.state.lock().unwrap().skew;
+        let off = Duration::from_secs(skew.unsigned_abs());
+        if skew < 0 { SystemTime::now() - off } else { SystemTime::now() + off }
     }
 
     /// Refuses certificates, or not any more.
@@ -297,6 +308,12 @@ pub fn svid_at(authority: &Authority, id: &str, time: SystemTime) -> Svid {
     Svid::new(issued.chain, &key).unwrap()
 }
 
+impl TimeProvider for Script {
+    fn current_time(&self) -> Option<UnixTime> {
+        self.now().duration_since(SystemTime::UNIX_EPOCH).ok().map(UnixTime::since_unix_epoch)
+    }
+}
+
 #[derive(Clone)]
 struct Service {
     script: Script,
@@ -311,16 +328,14 @@ impl Identity for Service {
         let (namespace, account) = token.split_once('/').ok_or_else(|| Status::unauthenticated("bad token"))?;
         let authority = &self.script.authority;
         let id = SpiffeId::for_service_account(authority.trust_domain(), namespace, account).unwrap();
-        let (lifetime, signer, skew) = {
+        let (lifetime, signer) = {
             let state = self.script.state.lock().unwrap();
             if state.silent {
                 return Err(Status::unavailable("no certificates today"));
             }
-            (state.lifetime.unwrap_or(Duration::from_secs(3600)), state.signer.clone(), state.skew)
+            (state.lifetime.unwrap_or(Duration::from_secs(3600)), state.signer.clone())
         };
-        let off = Duration::from_secs(skew.unsigned_abs());
-        let now = if skew < 0 { SystemTime::now() - off } else { SystemTime::now() + off };
-        let issued = signer.as_ref().unwrap_or(authority).issue(&csr, &id, now, lifetime).unwrap();
+        let issued = signer.as_ref().unwrap_or(authority).issue(&csr, &id, self.script.now(), lifetime).unwrap();
         Ok(Response::new(CertifyResponse {
             chain: issued.chain.into_iter().map(|c| c.to_vec().into()).collect(),
             not_before: 0,
