@@ -17,5 +17,9 @@ pub mod control {
     }
 }
 
-/// Most bytes of one message in either direction, set on clients and servers.
+/// Most bytes of one message of the controller.
 pub const MAX_MESSAGE_BYTES: usize = 8 << 20;
+/// Most bytes of one message of a proxy: a name, a version, or a reason in a few words.
+pub const MAX_PROXY_MESSAGE_BYTES: usize = 64 << 10;
+/// Most characters of a proxy's reason to refuse a message; longer ones are cut off.
+pub const MAX_REASON_CHARS: usize = 500;

@@ -21,7 +21,7 @@ use tonic::{
 use tonic_prost::ProstDecoder;
 
 use crate::{
-    MAX_MESSAGE_BYTES,
+    MAX_PROXY_MESSAGE_BYTES,
     control::v1::{ProxyMessage, control_server},
 };
 
@@ -78,7 +78,7 @@ impl<T: Sessions> ControlServer<T> {
         }
         let (parts, body) = request.into_parts();
         let decoder = ProstDecoder::<ProxyMessage>::default();
-        let messages = Streaming::new_request(decoder, body, None, Some(MAX_MESSAGE_BYTES));
+        let messages = Streaming::new_request(decoder, body, None, Some(MAX_PROXY_MESSAGE_BYTES));
         let frames = self.0.session(&parts.extensions, messages)?;
         let mut response = http::Response::new(Body::new(Answer { frames, over: false }));
         response.headers_mut().insert(http::header::CONTENT_TYPE, GRPC_CONTENT_TYPE);

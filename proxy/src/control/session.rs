@@ -3,7 +3,7 @@
 use std::{future::Future, pin::pin, sync::Arc, time::Instant};
 
 use isthmus_api::{
-    MAX_MESSAGE_BYTES,
+    MAX_MESSAGE_BYTES, MAX_PROXY_MESSAGE_BYTES, MAX_REASON_CHARS,
     control::v1::{
         Ack, Certified, ControllerMessage, Hello, ProxyMessage, Refuse, ResourceKey, Subscribe, Unsubscribe,
         control_client::ControlClient, proxy_message::Message,
@@ -113,7 +113,7 @@ impl<'l> Client<'l> {
         send(&to_controller, Message::Hello(hello)).await?;
         let mut client = ControlClient::new(channel)
             .max_decoding_message_size(MAX_MESSAGE_BYTES)
-            .max_encoding_message_size(MAX_MESSAGE_BYTES);
+            .max_encoding_message_size(MAX_PROXY_MESSAGE_BYTES);
         let opening = async move { client.session(ReceiverStream::new(queue)).await };
         let from_controller = self.meanwhile(opening).await?.into_inner();
         tracing::info!("session with the controller is up");
@@ -182,27 +182,16 @@ impl<'l> Client<'l> {
             Verdict::Refuse(reason) => {
                 counter.with_label_values(&["refused"]).inc();
                 tracing::warn!(%version, %reason, "refused: what was known before stays");
-                send(to_controller, Message::Refuse(Refuse { key: Some(key), version, reason })).await
+                refuse(to_controller, key, version, &reason).await
             }
             Verdict::Resubscribe(reason) => {
                 counter.with_label_values(&["resubscribed"]).inc();
                 tracing::warn!(%version, %reason, "asking for the whole");
-                self.resubscribe(key, version, reason, to_controller).await
+                refuse(to_controller, key.clone(), version, &reason).await?;
+                send(to_controller, Message::Subscribe(Subscribe { key: Some(key), held: String::new() })).await
             }
             Verdict::Stray => Ok(()),
         }
-    }
-
-    async fn resubscribe(
-        &self,
-        key: ResourceKey,
-        version: String,
-        reason: String,
-        to_controller: &mpsc::Sender<ProxyMessage>,
-    ) -> Result<(), SessionError> {
-        let refuse = Refuse { key: Some(key.clone()), version, reason };
-        send(to_controller, Message::Refuse(refuse)).await?;
-        send(to_controller, Message::Subscribe(Subscribe { key: Some(key), held: String::new() })).await
     }
 
     /// Applies a change in every worker; only then it is held.
@@ -264,6 +253,16 @@ impl<'l> Client<'l> {
         self.count();
         Ok(())
     }
+}
+
+async fn refuse(
+    to_controller: &mpsc::Sender<ProxyMessage>,
+    key: ResourceKey,
+    version: String,
+    reason: &str,
+) -> Result<(), SessionError> {
+    let reason = reason.chars().take(MAX_REASON_CHARS).collect();
+    send(to_controller, Message::Refuse(Refuse { key: Some(key), version, reason })).await
 }
 
 async fn send(to_controller: &mpsc::Sender<ProxyMessage>, message: Message) -> Result<(), SessionError> {

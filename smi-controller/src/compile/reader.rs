@@ -15,8 +15,15 @@ use crate::{
     index::{Binding, Fact, Facts, Group, Index, NamespaceInfo, Object, Pod, PortRoute, Service, Slice, Split, Target},
 };
 
-/// The SMI objects that a compiled thing speaks for, with their generations.
-pub(crate) type Objects = BTreeMap<ObjectRef, i64>;
+/// One writing of an object. The generation alone doesn't tell: an object that was deleted and made anew begins at 1 again.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Revision {
+    uid: Arc<str>,
+    generation: i64,
+}
+
+/// The SMI objects that a compiled thing speaks for, as they were written.
+pub(crate) type Objects = BTreeMap<ObjectRef, Revision>;
 
 /// A view of the index that remembers what it showed.
 #[derive(Debug)]
@@ -43,7 +50,8 @@ impl<'a> Reader<'a> {
     /// Notes that the result is what it is because of this object.
     pub(crate) fn uses<T>(&self, kind: Kind, object: &Object<T>) {
         let key = ObjectRef { kind, name: object.name.clone() };
-        self.objects.borrow_mut().insert(key, object.generation);
+        let revision = Revision { uid: object.uid.clone(), generation: object.generation };
+        self.objects.borrow_mut().insert(key, revision);
     }
 
     fn note(&self, fact: Fact) {

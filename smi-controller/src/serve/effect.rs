@@ -64,11 +64,12 @@ impl Stand {
     /// The objects concerned, and whether the proxy is behind in each. What is no longer made of an object must also
     /// have arrived as such.
     fn objects(&self) -> impl Iterator<Item = (&ObjectRef, bool)> {
-        let generation = |objects: &Option<Arc<Objects>>, object| objects.as_ref().and_then(|o| o.get(object)).copied();
-        let wanted = self.wanted.iter().flat_map(|objects| objects.iter());
-        let wanted = wanted.map(move |(object, wanted)| (object, generation(&self.has, object) != Some(*wanted)));
-        let lingering = self.has.iter().flat_map(|objects| objects.keys());
-        let lingering = lingering.filter(move |object| generation(&self.wanted, object).is_none());
+        let (wanted, has) = (self.wanted.as_deref(), self.has.as_deref());
+        let lingering = has.into_iter().flat_map(|objects| objects.keys());
+        let lingering = lingering.filter(move |object| !wanted.is_some_and(|objects| objects.contains_key(*object)));
+        let wanted = wanted.into_iter().flat_map(|objects| objects.iter());
+        let wanted = wanted
+            .map(move |(object, revision)| (object, has.and_then(|objects| objects.get(object)) != Some(revision)));
         wanted.chain(lingering.map(|object| (object, true)))
     }
 }

@@ -6,6 +6,7 @@ use std::{
 };
 
 use hyper::body::Bytes;
+use isthmus_api::MAX_REASON_CHARS;
 use isthmus_core::id::ObjectName;
 use isthmus_identity::RootId;
 use tokio::sync::Notify;
@@ -22,6 +23,8 @@ pub(crate) const MAX_SUBSCRIPTIONS: usize = 10_000;
 /// Most messages of one subscription that wait to be acknowledged: one that the proxy applies, and one on its way.
 /// What changes meanwhile is sent as one when it has caught up.
 const WINDOW: usize = 2;
+/// Longest version that a proxy is believed to hold; ours are shorter. It is kept for as long as the subscription.
+const MAX_VERSION: usize = 64;
 
 /// A connected proxy.
 #[derive(Debug)]
@@ -60,7 +63,10 @@ struct InFlight {
 
 impl Subscription {
     /// A new one, of a proxy that says to hold this version.
-    pub(crate) fn holding(held: String) -> Self {
+    pub(crate) fn holding(mut held: String) -> Self {
+        if held.len() > MAX_VERSION {
+            held = String::new();
+        }
         Self { held, ..Self::default() }
     }
 
@@ -74,15 +80,17 @@ impl Subscription {
         if !self.is_due(now) {
             return None;
         }
-        self.refused = None;
+        // A delta can't lead from what the proxy refused.
+        let before = self.sent.as_ref().filter(|_| self.refused.is_none());
         let held = self.sent.is_none() && self.held == *now.version;
-        let (frame, kind) = match frames.get(key, now, self.sent.as_ref(), held) {
+        let (frame, kind) = match frames.get(key, now, before, held) {
             Ok(sendable) => sendable,
             Err(error) => {
                 self.refused = Some(format!("it can't be sent: {error}"));
                 return None;
             }
         };
+        self.refused = None;
         self.sent = Some(now.clone());
         if kind == Kind::Unchanged {
             self.acked = Some((now.version.clone(), now.objects.clone()));
@@ -108,6 +116,7 @@ impl Subscription {
     /// The proxy has applied this. What was never sent counts for nothing.
     pub(crate) fn ack(&mut self, version: &str) {
         let Some(at) = self.in_flight.iter().position(|f| *f.version == *version) else { return };
+        self.refused = None;
         // Those before it were overtaken.
         if let Some(applied) = self.in_flight.drain(..=at).next_back() {
             self.acked = Some((applied.version, applied.objects));
@@ -117,7 +126,7 @@ impl Subscription {
     /// The proxy has refused this and keeps what it had. If it was a delta, the whole must be sent.
     pub(crate) fn refuse(&mut self, version: &str, reason: &str) {
         let Some(at) = self.in_flight.iter().position(|f| *f.version == *version) else { return };
-        self.refused = Some(reason.chars().take(500).collect());
+        self.refused = Some(reason.chars().take(MAX_REASON_CHARS).collect());
         if self.in_flight.drain(..=at).next_back().is_some_and(|refused| refused.delta) {
             self.sent = None;
             self.held.clear();

@@ -150,6 +150,20 @@ fn an_object_is_programmed_when_every_proxy_that_uses_it_has_acknowledged_its_ge
 }
 
 #[test]
+fn an_object_that_is_made_anew_is_not_programmed_by_what_its_namesake_was() {
+    let mut registry = registry(shop().into_iter().chain([split(1, 1)]));
+    let id = open(&mut registry);
+    take(&mut registry, id);
+    assert_eq!(effect(&mut registry), (1, 1));
+    // Its generation is 1 as well.
+    let anew = with(split(2, 1), "/metadata/uid", json!("another"));
+    registry.update([deleted("TrafficSplit", "s"), applied(anew)]);
+    assert_eq!(effect(&mut registry), (0, 1), "the proxy still has the old weights");
+    take(&mut registry, id);
+    assert_eq!(effect(&mut registry), (1, 1));
+}
+
+#[test]
 fn an_acknowledgement_of_something_older_or_unknown_counts_for_what_it_is() {
     let mut registry = registry(shop().into_iter().chain([split(1, 1)]));
     let id = open(&mut registry);
@@ -192,6 +206,20 @@ fn a_refused_delta_is_sent_as_a_whole_and_a_refused_whole_is_not_repeated() {
     let object = ObjectRef { kind: Kind::TrafficSplit, name: ObjectName::new("shop", "s") };
     let effect = registry.state_of(&object).unwrap().1;
     assert_eq!(effect.refused, Some(("shop/client".into(), "no".into())));
+    registry.update([applied(slice("blue", &[("p80", 8080)], &[("blue-1", "10.42.0.11")]))]);
+    let next = hear(&mut registry, id).unwrap();
+    assert!(matches!(next.content, Some(Content::Destination(_))), "no delta leads from what was refused");
+    registry.ack(id, &web(), &next.version);
+    assert_eq!(registry.sessions[&id].subscriptions[&web()].refusal(), None);
+}
+
+#[test]
+fn what_is_no_version_is_not_kept() {
+    let mut registry = registry(shop());
+    let id = registry.open(ObjectName::new("shop", "client")).0;
+    registry.subscribe(id, web(), "x".repeat(65)).unwrap();
+    assert!(format!("{:?}", registry.sessions[&id].subscriptions[&web()]).contains("held: \"\""));
+    assert!(matches!(hear(&mut registry, id).unwrap().content, Some(Content::Destination(_))));
 }
 
 #[test]
