@@ -1,6 +1,6 @@
 //! Whom a ServiceAccount token speaks for.
 
-use std::{collections::BTreeMap, future::Future};
+use std::{collections::BTreeMap, future::Future, time::Duration};
 
 use isthmus_core::id::ObjectName;
 use k8s_openapi::api::authentication::v1::{TokenReview, TokenReviewSpec, TokenReviewStatus};
@@ -8,6 +8,8 @@ use kube::{Api, Client, api::PostParams};
 
 /// What tokens for the mesh are made out for.
 pub(crate) const AUDIENCE: &str = "isthmus";
+/// How long the API server may take: of those who wait for it there are only so many at a time.
+const REVIEW_LIMIT: Duration = Duration::from_secs(10);
 const POD_NAME: &str = "authentication.kubernetes.io/pod-name";
 const POD_UID: &str = "authentication.kubernetes.io/pod-uid";
 
@@ -48,9 +50,10 @@ impl Tokens for KubeTokens {
         let api: Api<TokenReview> = Api::all(self.0.clone());
         let spec = TokenReviewSpec { audiences: Some(vec![AUDIENCE.to_owned()]), token: Some(token) };
         let review = TokenReview { spec, ..TokenReview::default() };
-        match api.create(&PostParams::default(), &review).await {
-            Ok(answer) => speaker(answer.status.unwrap_or_default()),
-            Err(error) => Err(TokenError::Unavailable(error.to_string())),
+        match tokio::time::timeout(REVIEW_LIMIT, api.create(&PostParams::default(), &review)).await {
+            Ok(Ok(answer)) => speaker(answer.status.unwrap_or_default()),
+            Ok(Err(error)) => Err(TokenError::Unavailable(error.to_string())),
+            Err(_) => Err(TokenError::Unavailable(format!("no answer within {REVIEW_LIMIT:?}"))),
         }
     }
 }

@@ -12,6 +12,16 @@ fn read(change: impl FnOnce(&mut serde_json::Value)) -> Result<Speaker, TokenErr
     speaker(serde_json::from_value(status).unwrap())
 }
 
+#[tokio::test(start_paused = true)]
+async fn an_api_server_that_never_answers_is_not_waited_for() {
+    let silent = tower::service_fn(|_: http::Request<kube::client::Body>| {
+        std::future::pending::<Result<http::Response<kube::client::Body>, std::io::Error>>()
+    });
+    let tokens = KubeTokens(Client::new(silent, "default"));
+    let error = tokens.review("token".into()).await.unwrap_err();
+    assert!(matches!(&error, TokenError::Unavailable(why) if why.contains("10s")), "{error}");
+}
+
 #[test]
 fn account_and_pod_come_from_the_token() {
     let web = read(|_| {}).unwrap();
