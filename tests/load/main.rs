@@ -11,8 +11,11 @@ mod callees;
 mod callers;
 mod controller;
 mod late;
+mod leaves;
 mod manifest;
+mod proxies;
 mod report;
+mod root;
 mod scale;
 mod stage;
 mod weights;
@@ -28,6 +31,8 @@ const ALL: &[(&str, Body)] = &[
     ("callers_are_restarted_one_by_one", callers::run),
     ("the_controller_is_killed_and_comes_back", controller::run),
     ("a_proxy_started_without_a_controller_is_ready_when_it_returns", late::run),
+    ("the_root_is_rotated", root::run),
+    ("leaves_are_rotated_every_few_seconds", leaves::run),
 ];
 
 fn main() -> ExitCode {

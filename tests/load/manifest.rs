@@ -60,6 +60,9 @@ spec:
   rules: [{ kind: TCPRoute, name: lines }]
 ";
 
+/// A callee is ready as soon as it answers, and isn't taken out for being slow: on a busy machine everything is slow now and then.
+const PROBE: &str = "periodSeconds: 1, timeoutSeconds: 30, failureThreshold: 10";
+
 /// A Deployment of callees: HTTP and lines in one pod, `callee-<version>`. The HTTP server ends at once when it is told to: requests that
 /// still come are sent elsewhere. Bytes of a TCP connection can't be sent again, so that server gives its callers time to hear of its end.
 pub(crate) fn callees(version: &str, replicas: u32) -> String {
@@ -81,12 +84,12 @@ spec:
           args: [echo, --version, {version}]
           env: [{{ name: PORT, value: \"8080\" }}]
           ports: [{{ name: http, containerPort: 8080 }}]
-          readinessProbe: {{ httpGet: {{ path: /healthz, port: http }}, periodSeconds: 1 }}
+          readinessProbe: {{ httpGet: {{ path: /healthz, port: http }}, {PROBE} }}
         - name: lines
           image: isthmus/app
           args: [store]
           ports: [{{ name: lines, containerPort: 6380 }}]
-          readinessProbe: {{ tcpSocket: {{ port: lines }}, periodSeconds: 1 }}
+          readinessProbe: {{ tcpSocket: {{ port: lines }}, {PROBE} }}
           lifecycle: {{ preStop: {{ sleep: {{ seconds: 5 }} }} }}
 "
     )
