@@ -111,8 +111,13 @@ impl EndpointState {
             }
             Ok(_) => Err(Fault::Identity),
             Err(error) => {
-                tracing::debug!(endpoint = %addr, expected = %identity, %error, "mesh TLS failed");
-                Err(if Refused::of_io(&error).is_some() { Fault::Identity } else { Fault::ConnectFailed })
+                let (refused, error) = (Refused::of_io(&error), Refused::words(&error));
+                // A wrong clock is nothing that mends itself: whoever runs the node must hear of it.
+                match refused.is_some_and(Refused::is_of_time) {
+                    true => tracing::warn!(endpoint = %addr, expected = %identity, error, "mesh TLS failed"),
+                    false => tracing::debug!(endpoint = %addr, expected = %identity, error, "mesh TLS failed"),
+                }
+                Err(if refused.is_some() { Fault::Identity } else { Fault::ConnectFailed })
             }
         }
     }

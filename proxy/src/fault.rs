@@ -108,7 +108,9 @@ impl Fault {
             Self::AppUnreachable => {
                 "the pod's application doesn't take connections: check that it listens on this port"
             }
-            Self::Identity => "the endpoint didn't prove its mesh identity: check its sidecar and the trust bundles",
+            Self::Identity => {
+                "the endpoint didn't prove its mesh identity: check its sidecar, the trust bundles and both nodes' clocks"
+            }
             Self::Closed => "the endpoint closed the connection before it answered",
             Self::Refused => "the endpoint refused the request unprocessed: check its load and its limit of streams",
             Self::Loop => "the request leads back into this proxy",

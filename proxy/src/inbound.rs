@@ -10,6 +10,7 @@ use isthmus_core::{
     http_match::HttpRequest,
     id::SpiffeId,
 };
+use isthmus_identity::Refused;
 use tokio_rustls::{TlsAcceptor, TlsStream};
 
 use crate::{
@@ -127,7 +128,7 @@ async fn mesh(worker: &Rc<Worker>, transport: Transport, peer: SocketAddr, addr:
     worker.metrics.handshake(Direction::Inbound, matches!(result, Ok(Ok(_))));
     let stream = match result {
         Ok(Ok(stream)) => stream,
-        Ok(Err(error)) => return tracing::debug!(%peer, %error, "mesh TLS refused"),
+        Ok(Err(error)) => return tracing::debug!(%peer, error = Refused::words(&error), "mesh TLS refused"),
         Err(_) => return tracing::debug!(%peer, "mesh TLS handshake took too long"),
     };
     let session = stream.get_ref().1;

@@ -69,7 +69,7 @@ async fn an_expired_leaf() {
         p.not_after -= days(1);
     });
     for refused in world.refusals(&shown, WEB).await {
-        assert!(matches!(refused, Refused::Expired { .. }), "{refused:?}");
+        assert!(matches!(refused, Refused::Expired { .. }) && refused.is_of_time(), "{refused:?}");
     }
 }
 
@@ -81,7 +81,7 @@ async fn a_leaf_that_is_not_yet_valid() {
         p.not_after += days(2);
     });
     for refused in world.refusals(&shown, WEB).await {
-        assert!(matches!(refused, Refused::NotYet { .. }), "{refused:?}");
+        assert!(matches!(refused, Refused::NotYet { .. }) && refused.is_of_time(), "{refused:?}");
     }
 }
 
@@ -96,7 +96,10 @@ async fn a_good_leaf_of_an_expired_root() {
     let victim = world.good(WEB);
     let outcome = handshake(world.server(victim), world.client(shown, WEB)).await;
     let expected = Refused::Chain { id: id(WEB), cause: Path::UnknownIssuer };
-    assert_eq!(Refused::of_io(&outcome.client.unwrap_err()), Some(&expected));
+    let error = outcome.client.unwrap_err();
+    assert_eq!(Refused::of_io(&error), Some(&expected));
+    assert!(!expected.is_of_time());
+    assert_eq!(Refused::words(&error), expected.to_string());
 }
 
 #[tokio::test]

@@ -78,6 +78,16 @@ impl Refused {
     pub fn of_io(error: &std::io::Error) -> Option<&Self> {
         error.get_ref()?.downcast_ref::<rustls::Error>().and_then(Self::of)
     }
+
+    /// What the error of a TLS stream says. rustls has no words for a verifier's own reasons: they are put in their place.
+    pub fn words(error: &std::io::Error) -> String {
+        Self::of_io(error).map_or_else(|| error.to_string(), ToString::to_string)
+    }
+
+    /// Is it a matter of time: of a clock, or of a renewal that has failed?
+    pub fn is_of_time(&self) -> bool {
+        matches!(self, Self::NotYet { .. } | Self::Expired { .. })
+    }
 }
 
 impl From<Refused> for rustls::Error {

@@ -3,6 +3,7 @@
 use std::{io, sync::Arc};
 
 use hyper_util::rt::TokioIo;
+use isthmus_identity::Refused;
 use rustls::pki_types::ServerName;
 use tokio::net::TcpStream;
 use tokio_rustls::{TlsConnector, client::TlsStream};
@@ -43,7 +44,8 @@ async fn dial(shared: &Shared) -> io::Result<TlsStream<TcpStream>> {
         match dial_tcp(addr, shared.config.socket_mark).await {
             Ok(stream) => {
                 stream.set_nodelay(true)?;
-                return TlsConnector::from(config).connect(name, stream).await;
+                let handshake = TlsConnector::from(config).connect(name, stream).await;
+                return handshake.map_err(|error| io::Error::new(error.kind(), Refused::words(&error)));
             }
             Err(error) => last = error,
         }
