@@ -92,6 +92,8 @@ pub const BODY_STALL: Duration = Duration::from_secs(300);
 pub const LEAVE_TIME: Duration = Duration::from_secs(2);
 /// Time without any connection after which a worker that was asked to end does.
 pub const QUIET_TIME: Duration = Duration::from_millis(250);
+/// Longest that cutting what is still open takes at the end of the drain time.
+pub const CUT_TIME: Duration = Duration::from_millis(100);
 /// Backlog of the listeners.
 pub const BACKLOG: i32 = 4096;
 /// Most destinations known at once; further ones are passed through.

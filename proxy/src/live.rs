@@ -115,6 +115,11 @@ impl Registry {
         self.all().iter().for_each(|live| live.tell(Order::Drain));
     }
 
+    /// Tells every connection to close at once.
+    pub(crate) fn cut(&self) {
+        self.all().iter().for_each(|live| live.tell(Order::Cut));
+    }
+
     /// Waits until no connection has been open for so long.
     pub(crate) async fn quiet(&self, quiet: Duration) {
         loop {

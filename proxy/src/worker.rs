@@ -3,7 +3,14 @@
 mod accept;
 mod state;
 
-use std::{io, net::SocketAddr, rc::Rc, sync::Arc, thread, time::Instant};
+use std::{
+    io,
+    net::SocketAddr,
+    rc::Rc,
+    sync::Arc,
+    thread,
+    time::{Duration, Instant},
+};
 
 use isthmus_core::{
     destination::{Destination as Model, DestinationKey},
@@ -19,7 +26,7 @@ use tokio_util::sync::CancellationToken;
 pub(crate) use self::state::Worker;
 use crate::{
     config::Config,
-    limits::{LEAVE_TIME, QUIET_TIME, SWEEP},
+    limits::{CUT_TIME, LEAVE_TIME, QUIET_TIME, SWEEP},
     metrics::{Direction, Metrics},
     reach::Reach,
     spawn,
@@ -107,6 +114,9 @@ async fn run(
         shutdown.cancelled().await;
         if tokio::time::timeout(worker.config.drain, drain(&worker)).await.is_err() {
             tracing::warn!(after = ?worker.config.drain, "connections are cut at the end of the drain time");
+            // By their own tasks: a relay that is merely dropped would close in order, and half a file would look like all of it.
+            worker.registry.cut();
+            let _ = tokio::time::timeout(CUT_TIME, worker.registry.quiet(Duration::ZERO)).await;
         }
     };
     tokio::select! {

@@ -1,5 +1,7 @@
 //! Start, admin server, and an end that cuts nothing.
 
+mod drain;
+
 use std::{
     sync::{Arc, Mutex},
     time::Duration,
