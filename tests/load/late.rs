@@ -15,12 +15,13 @@ use crate::{
 const NAMESPACE: &str = "isthmus-system";
 const CONTROLLER: &str = "deployment/isthmus-controller";
 const POD: &str = "late";
+const SIDECAR: &str = "isthmus-proxy";
 
 pub(crate) fn run(cluster: &Cluster) -> anyhow::Result<()> {
     let stage = Stage::set(cluster, "load-late", 1, 1, &[])?;
     // It gets its sidecar from the controller, and has to wait for its start.
     stage.apply(&manifest::held_back(POD, &stage.loads(), &stage.reports_path()?))?;
-    cluster.kubectl.run(&["scale", "-n", NAMESPACE, CONTROLLER, "--replicas=0"])?;
+    let away = Away::begin(cluster)?;
     let pods = ["wait", "-n", NAMESPACE, "--for=delete", "pod", "-l", "app.kubernetes.io/name=isthmus-controller"];
     cluster.kubectl.run(&[&pods[..], &["--timeout=120s"]].concat())?;
     stage.kubectl(&["patch", "pod", POD, "--type=merge", "-p", "{\"spec\":{\"schedulingGates\":null}}"])?;
@@ -28,16 +29,22 @@ pub(crate) fn run(cluster: &Cluster) -> anyhow::Result<()> {
         let running = sidecar(&stage)?.pointer("/state/running").is_some();
         if running { Ok(()) } else { bail!("it doesn't run yet") }
     })?;
-    // Its admin server says what is missing.
+    // It says what is missing, and isn't ready. (There is no `kubectl port-forward` to a pod that is still in its start.)
     until("the late proxy to say that it waits", PATIENCE, || {
-        let admin = cluster.kubectl.port_forward(stage.namespace, &format!("pod/{POD}"), 15020)?;
-        let ready = isthmus_tests::http::send(admin.port, isthmus_tests::http::request("GET", "/ready"))?;
-        expect_eq("GET /ready", ready.status().as_u16(), 503)?;
-        if ready.body().contains("identity") { Ok(()) } else { bail!("GET /ready says {:?}", ready.body()) }
+        let log = stage.kubectl(&["logs", POD, "-c", SIDECAR])?;
+        if !log.contains("no certificate: trying again") || !log.contains("the controller can't be reached") {
+            bail!("its log is:\n{log}");
+        }
+        let events = stage.kubectl(&["get", "events", "--field-selector", &format!("involvedObject.name={POD}")])?;
+        if events.contains("Startup probe failed: HTTP probe failed with statuscode: 503") {
+            Ok(())
+        } else {
+            bail!("its events are:\n{events}")
+        }
     })?;
     stage.go_on()?;
     expect_eq("started", sidecar(&stage)?.get("started").and_then(Value::as_bool), Some(false))?;
-    cluster.kubectl.run(&["scale", "-n", NAMESPACE, CONTROLLER, "--replicas=1"])?;
+    drop(away);
     stage.kubectl(&["wait", "--for=condition=Ready", &format!("pod/{POD}"), "--timeout=120s"])?;
     until("the late pod's load", PATIENCE, || {
         let reports = stage.reports()?;
@@ -48,10 +55,33 @@ pub(crate) fn run(cluster: &Cluster) -> anyhow::Result<()> {
     stage.finish().map(drop)
 }
 
+/// While it lives there is no controller.
+struct Away<'a>(&'a Cluster);
+
+impl<'a> Away<'a> {
+    fn begin(cluster: &'a Cluster) -> anyhow::Result<Self> {
+        let away = Self(cluster);
+        away.scale("--replicas=0")?;
+        Ok(away)
+    }
+
+    fn scale(&self, replicas: &str) -> anyhow::Result<()> {
+        self.0.kubectl.run(&["scale", "-n", NAMESPACE, CONTROLLER, replicas]).map(drop)
+    }
+}
+
+impl Drop for Away<'_> {
+    fn drop(&mut self) {
+        if let Err(error) = self.scale("--replicas=1") {
+            println!("{error:#}");
+        }
+    }
+}
+
 /// The status of the late pod's sidecar.
 fn sidecar(stage: &Stage<'_>) -> anyhow::Result<Value> {
     let pod = stage.cluster.kubectl.get(stage.namespace, "pod", POD)?;
     let statuses = pod.pointer("/status/initContainerStatuses").and_then(Value::as_array);
-    let is_it = |status: &&Value| status.get("name").and_then(Value::as_str) == Some("isthmus-proxy");
+    let is_it = |status: &&Value| status.get("name").and_then(Value::as_str) == Some(SIDECAR);
     statuses.into_iter().flatten().find(is_it).cloned().context("the late pod has no sidecar's status")
 }

@@ -132,9 +132,9 @@ impl<'a> Stage<'a> {
         let count = |kind: &str| -> anyhow::Result<u64> {
             Ok(self.reports()?.iter().map(|report| report.count(kind, "succeeded")).sum())
         };
-        for kind in &self.kinds {
+        let before = self.kinds.iter().map(|kind| Ok((kind, count(kind)?))).collect::<anyhow::Result<Vec<_>>>()?;
+        for (kind, before) in before {
             self.unharmed()?;
-            let before = count(kind)?;
             until(&format!("load {kind} to go on"), PATIENCE, || {
                 let more = count(kind)?.saturating_sub(before);
                 if more < ENOUGH { bail!("{more} more exchanges have succeeded") } else { Ok(()) }
