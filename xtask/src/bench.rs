@@ -36,7 +36,7 @@ pub(crate) struct BenchArgs {
     /// Write charts into this directory
     #[arg(long, value_name = "DIR")]
     svg: Option<PathBuf>,
-    /// Write the tables of docs/benchmarks.md and the charts of docs/images
+    /// Write the tables of docs/benchmarks.md and docs/control-plane.md, and the charts of docs/images
     #[arg(long)]
     docs: bool,
     /// Take the data plane's results from an earlier run's JSON
@@ -51,7 +51,7 @@ pub(crate) fn run(args: &BenchArgs) -> anyhow::Result<()> {
     }
     if only_control_plane || (args.case.is_none() && args.from.is_none()) {
         let file = args.json.as_deref().map(|file| if only_control_plane { file.into() } else { beside(file) });
-        control_plane(file.as_deref())?;
+        control_plane(file.as_deref(), args.docs)?;
     }
     Ok(())
 }
@@ -81,11 +81,20 @@ fn data_plane(args: &BenchArgs) -> anyhow::Result<()> {
     start("bench", &options)
 }
 
-fn control_plane(json: Option<&Path>) -> anyhow::Result<()> {
-    let mut run = cargo(&["run", "--locked", "--release", "--package", "isthmus-bench-control-plane", "--"])?;
+/// Builds the controller alone and its benchmark, and runs it.
+fn control_plane(json: Option<&Path>, docs: bool) -> anyhow::Result<()> {
+    let target = target_dir()?.join("bench-controller");
+    let mut build = cargo(&["build", "--locked", "--release", "--package", "isthmus", "--no-default-features"])?;
+    build.args(["--features", "controller", "--package", "isthmus-bench-control-plane"]);
+    succeed_in(&mut build, &target)?;
+    let release = target.join("release");
+    let mut run = Command::new(release.join("isthmus-bench-control-plane"));
+    run.arg("--isthmus").arg(release.join("isthmus"));
     if let Some(file) = json {
-        // Cargo starts it in the directory that it was itself started in.
-        run.arg("--json").arg(std::path::absolute(file)?);
+        run.arg("--json").arg(file);
+    }
+    if docs {
+        run.arg("--docs").arg(root()?.join("docs/control-plane.md"));
     }
     succeed(run)
 }

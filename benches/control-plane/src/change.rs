@@ -1,4 +1,4 @@
-//! Changing a split's weights, and following the change to the last acknowledgement.
+//! Changing a Service's split or endpoints, and following each change to the last acknowledgement.
 
 use std::{
     collections::HashSet,
@@ -8,6 +8,7 @@ use std::{
 use anyhow::Context;
 use futures::StreamExt;
 use isthmus_k8s::split::TrafficSplit;
+use k8s_openapi::api::discovery::v1::EndpointSlice;
 use kube::{
     Api, ResourceExt,
     api::{Patch, PatchParams, WatchEvent, WatchParams},
@@ -16,9 +17,9 @@ use serde_json::json;
 use tokio::{sync::mpsc, time::timeout};
 
 use crate::{
-    cluster::{Cluster, NAMESPACE, service_name, split},
+    cluster::{Cluster, NAMESPACE, PORT, service_name, split},
     fleet::Fleet,
-    proxy::Heard,
+    proxy::{Heard, News},
 };
 
 /// How long a change may take before the run counts as failed.
@@ -33,7 +34,7 @@ pub(crate) struct Measured {
     pub(crate) write: Vec<Duration>,
     /// From the write's answer to the last proxy's acknowledgement.
     pub(crate) acknowledged: Vec<Duration>,
-    /// From the write's answer to the status that says so.
+    /// From the write's answer to the status that says so. Endpoints have none.
     pub(crate) programmed: Vec<Duration>,
 }
 
@@ -43,8 +44,13 @@ impl Measured {
         f64::from(WARM_UP + writes)
     }
 
-    /// Changes the split of a Service so many times, each when the one before is in effect everywhere.
-    pub(crate) async fn of(cluster: &Cluster, fleet: &mut Fleet, service: u32, writes: u32) -> anyhow::Result<Self> {
+    /// Changes the weights of a Service's split so many times, each when the one before is in effect everywhere.
+    pub(crate) async fn splits(
+        cluster: &Cluster,
+        fleet: &mut Fleet,
+        service: u32,
+        writes: u32,
+    ) -> anyhow::Result<Self> {
         let splits: Api<TrafficSplit> = Api::namespaced(cluster.client.clone(), NAMESPACE);
         let subscribers = fleet.subscribers(service);
         let name = service_name(service);
@@ -60,40 +66,76 @@ impl Measured {
             let written = splits.patch(&name, &PatchParams::default(), &patch).await?;
             let answered = Instant::now();
             let generation = written.metadata.generation.context("a split without a generation")?;
-            let acknowledged = last_acknowledgement(fleet, cluster.address(service)?, generation, subscribers);
-            let acknowledged = timeout(PATIENCE, acknowledged).await;
-            let acknowledged = acknowledged.context("some proxy never got a change")??;
+            let is_it = |news: &News| matches!(news, News::Split(heard) if *heard >= generation);
+            let acknowledged = last_acknowledgement(fleet, cluster.address(service)?, subscribers, is_it).await?;
             let programmed = timeout(PATIENCE, programmed(&mut statuses, generation, subscribers)).await;
             let programmed = programmed.context("the status never said that a change is in effect")??;
             if i > WARM_UP {
-                measured.write.push(answered - start);
-                measured.acknowledged.push(acknowledged.saturating_duration_since(answered));
+                measured.add(start, answered, acknowledged);
                 measured.programmed.push(programmed.saturating_duration_since(answered));
             }
         }
         Ok(measured)
     }
+
+    /// Replaces one of a Service's endpoints so many times.
+    pub(crate) async fn endpoints(
+        cluster: &Cluster,
+        fleet: &mut Fleet,
+        service: u32,
+        writes: u32,
+    ) -> anyhow::Result<Self> {
+        let slices: Api<EndpointSlice> = Api::namespaced(cluster.client.clone(), NAMESPACE);
+        let subscribers = fleet.subscribers(service);
+        let name = format!("{}-1", service_name(service));
+        let mut measured = Self::default();
+        for i in 1..=WARM_UP + writes {
+            let address = format!("10.44.{}.{}", i / 250, i % 250 + 1);
+            let slice = cluster.endpoints(service, Some(address.clone()));
+            let start = Instant::now();
+            slices.patch(&name, &PatchParams::default(), &Patch::Merge(slice)).await?;
+            let answered = Instant::now();
+            let wanted = News::Endpoint(format!("{address}:{PORT}"));
+            let acknowledged =
+                last_acknowledgement(fleet, cluster.address(service)?, subscribers, |news| *news == wanted).await?;
+            if i > WARM_UP {
+                measured.add(start, answered, acknowledged);
+            }
+        }
+        // As it was, for the next run.
+        let slice = Patch::Merge(cluster.endpoints(service, None));
+        slices.patch(&name, &PatchParams::default(), &slice).await?;
+        Ok(measured)
+    }
+
+    fn add(&mut self, start: Instant, answered: Instant, acknowledged: Instant) {
+        self.write.push(answered - start);
+        self.acknowledged.push(acknowledged.saturating_duration_since(answered));
+    }
 }
 
-/// When the last of the subscribers acknowledged that generation or a newer one.
+/// When the last of the subscribers acknowledged it.
 async fn last_acknowledgement(
     fleet: &mut Fleet,
     host: &str,
-    generation: i64,
     subscribers: usize,
+    is_it: impl Fn(&News) -> bool,
 ) -> anyhow::Result<Instant> {
     let mut have = HashSet::new();
-    loop {
-        match fleet.heard.recv().await.context("no proxy is left")? {
-            Heard::Split { proxy, host: of, generation: g, at } if of == host && g >= generation => {
-                have.insert(proxy);
-                if have.len() == subscribers {
-                    return Ok(at);
+    let all = async {
+        loop {
+            match fleet.heard.recv().await.context("no proxy is left")? {
+                Heard::News { proxy, host: of, news, at } if of == host && is_it(&news) => {
+                    have.insert(proxy);
+                    if have.len() == subscribers {
+                        return Ok(at);
+                    }
                 }
+                Heard::News { .. } | Heard::Complete { .. } => {}
             }
-            Heard::Split { .. } | Heard::Complete { .. } => {}
         }
-    }
+    };
+    timeout(PATIENCE, all).await.context("some proxy never got a change")?
 }
 
 /// Generations that a status says to be in effect at so many proxies.

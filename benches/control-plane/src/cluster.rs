@@ -38,6 +38,8 @@ pub(crate) const QUIET: u32 = 7;
 const SPLIT_EACH: u32 = 10;
 /// Pods behind a Service.
 const ENDPOINTS: u32 = 3;
+/// Of a pod.
+pub(crate) const PORT: u16 = 8080;
 /// Requests to the API server at a time.
 const CONCURRENT: usize = 16;
 const LOOPBACK: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
@@ -57,6 +59,7 @@ pub(crate) struct Cluster {
     pub(crate) kubeconfig: String,
     /// Where the controller is to answer reviews.
     pub(crate) webhook: SocketAddr,
+    pods: u32,
     /// Cluster addresses by Service.
     addresses: Vec<String>,
 }
@@ -78,19 +81,22 @@ impl Cluster {
         let parsed = Kubeconfig::from_yaml(&kubeconfig)?;
         let client = kube::Config::from_custom_kubeconfig(parsed, &KubeConfigOptions::default()).await?;
         let client = Client::try_from(client)?;
-        let mut cluster = Self { client, kubeconfig, webhook, addresses: Vec::new() };
+        let mut cluster = Self { client, kubeconfig, webhook, pods, addresses: Vec::new() };
         for crd in isthmus_k8s::crds() {
             cluster.apply(serde_json::to_value(crd)?).await?;
         }
         for manifest in install::manifests(&install::InstallConfig::default()) {
             cluster.apply(manifest).await?;
         }
-        cluster.apply(slice("isthmus-system", "isthmus-controller", "webhooks", 9443, &[(0, "10.42.255.2")])).await?;
-        cluster.populate(services, pods).await?;
+        cluster
+            .apply(slice("isthmus-system", "isthmus-controller", "webhooks", 9443, &[(0, "10.42.255.2".into())]))
+            .await?;
+        cluster.populate(services).await?;
         Ok(cluster)
     }
 
-    async fn populate(&mut self, services: u32, pods: u32) -> anyhow::Result<()> {
+    async fn populate(&mut self, services: u32) -> anyhow::Result<()> {
+        let pods = self.pods;
         self.apply(json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE}})).await?;
         self.apply(object("v1", "ServiceAccount", ACCOUNT, json!({}))).await?;
         self.all((0..pods).map(pod)).await?;
@@ -103,15 +109,7 @@ impl Cluster {
         });
         stream::iter(statuses).buffer_unordered(CONCURRENT).try_collect::<()>().await?;
         self.all((0..services).map(service)).await?;
-        let behind = |i: u32| -> Vec<(u32, String)> {
-            (0..ENDPOINTS.min(pods)).map(|j| (i + j) % pods).map(|pod| (pod, pod_ip(pod))).collect()
-        };
-        let slices = (0..services).map(|i| {
-            let pods = behind(i);
-            let pods: Vec<(u32, &str)> = pods.iter().map(|(pod, ip)| (*pod, ip.as_str())).collect();
-            slice(NAMESPACE, &service_name(i), "http", 8080, &pods)
-        });
-        self.all(slices).await?;
+        self.all((0..services).map(|i| self.endpoints(i, None))).await?;
         let splits = (0..services).filter(|i| i % SPLIT_EACH == 0 || *i == QUIET);
         self.all(
             splits
@@ -158,6 +156,14 @@ impl Cluster {
             }
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
+    }
+
+    /// The EndpointSlice of a Service, with one more address if there is one.
+    pub(crate) fn endpoints(&self, service: u32, more: Option<String>) -> Value {
+        let pods = (0..ENDPOINTS.min(self.pods)).map(|j| (service + j) % self.pods);
+        let mut pods: Vec<(u32, String)> = pods.map(|pod| (pod, pod_ip(pod))).collect();
+        pods.extend(more.map(|address| (0, address)));
+        slice(NAMESPACE, &service_name(service), "http", PORT, &pods)
     }
 
     /// The number of Services.
@@ -228,8 +234,8 @@ fn pod(i: u32) -> Value {
     object("v1", "Pod", &pod_name(i), spec)
 }
 
-fn slice(namespace: &str, service: &str, port_name: &str, port: u16, pods: &[(u32, &str)]) -> Value {
-    let endpoint = |(pod, ip): &(u32, &str)| {
+fn slice(namespace: &str, service: &str, port_name: &str, port: u16, pods: &[(u32, String)]) -> Value {
+    let endpoint = |(pod, ip): &(u32, String)| {
         let target = json!({"kind": "Pod", "namespace": namespace, "name": pod_name(*pod)});
         json!({"addresses": [ip], "conditions": {"ready": true}, "targetRef": target})
     };

@@ -3,12 +3,12 @@
 use std::{
     fs,
     net::{Ipv4Addr, SocketAddr},
-    path::{Path, PathBuf},
+    path::Path,
     process::Stdio,
     time::Duration,
 };
 
-use anyhow::{Context, bail, ensure};
+use anyhow::{Context, bail};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
@@ -50,22 +50,6 @@ impl Counters {
             status_writes: self.status_writes - before.status_writes,
         }
     }
-}
-
-/// Builds the program as its image has it, in a target directory of its own.
-pub(crate) fn build() -> anyhow::Result<PathBuf> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
-    let target = root.join("target/bench-controller");
-    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let status = std::process::Command::new(cargo)
-        .current_dir(&root)
-        .args(["build", "--release", "--package", "isthmus", "--no-default-features", "--features", "controller"])
-        .arg("--target-dir")
-        .arg(&target)
-        .status()
-        .context("running cargo; name a built program with --isthmus")?;
-    ensure!(status.success(), "the controller doesn't build");
-    Ok(target.join("release/isthmus"))
 }
 
 impl Controller {
@@ -113,8 +97,17 @@ impl Controller {
 
     /// Resident memory.
     pub(crate) fn rss_mib(&self) -> anyhow::Result<f64> {
+        self.memory("VmRSS:")
+    }
+
+    /// The most that it ever was.
+    pub(crate) fn rss_peak_mib(&self) -> anyhow::Result<f64> {
+        self.memory("VmHWM:")
+    }
+
+    fn memory(&self, field: &str) -> anyhow::Result<f64> {
         let status = fs::read_to_string(format!("/proc/{}/status", self.pid))?;
-        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).context("no VmRSS")?;
+        let line = status.lines().find_map(|line| line.strip_prefix(field)).with_context(|| format!("no {field}"))?;
         let kib: f64 = line.trim().trim_end_matches(" kB").trim().parse()?;
         Ok(kib / 1024.0)
     }

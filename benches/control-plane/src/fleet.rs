@@ -63,7 +63,8 @@ impl Fleet {
     }
 
     /// All of them dial at once. Returns when each has, and has acknowledged, all that it asked for.
-    pub(crate) async fn connect(&mut self, controller: &Controller) -> anyhow::Result<()> {
+    /// Gives how many attempts had to be repeated.
+    pub(crate) async fn connect(&mut self, controller: &Controller) -> anyhow::Result<u32> {
         let mesh = Arc::new(Mesh {
             grpc: controller.grpc,
             roots: self.roots.clone(),
@@ -86,8 +87,7 @@ impl Fleet {
             anyhow::Ok(())
         };
         timeout(PATIENCE, all).await.context("not every proxy got what it asked for")??;
-        eprintln!("  all connected; {repeated} attempts had to be repeated");
-        Ok(())
+        Ok(repeated)
     }
 
     /// All of them go.

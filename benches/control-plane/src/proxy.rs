@@ -48,8 +48,17 @@ pub(crate) struct Mesh {
 pub(crate) enum Heard {
     /// Everything that it subscribed to has come.
     Complete { proxy: u32, attempts: u32 },
-    /// A split, by the address of its Service.
-    Split { proxy: u32, host: String, generation: i64, at: Instant },
+    /// Something new of a Service, by its address.
+    News { proxy: u32, host: String, news: News, at: Instant },
+}
+
+/// What is new.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum News {
+    /// A split's generation.
+    Split(i64),
+    /// The address of an endpoint that has come, in a delta.
+    Endpoint(String),
 }
 
 /// Runs a proxy until `stop`, dialling again when it is refused.
@@ -132,11 +141,11 @@ async fn converse(
         let ControllerMessage { key: Some(key), version, content: Some(content) } = message else {
             bail!("a message without key or content");
         };
-        let split = split_of(&key, &content);
+        let news = news(&key, content);
         let name = (missing > 0).then(|| format!("{key:?}"));
         send.send(ProxyMessage { message: Some(Message::Ack(Ack { key: Some(key), version })) }).await?;
-        if let Some((host, generation)) = split {
-            mesh.heard.send(Heard::Split { proxy, host, generation, at: Instant::now() })?;
+        if let Some((host, news)) = news {
+            mesh.heard.send(Heard::News { proxy, host, news, at: Instant::now() })?;
         }
         if let Some(name) = name
             && known.insert(name)
@@ -151,10 +160,19 @@ async fn converse(
     Err(anyhow::anyhow!("the controller ended the session")).context("session")
 }
 
-/// The generation of the split in a message, with the host that it is the split of.
-fn split_of(key: &ResourceKey, content: &Content) -> Option<(String, i64)> {
+/// What is new in a message, with the host that it is about.
+fn news(key: &ResourceKey, content: Content) -> Option<(String, News)> {
     let Some(resource_key::Kind::Destination(key)) = &key.kind else { return None };
-    let Content::Destination(destination) = content else { return None };
-    let Some(Kind::Service(route)) = &destination.kind else { return None };
-    Some((key.host.clone(), route.split.as_ref()?.generation))
+    let news = match content {
+        Content::Destination(destination) => match destination.kind {
+            Some(Kind::Service(route)) => News::Split(route.split?.generation),
+            _ => return None,
+        },
+        Content::Endpoints(delta) => {
+            let mut added = delta.backends.into_iter().flat_map(|backend| backend.upsert);
+            News::Endpoint(added.next()?.address)
+        }
+        _ => return None,
+    };
+    Some((key.host.clone(), news))
 }
