@@ -200,7 +200,7 @@ pub async fn steady(addr: std::net::SocketAddr, stop: watch::Receiver<bool>) -> 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn no_request_fails_while_everything_changes() {
     let script = Script::start().await;
-    script.set_lifetime(Duration::from_secs(2));
+    script.set_lifetime(Duration::from_secs(6));
     for pod in ["one", "two", "caller"] {
         script.set_policy(pod, allow(&[&id("caller")]));
     }

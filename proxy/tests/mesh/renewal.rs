@@ -143,7 +143,8 @@ async fn echo(addr: SocketAddr) -> String {
 
 #[tokio::test]
 async fn a_root_is_replaced_under_load_without_a_failed_request() {
-    let pair = Pair::start(None).await;
+    // Turning to another root is spread over a hundredth of a leaf's life.
+    let pair = Pair::start(Some(Duration::from_mins(5))).await;
     let old = Arc::clone(&pair.script.authority);
     let domain = old.trust_domain().clone();
     let new = Arc::new(Authority::generate(domain, SystemTime::now(), Duration::from_secs(86_400)).unwrap());
@@ -192,10 +193,11 @@ async fn an_overtaken_bundle_is_refused_and_the_newer_one_stays() {
 
 #[tokio::test]
 async fn leaves_of_seconds_are_rotated_under_load_without_a_failed_request() {
-    let pair = Pair::start(Some(Duration::from_secs(4))).await;
+    // A third of that is left when the next is asked for: a slow machine must have it by then.
+    let pair = Pair::start(Some(Duration::from_secs(8))).await;
     let load = Load::start(&pair.caller);
     for pod in [&pair.caller, &pair.callee] {
-        eventually("four leaves more", async || pod.metric(OK).await >= 5.0).await;
+        eventually("three leaves more", async || pod.metric(OK).await >= 4.0).await;
     }
     load.rounds(5).await;
     assert_eq!(load.failures().await, Vec::<String>::new());
@@ -220,7 +222,7 @@ async fn without_a_new_certificate_what_is_open_goes_on_and_what_is_new_fails_wi
     assert!(pair.caller.metric("isthmus_certificate_expiry_seconds").await > 0.0);
     eventually("the certificate is over", async || {
         pair.script.set_destination(FRESH.0, FRESH.1, service(&[pair.callee.endpoint(8081)], None));
-        echo_fails(pair.caller.call(1)).await
+        !Talk::try_ask(pair.caller.call(1), "hello").await.is_ok_and(|said| said == "hello")
     })
     .await;
     let refused = fresh().await;
@@ -241,12 +243,6 @@ async fn without_a_new_certificate_what_is_open_goes_on_and_what_is_new_fails_wi
     pair.script.set_silent(false);
     eventually("a new certificate", async || fresh().await.status() == 200).await;
     assert_eq!(echo(pair.caller.call(1)).await, "hello");
-}
-
-async fn echo_fails(addr: SocketAddr) -> bool {
-    let mut talk = Talk::open(addr).await;
-    talk.say("hello").await;
-    talk.finish().await != "hello\n"
 }
 
 #[tokio::test]

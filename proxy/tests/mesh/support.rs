@@ -21,7 +21,7 @@ use std::{
 };
 
 /// Longest that a test waits for anything.
-pub const DEADLINE: Duration = Duration::from_secs(20);
+pub const DEADLINE: Duration = Duration::from_secs(60);
 
 /// A loopback address of one's own, so that tests and processes don't meet.
 pub fn address() -> IpAddr {

@@ -11,7 +11,7 @@ use hyper::{
 };
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use isthmus_core::id::SpiffeId;
-use isthmus_identity::MeshTls;
+use isthmus_identity::{MeshTls, Refused};
 use tokio::{
     io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, BufReader},
     net::TcpStream,
@@ -89,6 +89,15 @@ impl Talk {
         Self::over(TcpStream::connect(addr).await.unwrap())
     }
 
+    /// The answer on a connection of its own; empty, or an error, where it is refused.
+    pub async fn try_ask(addr: SocketAddr, line: &str) -> io::Result<String> {
+        let mut io = BufReader::new(TcpStream::connect(addr).await?);
+        io.write_all(format!("{line}\n").as_bytes()).await?;
+        let mut heard = String::new();
+        soon("a line", io.read_line(&mut heard)).await?;
+        Ok(heard.trim_end().into())
+    }
+
     /// Is a connection there reset, at once or after the first words?
     pub async fn is_refused(addr: SocketAddr, words: &str) -> bool {
         match TcpStream::connect(addr).await {
@@ -149,7 +158,8 @@ pub async fn mesh_tls(
 ) -> io::Result<TlsStream<TcpStream>> {
     let config = tls.client_config(&[alpn.as_bytes()], expected.clone()).unwrap();
     let stream = TcpStream::connect(addr).await?;
-    TlsConnector::from(config).connect("pod.shop.isthmus.mesh".try_into().unwrap(), stream).await
+    let handshake = TlsConnector::from(config).connect("pod.shop.isthmus.mesh".try_into().unwrap(), stream).await;
+    handshake.map_err(|error| io::Error::new(error.kind(), Refused::words(&error)))
 }
 
 /// One GET over such a connection. A server's refusal of the certificate shows up here.
