@@ -40,8 +40,8 @@ impl MeshName {
 
 /// The sidecar's container.
 const SIDECAR: &str = "isthmus-proxy";
-/// How long each part may take to be there.
-const PATIENCE: Duration = Duration::from_secs(30);
+/// How long each part may take to be there: a second on a quiet machine, and many on one that compiles meanwhile.
+const PATIENCE: Duration = Duration::from_secs(120);
 const LOOK_EVERY: Duration = Duration::from_millis(25);
 
 /// Applies the SMI kinds, and waits until the API server serves them.
