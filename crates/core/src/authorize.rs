@@ -154,4 +154,6 @@ fn is_probe(policy: &InboundPolicy, peer: Peer<'_>, port: u16, asked: Asked<'_>)
 }
 
 #[cfg(test)]
+mod model;
+#[cfg(test)]
 mod tests;
