@@ -133,7 +133,7 @@ impl World {
         let declared = |(port, path): &(u16, Option<&'static str>)| {
             *port == call.port
                 && match path {
-                    Some(path) => call.what == What::Http("GET", *path),
+                    Some(path) => call.what == What::Http("GET", path),
                     None => call.what == What::Tcp,
                 }
         };
@@ -212,7 +212,7 @@ fn world() -> impl Strategy<Value = World> {
 
 /// Every call that there is between these accounts, addresses, ports, methods and paths.
 fn all_calls() -> Vec<Call> {
-    let http = METHODS.iter().flat_map(|method| PATHS.iter().map(move |path| What::Http(*method, *path)));
+    let http = METHODS.iter().flat_map(|method| PATHS.iter().map(move |path| What::Http(method, path)));
     let whats: Vec<What> = http.chain([What::Tcp, What::Udp]).collect();
     let accounts = ACCOUNTS.iter().map(|account| Some(*account)).chain([None]);
     let from = accounts.flat_map(|account| ADDRS.iter().map(move |addr| (account, *addr)));
