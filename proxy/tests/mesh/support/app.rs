@@ -20,7 +20,8 @@ use tokio::{
 pub async fn http(addr: SocketAddr, name: &'static str) {
     let listener = TcpListener::bind(addr).await.unwrap();
     tokio::spawn(async move {
-        while let Ok((stream, _)) = listener.accept().await {
+        loop {
+            let stream = accept(&listener).await;
             let service = service_fn(move |request| answer(name, request));
             tokio::spawn(async move {
                 let _ = auto::Builder::new(TokioExecutor::new())
@@ -29,6 +30,16 @@ pub async fn http(addr: SocketAddr, name: &'static str) {
             });
         }
     });
+}
+
+/// The next connection. Descriptors may have run out: that is no reason to end.
+async fn accept(listener: &TcpListener) -> TcpStream {
+    loop {
+        match listener.accept().await {
+            Ok((stream, _)) => return stream,
+            Err(_) => tokio::time::sleep(std::time::Duration::from_millis(5)).await,
+        }
+    }
 }
 
 type Echo = http_body_util::combinators::UnsyncBoxBody<Bytes, hyper::Error>;
@@ -83,7 +94,8 @@ pub async fn tcp<F: Future<Output = ()> + Send>(
 ) {
     let listener = TcpListener::bind(addr).await.unwrap();
     tokio::spawn(async move {
-        while let Ok((stream, _)) = listener.accept().await {
+        loop {
+            let stream = accept(&listener).await;
             let serve = serve.clone();
             tokio::spawn(async move { serve(stream).await });
         }
