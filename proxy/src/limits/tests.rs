@@ -54,6 +54,20 @@ fn tests_that_the_table_names_exist() {
 }
 
 #[test]
+fn tests_that_the_page_on_protocols_names_exist() {
+    const PAGE: &str = include_str!("../../../docs/protocols.md");
+    let named = PAGE.split('`').filter_map(|word| word.split_once(".rs::"));
+    let tests = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/mesh");
+    let mut count = 0;
+    for (file, test) in named {
+        let text = std::fs::read_to_string(tests.join(format!("{file}.rs"))).unwrap();
+        assert!(text.contains(&format!("async fn {test}()")), "docs/protocols.md: {file}.rs::{test}");
+        count += 1;
+    }
+    assert!(count > 40, "{count}");
+}
+
+#[test]
 fn connections_fit_into_the_file_descriptors() {
     for (descriptors, workers, connections) in [
         (1 << 20, 1, CONNECTIONS),

@@ -1,7 +1,6 @@
 //! More connections than there is room for.
 
 use std::{
-    fs::File,
     io::ErrorKind,
     net::{IpAddr, SocketAddr},
     time::Duration,
@@ -9,7 +8,6 @@ use std::{
 
 use isthmus_core::inbound::{InboundPolicy, PolicyMode};
 use isthmus_proxy::limits::SOURCE_SHARE;
-use nix::sys::resource::{Resource, setrlimit};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpSocket, TcpStream},
@@ -30,12 +28,12 @@ async fn try_from(source: IpAddr, to: SocketAddr) -> Option<TcpStream> {
     }
 }
 
-async fn from(source: IpAddr, to: SocketAddr) -> TcpStream {
+pub async fn from(source: IpAddr, to: SocketAddr) -> TcpStream {
     try_from(source, to).await.unwrap()
 }
 
 /// Asks on a connection that stays open; false if it was reset.
-async fn asks(stream: &mut TcpStream) -> bool {
+pub async fn asks(stream: &mut TcpStream) -> bool {
     let _ = stream.write_all(b"GET / HTTP/1.1\r\nhost: web\r\n\r\n").await;
     let mut heard = Vec::new();
     while !heard.ends_with(b"app") {
@@ -46,7 +44,7 @@ async fn asks(stream: &mut TcpStream) -> bool {
     true
 }
 
-fn open() -> InboundPolicy {
+pub fn open() -> InboundPolicy {
     InboundPolicy { mode: PolicyMode::Permissive, ..InboundPolicy::default() }
 }
 
@@ -108,55 +106,4 @@ async fn beyond_all_places_connections_wait() {
     held.pop();
     soon("its turn", waiting.read_to_string(&mut answer)).await.unwrap();
     assert!(answer.ends_with("app"), "{answer}");
-}
-
-/// Descriptors belong to the whole process, so this needs one of its own.
-#[test]
-fn out_of_file_descriptors() {
-    let child = std::process::Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", "hostile::floods::in_a_process_without_descriptors", "--ignored", "--nocapture"])
-        .output()
-        .unwrap();
-    let (out, err) = (String::from_utf8_lossy(&child.stdout), String::from_utf8_lossy(&child.stderr));
-    assert!(child.status.success() && out.contains("1 passed"), "{out}\n{err}");
-}
-
-#[tokio::test]
-#[ignore = "run by out_of_file_descriptors, in a process of its own"]
-async fn in_a_process_without_descriptors() {
-    setrlimit(Resource::RLIMIT_NOFILE, 400, 400).unwrap();
-    let rig = Rig::start(open(), |_| {}).await;
-    app::http((rig.callee.app, PORT).into(), "app").await;
-    let door = (rig.callee.ip, PORT).into();
-    let mut held = Vec::new();
-    for _ in 0..5 {
-        let mut stream = TcpStream::connect(door).await.unwrap();
-        assert!(asks(&mut stream).await);
-        held.push(stream);
-    }
-    // A client's socket, and then nothing is left for the proxy's side of it.
-    let socket = TcpSocket::new_v4().unwrap();
-    let mut hoard: Vec<File> = std::iter::from_fn(|| File::open("/dev/null").ok()).collect();
-    assert!(!hoard.is_empty());
-    let mut waiting = soon("a connection", socket.connect(door)).await.unwrap();
-    waiting.write_all(b"GET / HTTP/1.1\r\nhost: web\r\nconnection: close\r\n\r\n").await.unwrap();
-    let mut answer = String::new();
-    // Idle connections to endpoints are given up for it, and it may be served by that; what is open goes on in any case.
-    for _ in 0..20 {
-        hoard.extend(std::iter::from_fn(|| File::open("/dev/null").ok()));
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    }
-    let mut alive = 0;
-    for stream in &mut held {
-        stream.write_all(b"GET / HTTP/1.1\r\nhost: web\r\n\r\n").await.unwrap();
-        let mut heard = vec![0; 12];
-        soon("an answer", stream.read_exact(&mut heard)).await.unwrap();
-        alive += usize::from(heard.starts_with(b"HTTP/1.1 "));
-    }
-    assert_eq!(alive, 5, "open connections are answered, though perhaps that no endpoint can be dialled");
-    drop(hoard);
-    soon("its turn", waiting.read_to_string(&mut answer)).await.unwrap();
-    assert!(answer.starts_with("HTTP/1.1 "), "{answer}");
-    let mut fresh = TcpStream::connect(door).await.unwrap();
-    assert!(asks(&mut fresh).await);
 }

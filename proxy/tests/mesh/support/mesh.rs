@@ -62,14 +62,18 @@ impl Pod {
     }
 
     pub fn launch(script: &Script, spec: Spec<'_>) -> Self {
-        let (ip, app) = (address(), address());
+        Self::launch_at((address(), address()), script.addr, script.authority.bundle(1).to_pem(), spec)
+    }
+
+    /// Starts one at these addresses, its own and its application's, which may be of another process.
+    pub fn launch_at((ip, app): (IpAddr, IpAddr), control: SocketAddr, roots: String, spec: Spec<'_>) -> Self {
         let domain = TrustDomain::new("isthmus.local").unwrap();
         let redirects = Redirects::default();
         let token = tempfile::NamedTempFile::new().unwrap();
         std::fs::write(token.path(), format!("shop/{}", spec.name)).unwrap();
         let controller = super::control::CONTROLLER.parse().unwrap();
-        let mut config = Config::new(script.addr.to_string(), controller, domain.clone());
-        config.trust_bundle = script.authority.bundle(1).to_pem();
+        let mut config = Config::new(control.to_string(), controller, domain.clone());
+        config.trust_bundle = roots;
         config.token_file = token.path().into();
         config.namespace = "shop".into();
         config.pod = spec.name.into();
