@@ -20,6 +20,7 @@ use crate::support::soon;
 /// What is sent: far more than may be on the way.
 const BY_SOCKETS: u64 = 80 << 20;
 const BY_WINDOWS: u64 = 16 << 20;
+const BY_SMALL_FRAMES: u64 = 1 << 20;
 /// Most bytes on the way while nobody reads: the buffers of six sockets in three kernels' pairs, which grow up to some MiB each, and
 /// those of two proxies.
 const IN_SOCKETS: u64 = 64 << 20;
@@ -75,6 +76,15 @@ impl Sink for SendStream<Bytes> {
         let room = poll_fn(|cx| self.poll_capacity(cx)).await.unwrap().unwrap();
         self.send_data(piece(at, room), false).unwrap();
         room as u64
+    }
+}
+
+/// Sends frames of a few bytes, as gRPC does with small messages.
+struct InSmallFrames(SendStream<Bytes>);
+
+impl Sink for InSmallFrames {
+    async fn put(&mut self, at: u64, most: usize) -> u64 {
+        self.0.put(at, most.min(10)).await
     }
 }
 
@@ -207,6 +217,15 @@ async fn http2_streams() {
     let (up_write, up_read, down_write, down_read) = streams.both_ways().await;
     stop_and_go(up_write, up_read, IN_WINDOWS, BY_WINDOWS).await;
     stop_and_go(down_write, down_read, IN_WINDOWS, BY_WINDOWS).await;
+}
+
+#[tokio::test]
+async fn small_frames_wait_for_a_slow_reader() {
+    let pair = Pair::start(PORT).await;
+    let mut streams = Streams::open(pair.caller.call(0), Stage::of(&pair).await).await;
+    let (up_write, up_read, down_write, down_read) = streams.both_ways().await;
+    stop_and_go(InSmallFrames(up_write), up_read, IN_WINDOWS, BY_SMALL_FRAMES).await;
+    stop_and_go(InSmallFrames(down_write), down_read, IN_WINDOWS, BY_SMALL_FRAMES).await;
 }
 
 #[tokio::test]
