@@ -1,4 +1,4 @@
-//! `cargo xtask bench`: builds sidecar and benchmarks in release, and runs them.
+//! `cargo xtask bench`: builds the sidecar as it is shipped (profile `dist`) and the benchmarks in release, and runs them.
 
 use std::{
     ffi::OsString,
@@ -106,7 +106,8 @@ pub(crate) fn start(command: &str, options: &[OsString]) -> anyhow::Result<()> {
     let mut sidecar = cargo(&[
         "build",
         "--locked",
-        "--release",
+        "--profile",
+        "dist",
         "--package",
         "isthmus",
         "--no-default-features",
@@ -116,9 +117,8 @@ pub(crate) fn start(command: &str, options: &[OsString]) -> anyhow::Result<()> {
     succeed_in(&mut sidecar, &target)?;
     let mut bench = cargo(&["build", "--locked", "--release", "--package", "isthmus-bench"])?;
     succeed_in(&mut bench, &target)?;
-    let release = target.join("release");
-    let mut run = Command::new(release.join("isthmus-bench"));
-    run.arg(command).arg("--isthmus").arg(release.join("isthmus")).args(options);
+    let mut run = Command::new(target.join("release/isthmus-bench"));
+    run.arg(command).arg("--isthmus").arg(target.join("dist/isthmus")).args(options);
     succeed(run)
 }
 
