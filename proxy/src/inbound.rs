@@ -124,7 +124,8 @@ async fn is_mesh(transport: &mut Transport) -> bool {
 
 async fn mesh(worker: &Rc<Worker>, transport: Transport, peer: SocketAddr, addr: SocketAddr, live: Rc<Live>) {
     let handshake = TlsAcceptor::from(std::sync::Arc::clone(&worker.server_tls)).accept(transport);
-    let result = tokio::time::timeout(HANDSHAKE_TIME, handshake).await;
+    // Boxed, like all that is over before the connection is long-lived.
+    let result = Box::pin(tokio::time::timeout(HANDSHAKE_TIME, handshake)).await;
     worker.metrics.handshake(Direction::Inbound, matches!(result, Ok(Ok(_))));
     let stream = match result {
         Ok(Ok(stream)) => stream,

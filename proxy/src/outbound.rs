@@ -200,7 +200,7 @@ async fn handle(departure: Rc<Departure>, mut request: Request<Incoming>) -> Res
     let matched = hop::as_matched(&request);
     let backend = match departure.destination.route().and_then(|route| route.backend_for(matched)) {
         Some(backend) => backend,
-        None => match departure.passthrough().await {
+        None => match Box::pin(departure.passthrough()).await {
             Ok(backend) => backend,
             Err(fault) => return serve::fault(worker, exchange, fault, hop::is_grpc(request.headers())),
         },

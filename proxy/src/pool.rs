@@ -52,6 +52,14 @@ struct Multiplexed {
     used: Rc<Cell<LastUse>>,
 }
 
+impl Multiplexed {
+    /// For one more request.
+    fn take(self) -> Self {
+        self.active.set(self.active.get() + 1);
+        self
+    }
+}
+
 /// The right to send one request on a connection.
 pub(crate) struct Lease {
     pub(crate) endpoint: Rc<EndpointState>,
@@ -76,11 +84,17 @@ pub(crate) async fn lease(
     since: Option<Instant>,
 ) -> Result<Lease, Fault> {
     let (connection, reused) = if http2 {
-        multiplexed(worker, endpoint, since).await.map(|(c, reused)| (Leased::Http2(c), reused))?
+        match endpoint.pool.free_http2(since) {
+            Some(connection) => (Leased::Http2(connection.take()), true),
+            None => {
+                Box::pin(multiplexed(worker, endpoint, since)).await.map(|(c, reused)| (Leased::Http2(c), reused))?
+            }
+        }
     } else {
         match if since.is_some() { None } else { endpoint.pool.idle().await } {
             Some(sender) => (Leased::Http1(sender), true),
-            None => (Leased::Http1(open_http1(worker, endpoint).await?), false),
+            // Boxed: a request that finds a connection shall not carry the room for a handshake.
+            None => (Leased::Http1(Box::pin(open_http1(worker, endpoint)).await?), false),
         }
     };
     endpoint.load.borrow_mut().begin();
@@ -202,22 +216,15 @@ async fn multiplexed(
     endpoint: &Rc<EndpointState>,
     since: Option<Instant>,
 ) -> Result<(Multiplexed, bool), Fault> {
-    let take = |c: Multiplexed| {
-        c.active.set(c.active.get() + 1);
-        c
-    };
-    if let Some(connection) = endpoint.pool.free_http2(since) {
-        return Ok((take(connection), true));
-    }
     let _one_at_a_time = endpoint.pool.dialling.lock().await;
     if let Some(connection) = endpoint.pool.free_http2(since) {
-        return Ok((take(connection), true));
+        return Ok((connection.take(), true));
     }
     let sender = open_http2(worker, endpoint).await?;
     let opened = Instant::now();
     let connection = Multiplexed { sender, opened, active: Rc::default(), used: Rc::new(Cell::new(opened)) };
     endpoint.pool.http2.borrow_mut().push(connection.clone());
-    Ok((take(connection), false))
+    Ok((connection.take(), false))
 }
 
 async fn open_http1(worker: &Rc<Worker>, endpoint: &Rc<EndpointState>) -> Result<H1, Fault> {

@@ -40,7 +40,8 @@ pub(crate) async fn http<F>(
 {
     let result = if h2 {
         let service = service_fn(|request| {
-            let answer = handle(request);
+            // Boxed: hyper moves it about, and it is large.
+            let answer = Box::pin(handle(request));
             async move { Ok::<_, Infallible>(answer.await) }
         });
         let connection = http2::Builder::new(Local)
@@ -82,7 +83,8 @@ pub(crate) async fn http<F>(
             if request.version() == Version::HTTP_11 {
                 interim.listen(&mut request, expectation.clone());
             }
-            let answer = handle(request);
+            // Boxed: hyper keeps its room for as long as the connection lives.
+            let answer = Box::pin(handle(request));
             async move {
                 let mut answer = interim.while_awaiting(answer).await;
                 if expectation.is_some_and(|e| e.answered(answer.status())) {

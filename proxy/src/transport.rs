@@ -14,6 +14,9 @@ use tokio::{
 };
 use tokio_rustls::TlsStream;
 
+/// Bytes up to which copying the pieces of a write together costs less than the kernel's work with a list of them.
+const GATHERED: usize = 1024;
+
 /// What carries a connection, with the bytes that were read from it to find out its protocol.
 #[derive(Debug)]
 pub(crate) struct Transport {
@@ -95,9 +98,15 @@ impl AsyncWrite for Transport {
         cx: &mut Context<'_>,
         bufs: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        match &mut self.io {
-            Carrier::Tcp(io) => Pin::new(io).poll_write_vectored(cx, bufs),
-            Carrier::Pipe(io) => Pin::new(io).poll_write_vectored(cx, bufs),
+        let mut gathered = [0; GATHERED];
+        let whole = match bufs {
+            [one] => Some(&**one),
+            several => gather(several, &mut gathered),
+        };
+        match (&mut self.io, whole) {
+            (Carrier::Tcp(io), Some(whole)) => Pin::new(io).poll_write(cx, whole),
+            (Carrier::Tcp(io), None) => Pin::new(io).poll_write_vectored(cx, bufs),
+            (Carrier::Pipe(io), _) => Pin::new(io).poll_write_vectored(cx, bufs),
         }
     }
 
@@ -118,6 +127,17 @@ impl AsyncWrite for Transport {
             Carrier::Pipe(io) => Pin::new(io).poll_shutdown(cx),
         }
     }
+}
+
+/// The pieces as one, if they have room.
+fn gather<'a>(pieces: &[io::IoSlice<'_>], room: &'a mut [u8; GATHERED]) -> Option<&'a [u8]> {
+    let mut filled = 0;
+    for piece in pieces {
+        let end = filled + piece.len();
+        room.get_mut(filled..end)?.copy_from_slice(piece);
+        filled = end;
+    }
+    room.get(..filled)
 }
 
 /// A connection, with or without mesh TLS round it.
