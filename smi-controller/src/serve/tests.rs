@@ -73,6 +73,10 @@ impl Drop for Server {
 }
 
 async fn serve(manifests: impl IntoIterator<Item = Value>) -> Server {
+    serve_with(manifests, FakeTokens).await
+}
+
+async fn serve_with(manifests: impl IntoIterator<Item = Value>, tokens: impl Tokens) -> Server {
     let domain = TrustDomain::new("isthmus.local").unwrap();
     let authority = Arc::new(Authority::generate(domain.clone(), SystemTime::now(), HOUR).unwrap());
     let bundles = vec![authority.bundle(1)];
@@ -93,7 +97,7 @@ async fn serve(manifests: impl IntoIterator<Item = Value>) -> Server {
         .add_service(ControlService::server(hub.clone(), domain, stop.clone()))
         .add_service(Certifier::server(
             hub.clone(),
-            FakeTokens,
+            tokens,
             Roots::fixed(authority.clone()),
             HOUR,
             metrics.certificates,
@@ -259,6 +263,15 @@ async fn the_first_message_must_be_hello() {
     let first = ProxyMessage { message: Some(Message::Ack(proto::Ack::default())) };
     let mut stream = ControlClient::new(channel).session(tokio_stream::once(first)).await.unwrap().into_inner();
     assert_eq!(stream.message().await.unwrap_err().code(), Code::InvalidArgument);
+}
+
+#[tokio::test]
+async fn a_message_that_no_proxy_needs_ends_the_session() {
+    let server = serve(shop()).await.synced().await;
+    let mut proxy = server.proxy("web", "web-1").await;
+    let long = proto::Refuse { key: Some(web_key()), version: String::new(), reason: "x".repeat(70_000) };
+    proxy.say(Message::Refuse(long)).await;
+    assert_eq!(proxy.hear().await.unwrap_err().code(), Code::OutOfRange);
 }
 
 #[tokio::test]

@@ -1,6 +1,23 @@
 //! Proxies that are slow, and many at once.
 
+use tokio::sync::Semaphore;
+
 use super::*;
+use crate::serve::tokens::Speaker;
+
+/// An API server that answers when there is a permit for it.
+struct SlowTokens {
+    permits: Arc<Semaphore>,
+    asked: mpsc::UnboundedSender<()>,
+}
+
+impl Tokens for SlowTokens {
+    async fn review(&self, token: String) -> Result<Speaker, TokenError> {
+        self.asked.send(()).unwrap();
+        self.permits.acquire().await.unwrap().forget();
+        FakeTokens.review(token).await
+    }
+}
 
 fn split(weight: u32) -> Update {
     let split =
@@ -65,4 +82,36 @@ async fn many_proxies_that_dial_at_once_all_get_what_they_ask_for_and_it_is_made
     let text = prometheus::TextEncoder::new().encode_to_string(&server.metrics.gather()).unwrap();
     let encoded = format!("isthmus_controller_encodings_total {}", PROXIES + 2);
     assert!(text.contains(&encoded), "{encoded} isn't in {text}");
+}
+
+#[tokio::test]
+async fn certificates_are_signed_so_many_at_a_time_and_the_others_come_back() {
+    const AT_A_TIME: usize = 64;
+    let pods = (0..=AT_A_TIME).map(|i| pod(&format!("many-{i}"), "web", &format!("10.42.1.{i}")));
+    let permits = Arc::new(Semaphore::new(0));
+    let (asked, mut asking) = mpsc::unbounded_channel();
+    let server = serve_with(pods, SlowTokens { permits: permits.clone(), asked }).await.synced().await;
+    let client = IdentityClient::new(server.channel(None).await.unwrap());
+    let csr = Keypair::generate().unwrap().csr().unwrap();
+    let certify = |i: usize| {
+        let (mut client, csr) = (client.clone(), csr.clone());
+        async move { client.certify(CertifyRequest { csr: csr.into(), token: format!("many-{i}") }).await }
+    };
+    let mut first: tokio::task::JoinSet<_> = (0..AT_A_TIME).map(certify).collect();
+    for _ in 0..AT_A_TIME {
+        tokio::time::timeout(Duration::from_secs(10), asking.recv()).await.unwrap();
+    }
+    let refused = certify(AT_A_TIME).await.unwrap_err();
+    assert_eq!(refused.code(), Code::ResourceExhausted, "{refused}");
+    // One that goes makes room, whether or not it was answered.
+    first.abort_all();
+    while first.join_next().await.is_some() {}
+    // Some of those that went may still take one.
+    permits.add_permits(AT_A_TIME * 2);
+    let back = async {
+        while certify(AT_A_TIME).await.is_err_and(|status| status.code() == Code::ResourceExhausted) {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(10), back).await.unwrap();
 }
