@@ -38,6 +38,8 @@ pub const STREAM_WINDOW: u32 = 256 << 10;
 /// Receive window of an HTTP/2 connection in bytes. h2 resets streams when what unread `DATA` frames lack of 256 bytes each comes to
 /// more than half of this: a whole [`STREAM_WINDOW`] of gRPC messages of one byte must not.
 pub const CONNECTION_WINDOW: u32 = 24 << 20;
+/// Most HTTP/1 connections that one worker makes to one endpoint at a time.
+pub const DIALS: usize = 8;
 /// Most idle HTTP/1 connections of one worker to one endpoint.
 pub const POOL_IDLE: usize = 128;
 /// How long an idle connection to an endpoint is kept. Shorter than [`INBOUND_IDLE`], so that the caller closes first.

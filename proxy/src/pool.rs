@@ -13,7 +13,7 @@ use hyper::{
     client::conn::{TrySendError, http1, http2},
 };
 use hyper_util::rt::{TokioIo, TokioTimer};
-use tokio::sync::{Mutex, Notify};
+use tokio::sync::{Mutex, Notify, Semaphore};
 
 use crate::{
     endpoint::{Alpn, EndpointState, LastUse},
@@ -21,8 +21,8 @@ use crate::{
     flood::Guarded,
     last_words::LastWords,
     limits::{
-        CONNECTION_WINDOW, ERROR_RESETS, FRAME_BYTES, HEAD_BYTES, HEADER_TABLE, POOL_IDLE, POOL_IDLE_TIME,
-        STREAM_SEND_BUFFER, STREAM_WINDOW, UPSTREAM_H2_CONNECTIONS, UPSTREAM_STREAMS,
+        CONNECT_TIME, CONNECTION_WINDOW, DIALS, ERROR_RESETS, FRAME_BYTES, HEAD_BYTES, HEADER_TABLE, POOL_IDLE,
+        POOL_IDLE_TIME, STREAM_SEND_BUFFER, STREAM_WINDOW, UPSTREAM_H2_CONNECTIONS, UPSTREAM_STREAMS,
     },
     resend::Sending,
     spawn::{self, Local},
@@ -42,6 +42,18 @@ pub(crate) struct Pool {
     cut: Rc<Notify>,
     /// Held while an HTTP/2 connection is made, so that a burst makes one and not hundreds.
     dialling: Mutex<()>,
+    /// The same for HTTP/1, where a request needs a connection of its own.
+    turns: Turns,
+    /// Told when a connection becomes idle.
+    freed: Notify,
+}
+
+struct Turns(Semaphore);
+
+impl Default for Turns {
+    fn default() -> Self {
+        Self(Semaphore::new(DIALS))
+    }
 }
 
 #[derive(Clone)]
@@ -94,7 +106,7 @@ pub(crate) async fn lease(
         match if since.is_some() { None } else { endpoint.pool.idle().await } {
             Some(sender) => (Leased::Http1(sender), true),
             // Boxed: a request that finds a connection shall not carry the room for a handshake.
-            None => (Leased::Http1(Box::pin(open_http1(worker, endpoint)).await?), false),
+            None => Box::pin(one_more(worker, endpoint, since)).await.map(|(c, reused)| (Leased::Http1(c), reused))?,
         }
     };
     endpoint.load.borrow_mut().begin();
@@ -166,6 +178,7 @@ impl Pool {
         let mut idle = self.http1.borrow_mut();
         if idle.len() < POOL_IDLE {
             idle.push((sender, Instant::now()));
+            self.freed.notify_one();
         }
     }
 
@@ -225,6 +238,32 @@ async fn multiplexed(
     let connection = Multiplexed { sender, opened, active: Rc::default(), used: Rc::new(Cell::new(opened)) };
     endpoint.pool.http2.borrow_mut().push(connection.clone());
     Ok((connection.take(), false))
+}
+
+/// Makes a connection when it is this request's turn, unless one becomes idle before: a burst would else make as many handshakes,
+/// which slow down each other and the requests that free connections.
+async fn one_more(
+    worker: &Rc<Worker>,
+    endpoint: &Rc<EndpointState>,
+    since: Option<Instant>,
+) -> Result<(H1, bool), Fault> {
+    let pool = &endpoint.pool;
+    let turn = async {
+        loop {
+            tokio::select! {
+                biased;
+                turn = pool.turns.0.acquire() => return Err(turn),
+                () = pool.freed.notified(), if since.is_none() => if let Some(sender) = pool.idle().await {
+                    return Ok(sender);
+                },
+            }
+        }
+    };
+    match tokio::time::timeout(CONNECT_TIME, turn).await {
+        Ok(Ok(sender)) => Ok((sender, true)),
+        Ok(Err(_turn)) => open_http1(worker, endpoint).await.map(|sender| (sender, false)),
+        Err(_) => Err(Fault::ConnectTimeout),
+    }
 }
 
 async fn open_http1(worker: &Rc<Worker>, endpoint: &Rc<EndpointState>) -> Result<H1, Fault> {

@@ -1,5 +1,6 @@
 //! What breaks round a sidecar: endpoints, the controller, the machine.
 
+mod dials;
 mod resend;
 mod rollout;
 
