@@ -11,6 +11,8 @@ use isthmus_runtime::logging;
 
 use args::{Cli, Command};
 
+// The controller has many threads. A sidecar's worker is as fast with the system's, and smaller.
+#[cfg(feature = "controller")]
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
