@@ -12,9 +12,10 @@ use std::process::Command;
 
 use nix::fcntl::{OFlag, open};
 use nix::sched::{CloneFlags, setns};
-use nix::sys::signal::SigSet;
+use nix::sys::signal::{SigSet, Signal};
 use nix::sys::stat::Mode;
 use nix::unistd::{dup2_stderr, dup2_stdin, dup2_stdout, fexecve, setsid};
+use tokio::signal::unix::SignalKind;
 
 use super::spec::{ExecSpec, ProgramSpec};
 use super::{NOT_STARTED, privileges};
@@ -80,6 +81,7 @@ pub(super) fn run(spec: &ProgramSpec) -> Result<u8, Failure> {
     privileges::drop_to(spec)?;
     // The container's first process has all signals blocked, and children inherit that.
     SigSet::empty().thread_set_mask().map_err(step("unblock signals"))?;
+    heed_signals().map_err(step("heed signals"))?;
     if let Some(directory) = spec.cwd.as_deref().or(Some(Path::new("/"))) {
         let missing =
             |error| Failure::new(126, format!("cannot enter the working directory {}: {error}", directory.display()));
@@ -92,6 +94,26 @@ pub(super) fn run(spec: &ProgramSpec) -> Result<u8, Failure> {
         (error, _) => error,
     };
     Err(Failure::new(126, format!("cannot run {}: {}", path.display(), error)))
+}
+
+/// Signals that this process was told to ignore, as by `nohup`, are to reach the program: one with a handler is as it is by
+/// default after exec. What the standard library ignores, it undoes itself.
+fn heed_signals() -> io::Result<()> {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    let mask = mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or_default();
+    let is_ignored = |signal: &Signal| mask & (1 << (*signal as i32 - 1)) != 0;
+    let ignored: Vec<Signal> = Signal::iterator().filter(is_ignored).filter(|s| *s != Signal::SIGPIPE).collect();
+    if ignored.is_empty() {
+        return Ok(());
+    }
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build()?;
+    let _within = runtime.enter();
+    for signal in ignored {
+        // The handler stays; nobody waits for it.
+        let _ = tokio::signal::unix::signal(SignalKind::from_raw(signal as i32))?;
+    }
+    Ok(())
 }
 
 /// Runs what is already open; the error if that fails.
