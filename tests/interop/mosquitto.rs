@@ -28,11 +28,14 @@ fn run(cluster: &Cluster) -> anyhow::Result<()> {
             expect_eq("a retained message", heard.trim(), format!("of quality {quality}").as_str())?;
         }
         let live = format!(
-            "{subscribe} -h {host} -q 1 -t live -C 200 -W 60 > /tmp/heard &
-until [ \"$({subscribe} -h {host} -t '$SYS/broker/subscriptions/count' -C 1 -W 60)\" -ge 2 ]; do :; done
+            "heard=$(mktemp)
+stdbuf -oL {subscribe} -d -h {host} -q 1 -t live -C 200 -W 60 > $heard &
+until grep -q Subscribed $heard; do kill -0 $!; sleep 0.1; done
 seq 1 200 | {publish} -h {host} -q 1 -t live -l
 wait $!
-seq 1 200 | cmp - /tmp/heard"
+grep -E '^[0-9]+$' $heard > $heard.messages
+seq 1 200 | cmp - $heard.messages
+rm $heard $heard.messages"
         );
         case.sh(&live)?;
         let big = "head -c 5000000 /dev/zero | tr '\\0' x";
@@ -45,8 +48,9 @@ seq 1 200 | cmp - /tmp/heard"
 
 fn server() -> anyhow::Result<Server> {
     let script = format!(
-        "printf 'listener 1883 0.0.0.0\\nallow_anonymous true\\nsys_interval 1\\n' > /tmp/mosquitto.conf
-exec {} -c /tmp/mosquitto.conf",
+        "conf=$(mktemp)
+printf 'listener 1883 0.0.0.0\\nallow_anonymous true\\n' > $conf
+exec {} -c $conf",
         software::path("mosquitto")?
     );
     let ready = format!("{} -t ready -m 1", software::path("mosquitto_pub")?);
