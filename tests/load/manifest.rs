@@ -63,8 +63,8 @@ spec:
 /// A callee is ready as soon as it answers, and isn't taken out for being slow: on a busy machine everything is slow now and then.
 const PROBE: &str = "periodSeconds: 1, timeoutSeconds: 30, failureThreshold: 10";
 
-/// A Deployment of callees: HTTP and lines in one pod, `callee-<version>`. The HTTP server ends at once when it is told to: requests that
-/// still come are sent elsewhere. Bytes of a TCP connection can't be sent again, so that server gives its callers time to hear of its end.
+/// A Deployment of callees: HTTP and lines in one pod, `callee-<version>`. Both give their callers time to hear of their end before they are
+/// told to end: bytes of a TCP connection can't be sent again, nor can a request that a server closed its idle connection on.
 pub(crate) fn callees(version: &str, replicas: u32) -> String {
     format!(
         "
@@ -85,6 +85,7 @@ spec:
           env: [{{ name: PORT, value: \"8080\" }}]
           ports: [{{ name: http, containerPort: 8080 }}]
           readinessProbe: {{ httpGet: {{ path: /healthz, port: http }}, {PROBE} }}
+          lifecycle: {{ preStop: {{ sleep: {{ seconds: 5 }} }} }}
         - name: lines
           image: isthmus/app
           args: [store]
