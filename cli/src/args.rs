@@ -85,6 +85,7 @@ pub(crate) enum Output {
 
 impl LogArgs {
     /// Sets logging up for a command; without a filter of the user's, at this level. Each line is out before the command goes on.
+    #[cfg(feature = "proxy")]
     pub(crate) fn for_command(&self, default: &str) -> anyhow::Result<()> {
         logging::init(self.format.unwrap_or(Format::Text), self.filter(default))?;
         Ok(())
