@@ -215,6 +215,7 @@ pub(crate) const fn remedy(code: DenyCode) -> &'static str {
         DenyCode::Route => {
             "denied (route): no route of the client's TrafficTargets covers this method, path and headers"
         }
+        DenyCode::NotExported => "denied (not-exported): no ExportedService offers this port to the client's mesh",
         DenyCode::PolicyPending => "denied (policy-pending): the policy hasn't come from the controller yet; try again",
         _ => "denied",
     }

@@ -184,7 +184,7 @@ impl Departure {
                 found.ok().and_then(|mut all| all.next()).ok_or(Fault::ConnectFailed)?
             }
         };
-        let endpoint = Endpoint { addr, identity: None, workload: "".into() };
+        let endpoint = Endpoint::local(addr, None, "");
         let (endpoint, edge) = (self.worker.endpoint(&endpoint, None), self.worker.passthrough());
         Ok(Rc::new(BackendState::single(Arc::clone(&key.host), "passthrough".into(), endpoint, edge)))
     }

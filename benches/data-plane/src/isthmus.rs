@@ -93,12 +93,7 @@ pub(crate) fn destination(protocol: Protocol, mesh: bool, weights: [u32; 2]) -> 
     let backend = |name: &str, port: u16| Backend {
         service: ObjectName::new(SHOP, name),
         port: protocol.service_port(),
-        endpoints: vec![Endpoint {
-            addr: (CALLEE, port).into(),
-            identity: identity.clone(),
-            workload: format!("{SHOP}/callee").into(),
-        }]
-        .into(),
+        endpoints: vec![Endpoint::local((CALLEE, port).into(), identity.clone(), format!("{SHOP}/callee"))].into(),
     };
     let backends = vec![
         (backend("web-v1", protocol.app_port()), weights[0]),

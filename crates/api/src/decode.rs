@@ -1,12 +1,13 @@
 //! Messages as the model. What doesn't fit is refused whole: a receiver then keeps what it had.
 
-use std::{fmt::Display, str::FromStr, sync::Arc};
+use std::{fmt::Display, net::SocketAddr, str::FromStr, sync::Arc};
 
 use isthmus_core::{
-    destination::{Backend, Destination, DestinationKey, Endpoint, ProtocolHint, ServiceRoute, Split},
+    destination::{Backend, Destination, DestinationKey, Endpoint, ProtocolHint, Remote, ServiceRoute, Split},
+    federation::RemoteName,
     http_match::{HttpMatch, HttpMatchSpec},
-    id::{ObjectName, SpiffeId},
-    inbound::{Exemptions, Grant, HttpScope, InboundPolicy, PolicyMode, PortSet, Source},
+    id::{ObjectName, SpiffeId, SpiffePrefix, TrustDomain},
+    inbound::{Exemptions, Export, Grant, HttpScope, InboundPolicy, PolicyMode, PortSet, Source},
 };
 
 use crate::control::v1 as proto;
@@ -42,7 +43,28 @@ pub fn inbound(message: proto::InboundPolicy) -> Result<InboundPolicy, InvalidMe
         protocols: message.ports.iter().map(hint).collect::<Result<_, _>>()?,
         grants: message.grants.into_iter().map(grant).collect::<Result<_, _>>()?,
         exempt: exemptions(message.exempt.unwrap_or_default())?,
+        trust_domain: Some(message.trust_domain)
+            .filter(|domain| !domain.is_empty())
+            .map(|domain| trust_domain("trust_domain", &domain))
+            .transpose()?,
+        exports: message.exports.into_iter().map(export).collect::<Result<_, _>>()?,
     })
+}
+
+fn export(message: proto::Export) -> Result<Export, InvalidMessage> {
+    Ok(Export {
+        name: object_name("exports.name", message.name)?,
+        ports: message.ports.iter().map(|p| port("exports.ports", *p)).collect::<Result<_, _>>()?,
+        to: message
+            .trust_domains
+            .iter()
+            .map(|domain| trust_domain("exports.trust_domains", domain))
+            .collect::<Result<_, _>>()?,
+    })
+}
+
+fn trust_domain(field: &'static str, name: &str) -> Result<TrustDomain, InvalidMessage> {
+    TrustDomain::new(name).map_err(|error| invalid(field, name, &error.to_string()))
 }
 
 /// A destination.
@@ -70,7 +92,26 @@ pub fn endpoint(message: proto::Endpoint) -> Result<Endpoint, InvalidMessage> {
         addr: parse("endpoint.address", &message.address)?,
         identity: id.map(|id| parse("endpoint.spiffe_id", id)).transpose()?,
         workload: message.workload.into(),
+        remote: message.remote.map(remote).transpose()?,
+        priority: u8::try_from(message.priority)
+            .map_err(|_| invalid("endpoint.priority", &message.priority.to_string(), "must be from 0 to 255"))?,
     })
+}
+
+fn remote(message: proto::Remote) -> Result<Remote, InvalidMessage> {
+    // It is sent as it is written, so it must be the one way to write it.
+    let name: RemoteName = parse("endpoint.remote.server_name", &message.server_name)?;
+    Ok(Remote {
+        server_name: name.to_string().into(),
+        mesh: parse("endpoint.remote.mesh", &message.mesh)?,
+        stale: message.stale,
+    })
+}
+
+/// What tells an endpoint apart.
+pub(crate) fn endpoint_key(message: proto::EndpointKey) -> Result<(SocketAddr, Option<String>), InvalidMessage> {
+    let server_name = Some(message.server_name).filter(|name| !name.is_empty());
+    Ok((parse("endpoint.address", &message.address)?, server_name))
 }
 
 /// A namespaced name.
@@ -126,6 +167,9 @@ fn grant(message: proto::Grant) -> Result<Grant, InvalidMessage> {
 }
 
 fn source(message: proto::Source) -> Result<Source, InvalidMessage> {
+    if message.spiffe_id.ends_with('*') {
+        return parse::<SpiffePrefix>("source.spiffe_id", &message.spiffe_id).map(Source::Below);
+    }
     let id: SpiffeId = parse("source.spiffe_id", &message.spiffe_id)?;
     let Some(list) = message.addresses else { return Ok(Source::Identity(id)) };
     let addresses = list.addresses.iter().map(|a| parse("source.addresses", a)).collect::<Result<_, _>>()?;

@@ -27,13 +27,13 @@ pub fn between(old: &Destination, new: &Destination, from: &str) -> Option<proto
     let new_backends: BTreeMap<_, _> = backends(new).map(|b| ((&b.service, b.port), &b.endpoints)).collect();
     let changed = |((service, port), now): (&(&ObjectName, u16), &&Arc<[Endpoint]>)| {
         let before = old_backends.get(&(*service, *port))?;
-        let kept: BTreeSet<SocketAddr> = now.iter().map(|e| e.addr).collect();
-        let before: BTreeMap<SocketAddr, &Endpoint> = before.iter().map(|e| (e.addr, e)).collect();
+        let kept: BTreeSet<_> = now.iter().map(Endpoint::key).collect();
+        let before: BTreeMap<_, &Endpoint> = before.iter().map(|e| (e.key(), e)).collect();
         let delta = proto::BackendDelta {
             service: Some(encode::object_name(service)),
             port: (*port).into(),
-            upsert: now.iter().filter(|e| before.get(&e.addr) != Some(e)).map(encode::endpoint).collect(),
-            remove: before.keys().filter(|addr| !kept.contains(addr)).map(ToString::to_string).collect(),
+            upsert: now.iter().filter(|e| before.get(&e.key()) != Some(e)).map(encode::endpoint).collect(),
+            remove: before.keys().filter(|key| !kept.contains(key)).copied().map(encode::endpoint_key).collect(),
         };
         (!delta.upsert.is_empty() || !delta.remove.is_empty()).then_some(delta)
     };
@@ -49,19 +49,26 @@ pub fn apply(held: &Destination, delta: proto::EndpointsDelta) -> Result<Destina
     for change in delta.backends {
         let service = decode::object_name("delta.service", change.service)?;
         let port = decode::port("delta.port", change.port)?;
-        let remove = change.remove.iter().map(|addr| decode::parse("delta.remove", addr));
-        let remove = remove.collect::<Result<BTreeSet<SocketAddr>, _>>()?;
+        let remove = change.remove.into_iter().map(decode::endpoint_key).collect::<Result<BTreeSet<_>, _>>()?;
         let upsert = change.upsert.into_iter().map(decode::endpoint).collect::<Result<Vec<_>, _>>()?;
         let splits = route.split.iter_mut().flat_map(|s| s.backends.iter_mut().map(|(b, _)| b));
         for backend in splits.chain([&mut route.root]).filter(|b| b.service == service && b.port == port) {
-            let mut endpoints: BTreeMap<SocketAddr, Endpoint> =
-                backend.endpoints.iter().map(|e| (e.addr, e.clone())).collect();
-            endpoints.retain(|addr, _| !remove.contains(addr));
-            endpoints.extend(upsert.iter().map(|e| (e.addr, e.clone())));
+            let mut endpoints: BTreeMap<Key, Endpoint> =
+                backend.endpoints.iter().map(|e| (owned(e), e.clone())).collect();
+            endpoints.retain(|key, _| !remove.contains(key));
+            endpoints.extend(upsert.iter().map(|e| (owned(e), e.clone())));
             backend.endpoints = endpoints.into_values().collect();
         }
     }
     Ok(Destination::Service(route))
+}
+
+type Key = (SocketAddr, Option<String>);
+
+/// An endpoint's key, on its own.
+fn owned(endpoint: &Endpoint) -> Key {
+    let (addr, server_name) = endpoint.key();
+    (addr, server_name.map(str::to_owned))
 }
 
 fn backends(route: &ServiceRoute) -> impl Iterator<Item = &Backend> {

@@ -1,10 +1,12 @@
 //! The model as messages.
 
+use std::net::SocketAddr;
+
 use isthmus_core::{
-    destination::{Backend, Destination, DestinationKey, Endpoint, ProtocolHint, ServiceRoute, Split},
+    destination::{Backend, Destination, DestinationKey, Endpoint, ProtocolHint, Remote, ServiceRoute, Split},
     http_match::HttpMatch,
     id::ObjectName,
-    inbound::{Exemptions, Grant, HttpScope, InboundPolicy, PolicyMode, PortSet, Source},
+    inbound::{Exemptions, Export, Grant, HttpScope, InboundPolicy, PolicyMode, PortSet, Source},
 };
 
 use crate::control::v1 as proto;
@@ -25,6 +27,11 @@ pub fn bundles_key() -> proto::ResourceKey {
     proto::ResourceKey { kind: Some(proto::resource_key::Kind::Bundles(proto::Unit {})) }
 }
 
+/// The key of what a gateway relays.
+pub fn gateway_key() -> proto::ResourceKey {
+    proto::ResourceKey { kind: Some(proto::resource_key::Kind::Gateway(proto::Unit {})) }
+}
+
 /// An inbound policy.
 pub fn inbound(policy: &InboundPolicy) -> proto::InboundPolicy {
     proto::InboundPolicy {
@@ -41,6 +48,16 @@ pub fn inbound(policy: &InboundPolicy) -> proto::InboundPolicy {
             .iter()
             .map(|(port, hint)| proto::InboundPort { port: (*port).into(), protocol: protocol(*hint).into() })
             .collect(),
+        trust_domain: policy.trust_domain.as_ref().map(ToString::to_string).unwrap_or_default(),
+        exports: policy.exports.iter().map(export).collect(),
+    }
+}
+
+fn export(export: &Export) -> proto::Export {
+    proto::Export {
+        name: Some(object_name(&export.name)),
+        ports: export.ports.iter().map(|port| (*port).into()).collect(),
+        trust_domains: export.to.iter().map(ToString::to_string).collect(),
     }
 }
 
@@ -87,7 +104,19 @@ pub fn endpoint(endpoint: &Endpoint) -> proto::Endpoint {
         address: endpoint.addr.to_string(),
         spiffe_id: endpoint.identity.as_ref().map(ToString::to_string).unwrap_or_default(),
         workload: endpoint.workload.to_string(),
+        remote: endpoint.remote.as_ref().map(remote),
+        priority: endpoint.priority.into(),
     }
+}
+
+fn remote(remote: &Remote) -> proto::Remote {
+    let Remote { server_name, mesh, stale } = remote;
+    proto::Remote { server_name: server_name.to_string(), mesh: mesh.to_string(), stale: *stale }
+}
+
+/// What tells an endpoint apart.
+pub fn endpoint_key((address, server_name): (SocketAddr, Option<&str>)) -> proto::EndpointKey {
+    proto::EndpointKey { address: address.to_string(), server_name: server_name.unwrap_or_default().to_owned() }
 }
 
 /// A namespaced name.
@@ -111,6 +140,7 @@ fn grant(grant: &Grant) -> proto::Grant {
 fn source(source: &Source) -> proto::Source {
     match source {
         Source::Identity(id) => proto::Source { spiffe_id: id.to_string(), addresses: None },
+        Source::Below(prefix) => proto::Source { spiffe_id: prefix.to_string(), addresses: None },
         Source::Pods(id, addresses) => proto::Source {
             spiffe_id: id.to_string(),
             addresses: Some(proto::Addresses { addresses: addresses.iter().map(ToString::to_string).collect() }),

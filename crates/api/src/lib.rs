@@ -5,6 +5,7 @@ pub mod decode;
 pub mod delta;
 pub mod encode;
 pub mod frame;
+pub mod gateway;
 pub mod server;
 pub mod version;
 

@@ -54,6 +54,7 @@ pub fn authorize<'a>(
     port: u16,
     asked: Asked<'_>,
 ) -> Result<Allowed<'a>, DenyCode> {
+    within_reach(policy, peer, port)?;
     if policy.mode == PolicyMode::Permissive {
         return Ok(Allowed::Permissive);
     }
@@ -77,6 +78,7 @@ pub fn could_be_allowed(policy: &InboundPolicy, peer: Peer<'_>, port: u16, http:
     if !http {
         return authorize(policy, peer, port, Asked::Tcp).map(drop);
     }
+    within_reach(policy, peer, port)?;
     if policy.mode != PolicyMode::Enforce || is_exempt(policy, peer, port) {
         return Ok(());
     }
@@ -96,6 +98,12 @@ pub fn could_be_allowed(policy: &InboundPolicy, peer: Peer<'_>, port: u16, http:
         }
     }
     Err(nearest)
+}
+
+/// What a mesh exports to whom is the border between meshes: no mode opens it.
+fn within_reach(policy: &InboundPolicy, peer: Peer<'_>, port: u16) -> Result<(), DenyCode> {
+    let reached = peer.identity.is_none_or(|identity| policy.is_within_reach(identity, port));
+    if reached { Ok(()) } else { Err(DenyCode::NotExported) }
 }
 
 /// The union over all grants; on denial, the code of the nearest miss.
@@ -129,6 +137,7 @@ fn by_grants<'a>(
 fn names(grant: &Grant, identity: &SpiffeId, addr: IpAddr) -> bool {
     grant.sources.iter().any(|source| match source {
         Source::Identity(id) => id == identity,
+        Source::Below(prefix) => prefix.covers(identity),
         Source::Pods(id, addrs) => id == identity && addrs.contains(&addr.to_canonical()),
     })
 }

@@ -12,13 +12,16 @@ pub enum DenyCode {
     Port,
     /// Grants name the peer and the port, but no route of theirs covers the request.
     Route,
+    /// The peer is of another mesh, to which this port isn't exported.
+    NotExported,
     /// The workload's policy hasn't arrived yet: nothing can be allowed.
     PolicyPending,
 }
 
 impl DenyCode {
     /// Every code, for metrics that must exist before their first increment.
-    pub const ALL: [Self; 5] = [Self::NoIdentity, Self::NoGrant, Self::Port, Self::Route, Self::PolicyPending];
+    pub const ALL: [Self; 6] =
+        [Self::NoIdentity, Self::NoGrant, Self::Port, Self::Route, Self::NotExported, Self::PolicyPending];
 
     /// The stable text of the code, as in the `x-isthmus-deny` header.
     pub const fn as_str(self) -> &'static str {
@@ -27,6 +30,7 @@ impl DenyCode {
             Self::NoGrant => "no-grant",
             Self::Port => "port",
             Self::Route => "route",
+            Self::NotExported => "not-exported",
             Self::PolicyPending => "policy-pending",
         }
     }

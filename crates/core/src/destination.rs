@@ -5,6 +5,7 @@ use std::{net::SocketAddr, sync::Arc};
 use serde::{Deserialize, Serialize};
 
 use crate::{
+    federation::MeshName,
     http_match::{HttpMatch, HttpRequest},
     id::{ObjectName, SpiffeId},
 };
@@ -36,12 +37,39 @@ pub enum ProtocolHint {
 /// One pod behind a service, or one address called directly.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Endpoint {
-    /// Address and container port.
+    /// Address and container port; of a pod in another mesh, its gateway's.
     pub addr: SocketAddr,
     /// The identity to expect; `None` for a workload outside the mesh, which is called in plaintext.
     pub identity: Option<SpiffeId>,
     /// `namespace/pod`, for logs and metrics.
     pub workload: Arc<str>,
+    /// For a pod in another mesh: how it is reached.
+    pub remote: Option<Remote>,
+    /// Endpoints of a higher number are called only while those of lower ones can't serve. 0 comes first.
+    pub priority: u8,
+}
+
+/// The way to a pod in another mesh, behind a gateway.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Remote {
+    /// Sent as SNI: by it the gateways find the pod.
+    pub server_name: Arc<str>,
+    /// The mesh that it is in.
+    pub mesh: MeshName,
+    /// What is known of it is older than its mesh's lease: others are preferred.
+    pub stale: bool,
+}
+
+impl Endpoint {
+    /// A pod, or any other address, of this mesh.
+    pub fn local(addr: SocketAddr, identity: Option<SpiffeId>, workload: impl Into<Arc<str>>) -> Self {
+        Self { addr, identity, workload: workload.into(), remote: None, priority: 0 }
+    }
+
+    /// What tells endpoints of a backend apart: behind one gateway there are many.
+    pub fn key(&self) -> (SocketAddr, Option<&str>) {
+        (self.addr, self.remote.as_ref().map(|remote| &*remote.server_name))
+    }
 }
 
 /// One Service at one port, with its ready endpoints.
@@ -51,7 +79,7 @@ pub struct Backend {
     pub service: ObjectName,
     /// The Service's port.
     pub port: u16,
-    /// Ready endpoints in the order of their addresses. Empty: requests get 503 (smi.md §5 A11).
+    /// Ready endpoints in the order of their [`Endpoint::key`]s. Empty: requests get 503 (smi.md §5 A11).
     pub endpoints: Arc<[Endpoint]>,
 }
 

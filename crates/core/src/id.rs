@@ -28,6 +28,9 @@ pub enum InvalidId {
     /// The text doesn't begin with `spiffe://`.
     #[error("{0:?} is not a SPIFFE ID: it must begin with spiffe://")]
     Scheme(String),
+    /// Not a path that ends in `/*`.
+    #[error("{0:?} is not a prefix of SPIFFE IDs: it must end in /*")]
+    Prefix(String),
     /// The path is empty, has an empty, dot or dot-dot segment, or a character outside `[A-Za-z0-9._-]`.
     #[error(
         "path {0:?} of a SPIFFE ID must be non-empty segments of letters, digits, '.', '-', '_', none of them . or .."
@@ -117,6 +120,65 @@ impl FromStr for SpiffeId {
     }
 }
 
+/// Every SPIFFE ID below a path: `spiffe://<trust domain>/<segment>/*`.
+#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct SpiffePrefix {
+    /// The ID that the path would be.
+    base: SpiffeId,
+}
+
+impl SpiffePrefix {
+    const END: &'static str = "/*";
+
+    /// Is the ID below the path? The path itself isn't.
+    pub fn covers(&self, id: &SpiffeId) -> bool {
+        id.text.strip_prefix(&*self.base.text).is_some_and(|rest| rest.starts_with('/'))
+    }
+
+    /// The trust domain of all of them.
+    pub fn trust_domain(&self) -> &TrustDomain {
+        &self.base.trust_domain
+    }
+}
+
+impl FromStr for SpiffePrefix {
+    type Err = InvalidId;
+
+    /// The path has at least one segment: a whole trust domain is nobody in particular.
+    fn from_str(text: &str) -> Result<Self, InvalidId> {
+        let base = text.strip_suffix(Self::END).ok_or_else(|| InvalidId::Prefix(text.to_owned()))?;
+        Ok(Self { base: base.parse()? })
+    }
+}
+
+/// One SPIFFE ID, or all below a path: what a user may name as a source.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum SpiffePattern {
+    /// Exactly this.
+    Exact(SpiffeId),
+    /// Any of these.
+    Below(SpiffePrefix),
+}
+
+impl SpiffePattern {
+    /// Does it name the ID?
+    pub fn covers(&self, id: &SpiffeId) -> bool {
+        match self {
+            Self::Exact(exact) => exact == id,
+            Self::Below(prefix) => prefix.covers(id),
+        }
+    }
+
+    /// Reads an ID or a prefix, with or without `spiffe://` (smi.md §5 A28).
+    pub fn parse_lenient(text: &str) -> Result<Self, InvalidId> {
+        match text.strip_suffix(SpiffePrefix::END) {
+            Some(base) => SpiffeId::parse_lenient(base).map(|base| Self::Below(SpiffePrefix { base })),
+            None => SpiffeId::parse_lenient(text).map(Self::Exact),
+        }
+    }
+}
+
 /// A namespaced object's name: of a Service, a TrafficTarget, a TrafficSplit…
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct ObjectName {
@@ -160,6 +222,31 @@ macro_rules! text_form {
 }
 text_form!(TrustDomain, self, &self.0, TrustDomain::new);
 text_form!(SpiffeId, self, &self.text, str::parse::<SpiffeId>);
+
+impl fmt::Display for SpiffePrefix {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}{}", self.base, Self::END)
+    }
+}
+
+impl fmt::Debug for SpiffePrefix {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl TryFrom<String> for SpiffePrefix {
+    type Error = InvalidId;
+    fn try_from(text: String) -> Result<Self, InvalidId> {
+        text.parse()
+    }
+}
+
+impl From<SpiffePrefix> for String {
+    fn from(value: SpiffePrefix) -> Self {
+        value.to_string()
+    }
+}
 
 impl fmt::Display for ObjectName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

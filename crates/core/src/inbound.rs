@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     destination::ProtocolHint,
     http_match::HttpMatch,
-    id::{ObjectName, SpiffeId},
+    id::{ObjectName, SpiffeId, SpiffePrefix, TrustDomain},
 };
 
 /// What happens to a request that no grant covers (design §4).
@@ -61,6 +61,19 @@ pub enum Source {
     Identity(SpiffeId),
     /// The workloads of this identity at these addresses: an IdentityBinding's `podLabelSelector`, resolved.
     Pods(SpiffeId, BTreeSet<IpAddr>),
+    /// Every workload whose identity is below this path.
+    Below(SpiffePrefix),
+}
+
+/// Ports that other meshes may reach at all: an ExportedService, resolved for one pod.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Export {
+    /// The ExportedService.
+    pub name: ObjectName,
+    /// The pod's container ports behind it.
+    pub ports: BTreeSet<u16>,
+    /// The trust domains of the meshes that it is for.
+    pub to: BTreeSet<TrustDomain>,
 }
 
 /// One TrafficTarget as seen by its destination. Grants only ever add (union).
@@ -137,4 +150,18 @@ pub struct InboundPolicy {
     pub exempt: Exemptions,
     /// What is known of the protocols of the workload's ports.
     pub protocols: BTreeMap<u16, ProtocolHint>,
+    /// The mesh's own trust domain: identities of any other are let in only where [`Self::exports`] says so, whatever the mode and
+    /// the grants. `None`: there are no others.
+    pub trust_domain: Option<TrustDomain>,
+    /// What other meshes may reach.
+    pub exports: Vec<Export>,
+}
+
+impl InboundPolicy {
+    /// May an identity reach the port as far as the border between meshes is concerned?
+    pub fn is_within_reach(&self, identity: &SpiffeId, port: u16) -> bool {
+        let domain = identity.trust_domain();
+        self.trust_domain.as_ref().is_none_or(|own| own == domain)
+            || self.exports.iter().any(|export| export.ports.contains(&port) && export.to.contains(domain))
+    }
 }

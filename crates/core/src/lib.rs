@@ -7,6 +7,8 @@ pub mod authorize;
 pub mod balance;
 pub mod deny;
 pub mod destination;
+pub mod federation;
+pub mod gateway;
 pub mod http_match;
 pub mod id;
 pub mod inbound;

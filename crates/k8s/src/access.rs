@@ -45,10 +45,10 @@ pub struct TrafficTargetSpec {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Subject {
-    /// `ServiceAccount` or `IdentityBinding`.
+    /// `ServiceAccount`, `IdentityBinding`, or of a source `SPIFFEIdentity`.
     #[schemars(schema_with = "subject_kind")]
     pub kind: String,
-    /// Its name.
+    /// Its name; of a `SPIFFEIdentity` the ID, or a prefix of IDs that ends in `/*`.
     pub name: String,
     /// Its namespace; the target's own when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -74,7 +74,7 @@ pub struct Rule {
 }
 
 fn subject_kind(_: &mut SchemaGenerator) -> Schema {
-    json_schema!({ "type": "string", "enum": ["ServiceAccount", "IdentityBinding"] })
+    json_schema!({ "type": "string", "enum": ["ServiceAccount", "IdentityBinding", "SPIFFEIdentity"] })
 }
 
 fn rule_kind(_: &mut SchemaGenerator) -> Schema {

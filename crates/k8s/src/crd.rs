@@ -8,16 +8,21 @@ use serde_json::{Number, Value};
 
 use crate::{
     access::{IdentityBinding, TrafficTarget},
+    federation::{ExportedService, ImportedService, Mesh, MeshPeer},
     specs::{HTTPRouteGroup, TCPRoute, UDPRoute},
     split::TrafficSplit,
 };
 
-/// The definition of every kind, in the order of their names. Each is stored as v1alpha4; the other versions served
+/// The definition of every kind, in the order of their names. SMI's are stored as v1alpha4; the other versions served
 /// have the same shape, so that no conversion is needed.
 pub fn crds() -> Vec<CustomResourceDefinition> {
     let mut all = vec![
+        ExportedService::crd(),
         HTTPRouteGroup::crd(),
         IdentityBinding::crd(),
+        ImportedService::crd(),
+        Mesh::crd(),
+        MeshPeer::crd(),
         TCPRoute::crd(),
         also_served(TrafficSplit::crd(), &["v1alpha2", "v1alpha3"]),
         also_served(TrafficTarget::crd(), &["v1alpha3"]),

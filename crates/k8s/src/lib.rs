@@ -3,6 +3,7 @@
 
 pub mod access;
 pub mod crd;
+pub mod federation;
 pub mod lease;
 pub mod specs;
 pub mod split;

@@ -25,7 +25,7 @@ impl Status {
 }
 
 /// Keyed by `type`, so that a server-side apply merges condition by condition.
-fn conditions(_: &mut SchemaGenerator) -> Schema {
+pub(crate) fn conditions(_: &mut SchemaGenerator) -> Schema {
     json_schema!({
         "type": "array",
         "x-kubernetes-list-type": "map",
@@ -43,4 +43,9 @@ fn conditions(_: &mut SchemaGenerator) -> Schema {
             }
         }
     })
+}
+
+/// A moment.
+pub(crate) fn date_time(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({ "type": "string", "format": "date-time", "nullable": true })
 }

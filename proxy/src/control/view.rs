@@ -63,6 +63,7 @@ fn split(split: &Split) -> Value {
 fn grant(grant: &Grant) -> Value {
     let source = |source: &Source| match source {
         Source::Identity(id) => json!({ "identity": id }),
+        Source::Below(prefix) => json!({ "identity": prefix.to_string() }),
         Source::Pods(id, addresses) => json!({ "identity": id, "addresses": addresses }),
     };
     let ports = |ports: &PortSet| match ports {

@@ -133,7 +133,7 @@ impl Worker {
 
     /// The application at one of the pod's own addresses.
     pub(crate) fn app(self: &Rc<Self>, addr: SocketAddr) -> Rc<EndpointState> {
-        let endpoint = Endpoint { addr, identity: None, workload: "".into() };
+        let endpoint = Endpoint::local(addr, None, "");
         let new = || Rc::new(EndpointState::new(endpoint, None, self));
         Rc::clone(self.apps.borrow_mut().entry(addr).or_insert_with(new))
     }

@@ -281,11 +281,7 @@ async fn endpoints_that_cannot_be_connected_to_are_passed_over() {
 #[tokio::test]
 async fn endpoints_outside_the_mesh_are_called_in_plaintext() {
     let pair = Pair::http().await;
-    let plain = isthmus_core::destination::Endpoint {
-        addr: (pair.callee.app, 8080).into(),
-        identity: None,
-        workload: "shop/plain".into(),
-    };
+    let plain = isthmus_core::destination::Endpoint::local((pair.callee.app, 8080).into(), None, "shop/plain");
     pair.script.set_destination(VIP.0, VIP.1, Destination::Workload(plain));
     let response = client::get(pair.caller.call(0), "/headers").await.unwrap();
     assert!(!client::text(response).await.contains("x-isthmus-client-id"));

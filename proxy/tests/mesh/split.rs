@@ -139,11 +139,8 @@ async fn tcp_is_split_by_connection_and_open_connections_stay() {
     let mesh = Canary::start().await;
     app::greeter((mesh.v1.app, 9000).into(), "one\n").await;
     app::greeter((mesh.v2.app, 9000).into(), "two\n").await;
-    let endpoints = [mesh.v1.app, mesh.v2.app].map(|app| isthmus_core::destination::Endpoint {
-        addr: (app, 9000).into(),
-        identity: None,
-        workload: "shop/plain".into(),
-    });
+    let endpoints = [mesh.v1.app, mesh.v2.app]
+        .map(|app| isthmus_core::destination::Endpoint::local((app, 9000).into(), None, "shop/plain"));
     let weighted = |w1, w2| {
         let v1 = (backend("v1", 80, &endpoints[..1]), w1);
         let v2 = (backend("v2", 80, &endpoints[1..]), w2);

@@ -90,11 +90,8 @@ fn two_pods() {
 }
 
 async fn case(script: &Script) {
-    let endpoint = |port| isthmus_core::destination::Endpoint {
-        addr: (ip(CALLEE), port).into(),
-        identity: Some(id("callee")),
-        workload: "shop/callee".into(),
-    };
+    let endpoint =
+        |port| isthmus_core::destination::Endpoint::local((ip(CALLEE), port).into(), Some(id("callee")), "shop/callee");
     script.set_destination(VIP, 80, service(&[endpoint(8080)], None));
     script.set_destination(VIP, 3306, service(&[endpoint(3306)], None));
     let vip = |port| SocketAddr::new(ip(VIP), port);
@@ -124,11 +121,7 @@ async fn case(script: &Script) {
     assert_eq!(client::text(response).await, "app");
     // The pod calls a Service that it is itself an endpoint of.
     app::http((ip(CALLER), 8081).into(), "myself").await;
-    let own = isthmus_core::destination::Endpoint {
-        addr: (ip(CALLER), 8081).into(),
-        identity: Some(id("caller")),
-        workload: "shop/caller".into(),
-    };
+    let own = isthmus_core::destination::Endpoint::local((ip(CALLER), 8081).into(), Some(id("caller")), "shop/caller");
     script.set_destination("10.43.1.2", 80, service(&[own], None));
     let seen = client::text(client::get("10.43.1.2:80".parse().unwrap(), "/headers").await.unwrap()).await;
     assert!(seen.contains("x-isthmus-client-id: spiffe://isthmus.local/ns/shop/sa/caller"), "{seen}");

@@ -82,8 +82,8 @@ fn backend(reader: &Reader<'_>, service: &Service, port: &ServicePort) -> Backen
     if endpoints.is_empty() {
         endpoints = self::endpoints(reader, service, port, |slice| &slice.leaving);
     }
-    endpoints.sort_by_key(|endpoint| endpoint.addr);
-    endpoints.dedup_by_key(|endpoint| endpoint.addr);
+    endpoints.sort_by(|a, b| a.key().cmp(&b.key()));
+    endpoints.dedup_by(|a, b| a.key() == b.key());
     Backend { service: service.name.clone(), port: port.port, endpoints: endpoints.into() }
 }
 
@@ -117,5 +117,5 @@ fn workload(reader: &Reader<'_>, addr: SocketAddr, pod: Option<&Pod>) -> Endpoin
         Some(pod) => pod.name.to_string().into(),
         None => addr.ip().to_string().into(),
     };
-    Endpoint { addr, identity, workload }
+    Endpoint::local(addr, identity, workload)
 }

@@ -19,6 +19,8 @@ pub(crate) fn inbound(reader: &Reader<'_>, pod: &ObjectName) -> Option<InboundPo
         grants: grants(reader, pod),
         exempt: pod.exempt.clone(),
         protocols: protocols(reader, pod),
+        trust_domain: Some(reader.settings().trust_domain.clone()),
+        exports: Vec::new(),
     })
 }
 

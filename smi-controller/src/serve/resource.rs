@@ -34,6 +34,7 @@ impl Key {
         match key.and_then(|key| key.kind).ok_or(decode::InvalidMessage::Missing("key"))? {
             resource_key::Kind::Bundles(_) => Ok(Self::Bundles),
             resource_key::Kind::Inbound(_) => Ok(Self::Inbound(pod.clone())),
+            resource_key::Kind::Gateway(_) => Err(decode::InvalidMessage::Missing("key that a sidecar may ask for")),
             resource_key::Kind::Destination(key) => {
                 let key = decode::destination_key(&key)?;
                 let namespace = if key.host.parse::<IpAddr>().is_ok() { "".into() } else { pod.namespace.clone() };

@@ -17,7 +17,12 @@ fn http_match() -> HttpMatch {
 
 fn endpoint_at(addr: &str, id: Option<&str>) -> Endpoint {
     let identity = id.map(|id| id.parse().unwrap());
-    Endpoint { addr: addr.parse().unwrap(), identity, workload: "default/web-1".into() }
+    Endpoint::local(addr.parse().unwrap(), identity, "default/web-1")
+}
+
+fn far(server_name: &str) -> Endpoint {
+    let remote = Remote { server_name: server_name.into(), mesh: "west".parse().unwrap(), stale: true };
+    Endpoint { remote: Some(remote), priority: 2, ..endpoint_at("100.64.1.10:15443", None) }
 }
 
 #[test]
@@ -25,7 +30,11 @@ fn an_inbound_policy_comes_back_as_it_was() {
     let id: SpiffeId = "spiffe://td/ns/default/sa/a".parse().unwrap();
     let grant = Grant {
         name: ObjectName::new("default", "t"),
-        sources: vec![Source::Identity(id.clone()), Source::Pods(id, ["10.0.0.1".parse().unwrap()].into())],
+        sources: vec![
+            Source::Identity(id.clone()),
+            Source::Pods(id, ["10.0.0.1".parse().unwrap()].into()),
+            Source::Below("spiffe://west.local/ns/a/*".parse().unwrap()),
+        ],
         tcp: Some(PortSet::Only([80, 81].into())),
         udp: Some(PortSet::All),
         http: HttpScope::Only(vec![http_match()]),
@@ -40,13 +49,23 @@ fn an_inbound_policy_comes_back_as_it_was() {
             probes: vec![(8080, Some("/healthz".into())), (8081, None)],
         },
         protocols: [(8080, ProtocolHint::Http2)].into(),
+        trust_domain: Some(TrustDomain::new("td").unwrap()),
+        exports: vec![Export {
+            name: ObjectName::new("default", "web"),
+            ports: [8080].into(),
+            to: [TrustDomain::new("west.local").unwrap()].into(),
+        }],
     };
     assert_eq!(inbound(encode::inbound(&policy)).unwrap(), policy);
 }
 
 #[test]
 fn a_destination_comes_back_as_it_was() {
-    let endpoints = [endpoint_at("10.0.0.1:80", Some("spiffe://td/ns/d/sa/a")), endpoint_at("[fd00::1]:80", None)];
+    let endpoints = [
+        endpoint_at("10.0.0.1:80", Some("spiffe://td/ns/d/sa/a")),
+        endpoint_at("[fd00::1]:80", None),
+        far("aa.p80.web.d.svc.west.mesh"),
+    ];
     let root = Backend { service: ObjectName::new("d", "web"), port: 80, endpoints: Arc::new(endpoints) };
     let split = Split {
         name: ObjectName::new("d", "s"),
@@ -72,6 +91,8 @@ fn what_cannot_be_read_is_refused_with_its_field() {
     let text = endpoint(message).unwrap_err().to_string();
     assert!(text.contains("endpoint.address") && text.contains("nowhere"), "{text}");
     assert!(destination(proto::Destination { kind: None }).is_err());
+    assert!(endpoint(encode::endpoint(&far("www.example.com"))).is_err(), "a name that is no service's");
+    assert!(endpoint(proto::Endpoint { priority: 256, ..encode::endpoint(&far("p80.a.b.svc.west.mesh")) }).is_err());
     for bad in [0, 65_536] {
         assert!(port("p", bad).is_err());
     }

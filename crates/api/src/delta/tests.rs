@@ -1,15 +1,25 @@
-use isthmus_core::destination::{ProtocolHint, Split};
+use isthmus_core::destination::{ProtocolHint, Remote, Split};
 use proptest::prelude::*;
 
 use super::*;
 
 fn endpoints(list: &BTreeMap<u8, bool>) -> Arc<[Endpoint]> {
-    let one = |(host, meshed): (&u8, &bool)| Endpoint {
-        addr: SocketAddr::from(([10, 0, 0, *host], 80)),
-        identity: meshed.then(|| "spiffe://td/ns/d/sa/a".parse().unwrap()),
-        workload: format!("d/p{host}").into(),
+    let one = |(host, meshed): (&u8, &bool)| {
+        let identity = meshed.then(|| "spiffe://td/ns/d/sa/a".parse().unwrap());
+        Endpoint::local(SocketAddr::from(([10, 0, 0, *host], 80)), identity, format!("d/p{host}"))
     };
-    list.iter().map(one).collect()
+    // Each has a pod in another mesh beside it, all of them behind one gateway.
+    let far = |(host, stale): (&u8, &bool)| Endpoint {
+        remote: Some(Remote {
+            server_name: format!("{}.p80.web.d.svc.west.mesh", "a".repeat(usize::from(*host % 16) + 1)).into(),
+            mesh: "west".parse().unwrap(),
+            stale: *stale,
+        }),
+        priority: 1,
+        ..Endpoint::local(SocketAddr::from(([10, 0, 0, 1], 15443)), None, "west")
+    };
+    let all: BTreeMap<_, _> = list.iter().flat_map(|e| [one(e), far(e)]).map(|e| (owned(&e), e)).collect();
+    all.into_values().collect()
 }
 
 fn service(root: &BTreeMap<u8, bool>, v2: &BTreeMap<u8, bool>, weight: u32) -> Destination {

@@ -69,7 +69,7 @@ pub struct Hello {
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct ResourceKey {
-    #[prost(oneof = "resource_key::Kind", tags = "1, 2, 3")]
+    #[prost(oneof = "resource_key::Kind", tags = "1, 2, 3, 4")]
     pub kind: ::core::option::Option<resource_key::Kind>,
 }
 /// Nested message and enum types in `ResourceKey`.
@@ -85,6 +85,9 @@ pub mod resource_key {
         /// One destination.
         #[prost(message, tag = "3")]
         Destination(super::DestinationKey),
+        /// What a gateway between meshes relays. For gateways only.
+        #[prost(message, tag = "4")]
+        Gateway(super::Unit),
     }
 }
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
@@ -139,7 +142,7 @@ pub struct ControllerMessage {
     pub key: ::core::option::Option<ResourceKey>,
     #[prost(string, tag = "2")]
     pub version: ::prost::alloc::string::String,
-    #[prost(oneof = "controller_message::Content", tags = "3, 4, 5, 6, 7")]
+    #[prost(oneof = "controller_message::Content", tags = "3, 4, 5, 6, 7, 8")]
     pub content: ::core::option::Option<controller_message::Content>,
 }
 /// Nested message and enum types in `ControllerMessage`.
@@ -157,6 +160,8 @@ pub mod controller_message {
         Destination(super::Destination),
         #[prost(message, tag = "7")]
         Endpoints(super::EndpointsDelta),
+        #[prost(message, tag = "8")]
+        Gateway(super::GatewayRoutes),
     }
 }
 #[derive(Clone, PartialEq, ::prost::Message)]
@@ -176,6 +181,22 @@ pub struct InboundPolicy {
     /// What is known of the protocols of the pod's ports.
     #[prost(message, repeated, tag = "4")]
     pub ports: ::prost::alloc::vec::Vec<InboundPort>,
+    /// The mesh's own. Identities of others are let in only where `exports` says so.
+    #[prost(string, tag = "5")]
+    pub trust_domain: ::prost::alloc::string::String,
+    #[prost(message, repeated, tag = "6")]
+    pub exports: ::prost::alloc::vec::Vec<Export>,
+}
+/// Container ports that other meshes may reach.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Export {
+    /// The ExportedService.
+    #[prost(message, optional, tag = "1")]
+    pub name: ::core::option::Option<ObjectName>,
+    #[prost(uint32, repeated, tag = "2")]
+    pub ports: ::prost::alloc::vec::Vec<u32>,
+    #[prost(string, repeated, tag = "3")]
+    pub trust_domains: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
 }
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct InboundPort {
@@ -229,6 +250,7 @@ pub struct ObjectName {
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct Source {
+    /// An ID, or a prefix of IDs that ends in `/*`.
     #[prost(string, tag = "1")]
     pub spiffe_id: ::prost::alloc::string::String,
     /// Present: only at these addresses.
@@ -337,6 +359,23 @@ pub struct Endpoint {
     /// `namespace/pod`.
     #[prost(string, tag = "3")]
     pub workload: ::prost::alloc::string::String,
+    /// Present: in another mesh; `address` is a gateway's then.
+    #[prost(message, optional, tag = "4")]
+    pub remote: ::core::option::Option<Remote>,
+    /// 0 to 255: those of a higher number are called only while those of lower ones can't serve.
+    #[prost(uint32, tag = "5")]
+    pub priority: u32,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Remote {
+    /// Sent as SNI.
+    #[prost(string, tag = "1")]
+    pub server_name: ::prost::alloc::string::String,
+    #[prost(string, tag = "2")]
+    pub mesh: ::prost::alloc::string::String,
+    /// What is known of it is older than its mesh's lease.
+    #[prost(bool, tag = "3")]
+    pub stale: bool,
 }
 /// Changes the endpoints of a destination that the proxy holds at version `from`.
 #[derive(Clone, PartialEq, ::prost::Message)]
@@ -355,9 +394,63 @@ pub struct BackendDelta {
     pub port: u32,
     #[prost(message, repeated, tag = "3")]
     pub upsert: ::prost::alloc::vec::Vec<Endpoint>,
-    /// Addresses.
-    #[prost(string, repeated, tag = "4")]
-    pub remove: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    #[prost(message, repeated, tag = "4")]
+    pub remove: ::prost::alloc::vec::Vec<EndpointKey>,
+}
+/// Tells endpoints of a backend apart.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct EndpointKey {
+    #[prost(string, tag = "1")]
+    pub address: ::prost::alloc::string::String,
+    /// That of its `remote`; empty without.
+    #[prost(string, tag = "2")]
+    pub server_name: ::prost::alloc::string::String,
+}
+/// All that a gateway may relay.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct GatewayRoutes {
+    /// The gateway's own mesh.
+    #[prost(string, tag = "1")]
+    pub mesh: ::prost::alloc::string::String,
+    #[prost(message, repeated, tag = "2")]
+    pub exported: ::prost::alloc::vec::Vec<ExportedPort>,
+    #[prost(message, repeated, tag = "3")]
+    pub peers: ::prost::alloc::vec::Vec<GatewayPeer>,
+}
+/// A port of a Service that is exported to anyone.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct ExportedPort {
+    #[prost(message, optional, tag = "1")]
+    pub service: ::core::option::Option<ServicePort>,
+    #[prost(message, repeated, tag = "2")]
+    pub targets: ::prost::alloc::vec::Vec<GatewayTarget>,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ServicePort {
+    #[prost(message, optional, tag = "1")]
+    pub service: ::core::option::Option<ObjectName>,
+    #[prost(uint32, tag = "2")]
+    pub port: u32,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct GatewayTarget {
+    #[prost(string, tag = "1")]
+    pub token: ::prost::alloc::string::String,
+    /// `ip:port`, `\[ip6\]:port` of the container.
+    #[prost(string, tag = "2")]
+    pub address: ::prost::alloc::string::String,
+}
+/// Another mesh.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct GatewayPeer {
+    #[prost(string, tag = "1")]
+    pub mesh: ::prost::alloc::string::String,
+    /// `ip:port`, `\[ip6\]:port`.
+    #[prost(string, repeated, tag = "2")]
+    pub gateways: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    /// What is imported from it, by its own names.
+    #[prost(message, repeated, tag = "3")]
+    pub services: ::prost::alloc::vec::Vec<ServicePort>,
 }
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
 #[repr(i32)]

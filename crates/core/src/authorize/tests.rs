@@ -5,7 +5,7 @@ use http::HeaderMap;
 use super::*;
 use crate::{
     http_match::{HttpMatch, HttpMatchSpec},
-    inbound::{Exemptions, PortSet},
+    inbound::{Exemptions, Export, PortSet},
 };
 
 fn id(account: &str) -> SpiffeId {
@@ -160,4 +160,41 @@ fn cidrs_hold_their_addresses() {
     assert!(!cidr.contains("11.0.0.1".parse().unwrap()) && !cidr.contains("fd00::1".parse().unwrap()));
     assert!("0.0.0.0/0".parse::<crate::inbound::Cidr>().unwrap().contains(ADDR));
     assert!("10.0.0.0/33".parse::<crate::inbound::Cidr>().is_err() && "x".parse::<crate::inbound::Cidr>().is_err());
+}
+
+/// A policy that grants a foreign identity everything, and exports port 80 to its trust domain.
+fn exporting(mode: PolicyMode) -> (InboundPolicy, SpiffeId) {
+    let foreign: SpiffeId = "spiffe://west.local/ns/default/sa/web".parse().unwrap();
+    let sources = vec![Source::Below("spiffe://west.local/ns/*".parse().unwrap())];
+    let name = ObjectName::new("default", "catalog");
+    let grant = Grant { name: name.clone(), sources, tcp: ports(&[]), udp: None, http: HttpScope::Opaque };
+    let to = BTreeSet::from([foreign.trust_domain().clone()]);
+    let exports = vec![Export { name, ports: BTreeSet::from([80]), to }];
+    let trust_domain = Some("td".to_owned().try_into().unwrap());
+    (InboundPolicy { mode, exports, trust_domain, ..policy(vec![grant]) }, foreign)
+}
+
+#[test]
+fn another_mesh_reaches_what_is_exported_to_it_and_then_what_is_granted() {
+    let (p, foreign) = exporting(PolicyMode::Enforce);
+    let ask = |p: &InboundPolicy, identity: &SpiffeId, port| {
+        authorize(p, Peer { identity: Some(identity), addr: ADDR }, port, Asked::Tcp).map(drop)
+    };
+    assert_eq!(ask(&p, &foreign, 80), Ok(()));
+    assert_eq!(ask(&p, &foreign, 81), Err(DenyCode::NotExported), "granted, but not exported");
+    let ungranted = InboundPolicy { grants: Vec::new(), ..p.clone() };
+    assert_eq!(ask(&ungranted, &foreign, 80), Err(DenyCode::NoGrant), "exported, but not granted");
+    let third = "spiffe://north.local/ns/default/sa/web".parse().unwrap();
+    assert_eq!(ask(&p, &third, 80), Err(DenyCode::NotExported), "exported to another mesh only");
+}
+
+#[test]
+fn no_mode_opens_the_border_between_meshes() {
+    for mode in [PolicyMode::Enforce, PolicyMode::Audit, PolicyMode::Permissive] {
+        let (p, foreign) = exporting(mode);
+        let peer = Peer { identity: Some(&foreign), addr: ADDR };
+        assert_eq!(authorize(&p, peer, 81, Asked::Tcp), Err(DenyCode::NotExported), "{mode:?}");
+        assert_eq!(could_be_allowed(&p, peer, 81, true), Err(DenyCode::NotExported), "{mode:?}");
+        assert_eq!(could_be_allowed(&p, peer, 80, true), Ok(()), "{mode:?}");
+    }
 }

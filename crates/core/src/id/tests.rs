@@ -49,3 +49,21 @@ fn a_path_of_another_shape_names_no_service_account() {
         assert_eq!(text.parse::<SpiffeId>().unwrap().service_account(), None, "{text}");
     }
 }
+
+#[test]
+fn a_prefix_covers_what_is_below_it_and_nothing_beside_it() {
+    let prefix: SpiffePrefix = "spiffe://west.local/ns/shop/*".parse().unwrap();
+    let covers = |id: &str| prefix.covers(&id.parse().unwrap());
+    assert!(covers("spiffe://west.local/ns/shop/sa/web"));
+    assert!(!covers("spiffe://west.local/ns/shop"));
+    assert!(!covers("spiffe://west.local/ns/shopping/sa/web"));
+    assert!(!covers("spiffe://east.local/ns/shop/sa/web"));
+    assert!(!covers("spiffe://west.local.evil/ns/shop/sa/web"));
+    for text in ["spiffe://west.local/*", "spiffe://west.local/ns/*/sa/*", "spiffe://west.local/ns/shop", "/*", "*"] {
+        assert!(text.parse::<SpiffePrefix>().is_err(), "{text}");
+    }
+    assert_eq!(
+        SpiffePattern::parse_lenient("west.local/ns/shop/*").unwrap(),
+        SpiffePattern::Below("spiffe://west.local/ns/shop/*".parse().unwrap())
+    );
+}

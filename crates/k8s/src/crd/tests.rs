@@ -32,8 +32,12 @@ fn names_versions_and_short_names_are_those_of_the_specification() {
     assert_eq!(
         rows,
         [
+            text("exportedservices.federation.isthmus.mesh", "", "v1alpha1"),
             text("httproutegroups.specs.smi-spec.io", "htr", "v1alpha4"),
             text("identitybindings.access.smi-spec.io", "ib", "v1alpha4"),
+            text("importedservices.federation.isthmus.mesh", "", "v1alpha1"),
+            text("meshes.federation.isthmus.mesh", "", "v1alpha1"),
+            text("meshpeers.federation.isthmus.mesh", "", "v1alpha1"),
             text("tcproutes.specs.smi-spec.io", "tr", "v1alpha4"),
             text("trafficsplits.split.smi-spec.io", "ts", "v1alpha4,v1alpha2,v1alpha3"),
             text("traffictargets.access.smi-spec.io", "tt", "v1alpha4,v1alpha3"),
@@ -42,7 +46,8 @@ fn names_versions_and_short_names_are_those_of_the_specification() {
     );
     for crd in crds() {
         let stored: Vec<_> = crd.spec.versions.iter().filter(|v| v.storage).map(|v| v.name.as_str()).collect();
-        assert_eq!(stored, ["v1alpha4"]);
+        let expected = if crd.spec.group.ends_with("smi-spec.io") { "v1alpha4" } else { "v1alpha1" };
+        assert_eq!(stored, [expected]);
         for version in &crd.spec.versions {
             assert!(version.served && version.subresources.as_ref().unwrap().status.is_some());
         }
@@ -52,11 +57,13 @@ fn names_versions_and_short_names_are_those_of_the_specification() {
 #[test]
 fn weights_are_whole_numbers_from_zero_and_headers_have_no_type() {
     let crds = serde_json::to_value(crds()).unwrap();
-    let schema =
-        |crd: usize| crds[crd]["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"]["spec"].clone();
-    let weight = &schema(3)["properties"]["backends"]["items"]["properties"]["weight"];
+    let schema = |kind: &str| {
+        let crd = crds.as_array().unwrap().iter().find(|crd| crd["spec"]["names"]["kind"] == kind).unwrap();
+        crd["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"]["spec"].clone()
+    };
+    let weight = &schema("TrafficSplit")["properties"]["backends"]["items"]["properties"]["weight"];
     assert_eq!((&weight["type"], weight["minimum"].as_f64()), (&"integer".into(), Some(0.0)));
-    let headers = &schema(0)["properties"]["matches"]["items"]["properties"]["headers"];
+    let headers = &schema("HTTPRouteGroup")["properties"]["matches"]["items"]["properties"]["headers"];
     assert_eq!(headers["x-kubernetes-preserve-unknown-fields"], true);
     assert!(headers.get("type").is_none());
 }

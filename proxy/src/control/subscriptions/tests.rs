@@ -13,8 +13,7 @@ fn key(port: u16) -> DestinationKey {
 }
 
 fn service(ports: &[u16]) -> Destination {
-    let endpoint =
-        |port: &u16| Endpoint { addr: ([10, 42, 0, 1], *port).into(), identity: None, workload: "shop/web".into() };
+    let endpoint = |port: &u16| Endpoint::local(([10, 42, 0, 1], *port).into(), None, "shop/web");
     let endpoints = ports.iter().map(endpoint).collect();
     let root = Backend { service: ObjectName::new("shop", "web"), port: 80, endpoints };
     Destination::Service(ServiceRoute { root, protocol: ProtocolHint::Detect, split: None })

@@ -25,7 +25,7 @@ use crate::support::{app, client, eventually, mesh::service, soon};
 const UNREACHED: &str = "isthmus_retries_total{after=\"unreached\"}";
 
 fn plain(addr: SocketAddr) -> Endpoint {
-    Endpoint { addr, identity: None, workload: "shop/plain".into() }
+    Endpoint::local(addr, None, "shop/plain")
 }
 
 #[tokio::test]

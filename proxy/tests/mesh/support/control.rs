@@ -238,6 +238,7 @@ impl Script {
     fn message(&self, pod: &str, key: &ResourceKey) -> Option<ControllerMessage> {
         let state = self.state.lock().unwrap();
         let (version, content) = match key.kind.as_ref()? {
+            Kind::Gateway(_) => return None,
             Kind::Bundles(_) => {
                 let bundles = Bundles { bundles: state.bundles.clone() };
                 (version::of(&bundles), Content::Bundles(bundles))

@@ -120,11 +120,7 @@ impl Pod {
 
     /// The pod as an endpoint of a Service.
     pub fn endpoint(&self, port: u16) -> Endpoint {
-        Endpoint {
-            addr: (self.ip, port).into(),
-            identity: Some(self.id.clone()),
-            workload: format!("shop/{}", self.name).into(),
-        }
+        Endpoint::local((self.ip, port).into(), Some(self.id.clone()), format!("shop/{}", self.name))
     }
 
     pub async fn metric(&self, name: &str) -> f64 {

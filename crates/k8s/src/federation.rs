@@ -1,0 +1,19 @@
+//! federation.isthmus.mesh: meshes that are joined, and the services that they share (design §4, §8).
+
+mod export;
+mod import;
+mod mesh;
+mod peer;
+
+pub use export::{ExportedService, ExportedServiceSpec};
+pub use import::{
+    CatalogEndpoint, CatalogPort, ClusterCatalog, FailoverFor, Freshness, From, ImportStatus, ImportedService,
+    ImportedServiceSpec,
+};
+pub use mesh::{HubRef, HubStatus, Mesh, MeshSpec, MeshStatus};
+pub use peer::{BundleStatus, CatalogStatus, MeshPeer, MeshPeerSpec, MeshPeerStatus};
+
+/// The group of all of them.
+pub const GROUP: &str = "federation.isthmus.mesh";
+/// The version of all of them.
+pub const VERSION: &str = "v1alpha1";

@@ -1,0 +1,93 @@
+//! A mesh: this one, and in the hub's cluster every member.
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
+use kube::CustomResource;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::BundleStatus;
+use crate::status::conditions;
+
+/// A mesh by its name: this cluster's own, and in the hub's cluster each member.
+#[derive(CustomResource, Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[kube(
+    group = "federation.isthmus.mesh",
+    version = "v1alpha1",
+    kind = "Mesh",
+    plural = "meshes",
+    singular = "mesh",
+    status = "MeshStatus",
+    derive = "PartialEq",
+    doc = "A mesh by its name: this cluster's own, and in the hub's cluster each member.",
+    printcolumn(name = "Trust domain", type_ = "string", json_path = ".spec.trustDomain"),
+    printcolumn(name = "Hub", type_ = "string", json_path = ".spec.hub.address"),
+    printcolumn(name = "Connected", type_ = "boolean", json_path = ".status.hub.connected"),
+    printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp")
+)]
+#[serde(rename_all = "camelCase")]
+pub struct MeshSpec {
+    /// Whose workloads are of this mesh.
+    pub trust_domain: String,
+    /// Which of the mesh's clusters this is; the mesh's name when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cluster: Option<String>,
+    /// Where the hub is. Absent: this mesh is alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hub: Option<HubRef>,
+    /// Addresses (`ip:port`) at which other meshes reach this one's gateways; those of the Service `isthmus-gateway` when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gateways: Option<Vec<String>>,
+    /// Do workloads call other meshes through this mesh's own gateways? Needed where pods may not leave their network.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub egress: Option<bool>,
+}
+
+/// A hub.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct HubRef {
+    /// `host:port`.
+    pub address: String,
+    /// The SPIFFE ID that it must show.
+    pub identity: String,
+}
+
+/// What is known of a mesh.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct MeshStatus {
+    /// The `metadata.generation` that the conditions speak of.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub observed_generation: Option<i64>,
+    /// `Accepted`, `Connected`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(schema_with = "conditions")]
+    pub conditions: Vec<Condition>,
+    /// Of this cluster's own mesh: its bundle as published.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bundle: Option<BundleStatus>,
+    /// Of this cluster's own mesh: its connection to the hub.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hub: Option<HubStatus>,
+    /// In the hub's cluster: the bundles that the member has published, each signed by one before it, base64.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub chain: Vec<String>,
+    /// In the hub's cluster: the member's clusters that are connected.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub clusters: Vec<String>,
+}
+
+/// A member's connection to the hub.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct HubStatus {
+    /// Is there a session?
+    pub connected: bool,
+    /// When the hub was last heard.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "crate::status::date_time")]
+    pub last_contact: Option<Time>,
+    /// Why there is none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error: Option<String>,
+}

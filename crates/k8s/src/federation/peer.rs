@@ -1,0 +1,104 @@
+//! The relation with one other mesh.
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
+use kube::CustomResource;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::Freshness;
+use crate::status::conditions;
+
+/// Another mesh that this one is joined with, by that mesh's name. Without one, nothing is sent to it or taken from it.
+#[derive(CustomResource, Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[kube(
+    group = "federation.isthmus.mesh",
+    version = "v1alpha1",
+    kind = "MeshPeer",
+    plural = "meshpeers",
+    singular = "meshpeer",
+    status = "MeshPeerStatus",
+    derive = "PartialEq",
+    doc = "Another mesh that this one is joined with, by that mesh's name. Without one, nothing is sent to it or taken from it.",
+    printcolumn(name = "Trust domain", type_ = "string", json_path = ".spec.trustDomain"),
+    printcolumn(
+        name = "Connected",
+        type_ = "string",
+        json_path = r#".status.conditions[?(@.type=="Connected")].status"#
+    ),
+    printcolumn(name = "Trusting", type_ = "string", json_path = ".status.trustPropagated"),
+    printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp")
+)]
+#[serde(rename_all = "camelCase")]
+pub struct MeshPeerSpec {
+    /// Whose workloads are of that mesh.
+    pub trust_domain: String,
+    /// The first bundle to take, `sha256:<hex>`: from an invitation. Later ones are taken for being signed by one before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bundle_digest: Option<String>,
+    /// The Secret with the invitation that this relation began with, in the control plane's namespace.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub invitation: Option<String>,
+}
+
+/// What is known of a peer.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct MeshPeerStatus {
+    /// The `metadata.generation` that the conditions speak of.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub observed_generation: Option<i64>,
+    /// `Accepted`, `Connected`, `TrustPropagated`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(schema_with = "conditions")]
+    pub conditions: Vec<Condition>,
+    /// The peer's bundle that is trusted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bundle: Option<BundleStatus>,
+    /// When something new was last heard of the peer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "crate::status::date_time")]
+    pub last_contact: Option<Time>,
+    /// How many of this mesh's proxies hold the peer's bundle: `412/412`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trust_propagated: Option<String>,
+    /// The sequence of this mesh's own bundle that all proxies of the peer hold.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub acknowledged: Option<u64>,
+    /// Its catalogs, one for each cluster.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub catalogs: Vec<CatalogStatus>,
+    /// How a revocation went: proxies that confirmed, connections that were cut, milliseconds to zero.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub revocation: Option<String>,
+}
+
+/// A bundle.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct BundleStatus {
+    /// Grows with each change.
+    pub sequence: u64,
+    /// `sha256:<hex>` of its roots.
+    pub digest: String,
+    /// The SPIFFE bundle document (JSON).
+    pub document: String,
+}
+
+/// What is known of the catalog of one cluster.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct CatalogStatus {
+    /// The cluster.
+    pub cluster: String,
+    /// Grows with each change.
+    pub sequence: u64,
+    /// `sha256:<hex>` of the catalog.
+    pub digest: String,
+    /// How old.
+    pub state: Freshness,
+    /// How many services it has.
+    pub services: usize,
+    /// Where its cluster's gateways are, `ip:port`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub gateways: Vec<String>,
+}
