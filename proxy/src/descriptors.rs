@@ -6,7 +6,7 @@ use nix::sys::resource::{Resource, getrlimit, setrlimit};
 const ENOUGH: u64 = 1 << 20;
 
 /// Raises the limit as far as it may be, as every proxy does for itself, and says how many there are.
-pub(crate) fn raise() -> usize {
+pub fn raise() -> usize {
     let (soft, hard) = match getrlimit(Resource::RLIMIT_NOFILE) {
         Ok(limits) => limits,
         Err(error) => {

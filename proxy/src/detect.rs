@@ -1,6 +1,6 @@
 //! What protocol a connection speaks, from its first bytes.
 
-pub(crate) mod client_hello;
+pub mod client_hello;
 
 use std::{io, time::Duration};
 

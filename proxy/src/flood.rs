@@ -10,6 +10,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use isthmus_core::rate::Bucket;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use self::frames::{Frame, Frames, Kind};
@@ -26,41 +27,6 @@ pub(crate) enum Flood {
     Resets,
 }
 
-/// Tokens that are spent and earned, and come back with time.
-#[derive(Debug)]
-struct Bucket {
-    tokens: u32,
-    most: u32,
-    a_second: u32,
-    filled: Duration,
-}
-
-impl Bucket {
-    fn new(most: u32, a_second: u32) -> Self {
-        Self { tokens: most, most, a_second, filled: Duration::ZERO }
-    }
-
-    fn earn(&mut self, tokens: u32) {
-        self.tokens = self.tokens.saturating_add(tokens).min(self.most);
-    }
-
-    /// The time is looked at only when the tokens are used up.
-    fn spend(&mut self, tokens: u32, now: impl FnOnce() -> Duration) -> bool {
-        if self.tokens < tokens {
-            let now = now();
-            let passed = now.saturating_sub(self.filled).as_millis();
-            let back = u128::from(self.a_second).saturating_mul(passed) / 1000;
-            if back > 0 {
-                self.filled = now;
-                self.earn(u32::try_from(back).unwrap_or(u32::MAX));
-            }
-        }
-        let left = self.tokens.checked_sub(tokens);
-        self.tokens = left.unwrap_or_default();
-        left.is_some()
-    }
-}
-
 /// What a peer's frames have cost so far. Requests and data, in either direction, pay for the control frames that go with them.
 #[derive(Debug)]
 struct Account {
@@ -71,8 +37,8 @@ struct Account {
 impl Account {
     fn new() -> Self {
         Self {
-            control: Bucket::new(CONTROL_FRAMES, CONTROL_FRAMES_A_SECOND),
-            resets: Bucket::new(RESETS, RESETS_A_SECOND),
+            control: Bucket::new(CONTROL_FRAMES, CONTROL_FRAMES_A_SECOND, Duration::ZERO),
+            resets: Bucket::new(RESETS, RESETS_A_SECOND, Duration::ZERO),
         }
     }
 

@@ -7,11 +7,12 @@
 //! - [`Config`] and [`run`]: a whole sidecar.
 //! - [`redirect`]: the nf_tables rules that bring a pod's traffic to it.
 //! - [`limits`]: every bound that holds.
+//! - [`client_hello`], [`places`], [`descriptors`]: what the gateway stands on too.
 
 mod body;
 mod config;
 mod control;
-mod descriptors;
+pub mod descriptors;
 mod detect;
 mod endpoint;
 mod error;
@@ -33,7 +34,7 @@ mod original;
 mod outbound;
 mod path;
 mod patience;
-mod places;
+pub mod places;
 mod pool;
 mod reach;
 mod receive;
@@ -50,6 +51,7 @@ mod tunnel;
 mod worker;
 
 pub use config::{ADMIN_PORT, Config, INBOUND_PORT, OUTBOUND_PORT, PROXY_UID, SOCKET_MARK};
+pub use detect::client_hello;
 pub use error::Error;
 pub use original::{FromKernel, OriginalDestination};
 pub use start::run;

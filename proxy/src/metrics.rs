@@ -1,9 +1,8 @@
 //! What the sidecar counts. Handles are resolved when a snapshot is built or a connection is accepted; a request only adds.
 
 use isthmus_core::{deny::DenyCode, retry::Failure};
-use prometheus::{
-    Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry,
-};
+use isthmus_runtime::metrics::{Maker, from_zero};
+use prometheus::{Histogram, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Registry};
 
 use crate::fault::Fault;
 
@@ -140,10 +139,11 @@ impl Metrics {
         from_zero(&degraded, &DEGRADED.each_ref().map(std::slice::from_ref));
         Ok(Self {
             requests: make.counters("outbound_requests_total", "Requests sent, by where they went.", edge)?,
-            latency: make.histogram(
+            latency: make.histograms(
                 "outbound_latency_seconds",
                 "Time to the end of the answer.",
                 edge.split_at(3).0,
+                LATENCY,
             )?,
             tcp: make.counters("outbound_tcp_connections_total", "TCP connections made.", edge.split_at(3).0)?,
             inbound_requests: make.counters(
@@ -151,10 +151,11 @@ impl Metrics {
                 "Requests received, by client.",
                 &["client", "class"],
             )?,
-            inbound_latency: make.histogram(
+            inbound_latency: make.histograms(
                 "inbound_latency_seconds",
                 "Time to the end of the answer.",
                 &["client"],
+                LATENCY,
             )?,
             inbound_tcp: make.counters(
                 "inbound_tcp_connections_total",
@@ -227,51 +228,5 @@ impl Metrics {
 
     pub(crate) fn degraded(&self, reason: &str) {
         self.degraded.with_label_values(&[reason]).inc();
-    }
-}
-
-/// Has counters stand at 0 before anything has happened: a rate of what is new would miss the first time, and an alert with it.
-fn from_zero(counters: &IntCounterVec, series: &[&[&str]]) {
-    for values in series {
-        counters.with_label_values(values);
-    }
-}
-
-struct Maker<'a>(&'a Registry);
-
-impl Maker<'_> {
-    fn opts(name: &str, help: &str) -> Opts {
-        Opts::new(format!("isthmus_{name}"), help)
-    }
-
-    fn counters(&self, name: &str, help: &str, labels: &[&str]) -> Result<IntCounterVec, prometheus::Error> {
-        let counters = IntCounterVec::new(Self::opts(name, help), labels)?;
-        self.0.register(Box::new(counters.clone()))?;
-        Ok(counters)
-    }
-
-    fn counter(&self, name: &str, help: &str) -> Result<IntCounter, prometheus::Error> {
-        let counter = IntCounter::with_opts(Self::opts(name, help))?;
-        self.0.register(Box::new(counter.clone()))?;
-        Ok(counter)
-    }
-
-    fn gauges(&self, name: &str, help: &str, labels: &[&str]) -> Result<IntGaugeVec, prometheus::Error> {
-        let gauges = IntGaugeVec::new(Self::opts(name, help), labels)?;
-        self.0.register(Box::new(gauges.clone()))?;
-        Ok(gauges)
-    }
-
-    fn gauge(&self, name: &str, help: &str) -> Result<IntGauge, prometheus::Error> {
-        let gauge = IntGauge::with_opts(Self::opts(name, help))?;
-        self.0.register(Box::new(gauge.clone()))?;
-        Ok(gauge)
-    }
-
-    fn histogram(&self, name: &str, help: &str, labels: &[&str]) -> Result<HistogramVec, prometheus::Error> {
-        let opts = HistogramOpts::from(Self::opts(name, help)).buckets(LATENCY.to_vec());
-        let histogram = HistogramVec::new(opts, labels)?;
-        self.0.register(Box::new(histogram.clone()))?;
-        Ok(histogram)
     }
 }

@@ -13,7 +13,7 @@ use crate::limits::SOURCE_SHARE;
 
 /// The places of one worker in one direction.
 #[derive(Debug)]
-pub(crate) struct Places {
+pub struct Places {
     most: usize,
     taken: Cell<usize>,
     held: RefCell<HashMap<IpAddr, usize>>,
@@ -22,7 +22,7 @@ pub(crate) struct Places {
 
 /// A connection's place; free again when it is dropped.
 #[derive(Debug)]
-pub(crate) struct Place {
+pub struct Place {
     places: Rc<Places>,
     source: IpAddr,
 }
@@ -34,7 +34,8 @@ fn is_fair(held: usize, free: usize) -> bool {
 }
 
 impl Places {
-    pub(crate) fn new(most: usize) -> Rc<Self> {
+    /// So many places.
+    pub fn new(most: usize) -> Rc<Self> {
         Rc::new(Self { most, taken: Cell::new(0), held: RefCell::default(), freed: Notify::new() })
     }
 
@@ -43,19 +44,19 @@ impl Places {
     }
 
     /// Waits until there is a place for anybody.
-    pub(crate) async fn any(&self) {
+    pub async fn any(&self) {
         while self.free() == 0 {
             self.freed().await;
         }
     }
 
     /// Waits until a place becomes free.
-    pub(crate) async fn freed(&self) {
+    pub async fn freed(&self) {
         self.freed.notified().await;
     }
 
     /// A place for this source, unless it has its share already.
-    pub(crate) fn take(self: &Rc<Self>, source: IpAddr) -> Option<Place> {
+    pub fn take(self: &Rc<Self>, source: IpAddr) -> Option<Place> {
         let source = source.to_canonical();
         let mut held = self.held.borrow_mut();
         let own = held.get(&source).copied().unwrap_or_default();

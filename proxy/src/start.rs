@@ -1,7 +1,6 @@
 //! Putting a sidecar together, and taking it apart.
 
 use std::{
-    io,
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
     sync::Arc,
 };
@@ -11,7 +10,7 @@ use isthmus_runtime::{
     admin::{self, Admin},
     build,
     readiness::Ready,
-    sockets::reuseport_listener,
+    sockets::{self, reuseport_listener},
 };
 use prometheus::Registry;
 use tokio::sync::mpsc;
@@ -124,19 +123,13 @@ fn open_doors(config: &Config) -> Result<Vec<Door>, Error> {
                 let addr = socket.local_addr().map_err(|source| Error::Listen { addr, source })?;
                 doors.push(Door { direction, socket, addr });
             }
-            Err(error) if addr.is_ipv6() && is_unsupported(&error) => {
+            Err(error) if addr.is_ipv6() && sockets::is_unsupported(&error) => {
                 tracing::debug!(%addr, "no IPv6 here: not listened on");
             }
             Err(source) => return Err(Error::Listen { addr, source }),
         }
     }
     Ok(doors)
-}
-
-/// No IPv6 in the kernel, or none in this namespace.
-fn is_unsupported(error: &io::Error) -> bool {
-    const EAFNOSUPPORT: i32 = 97;
-    error.kind() == io::ErrorKind::AddrNotAvailable || error.raw_os_error() == Some(EAFNOSUPPORT)
 }
 
 #[cfg(test)]

@@ -4,10 +4,10 @@ use std::{
     io,
     pin::Pin,
     task::{Context, Poll},
-    time::Duration,
 };
 
 use bytes::{Buf, BytesMut};
+use isthmus_runtime::sockets;
 use tokio::{
     io::{AsyncRead, AsyncReadExt, AsyncWrite, DuplexStream, ReadBuf},
     net::TcpStream,
@@ -59,8 +59,7 @@ impl Transport {
     /// Makes the close that follows a reset, so that the peer can't take it for a regular end.
     pub(crate) fn reset_on_close(&self) {
         if let Carrier::Tcp(io) = &self.io {
-            // Failing leaves a regular close: the peer is cut off all the same.
-            let _ = socket2::SockRef::from(io).set_linger(Some(Duration::ZERO));
+            sockets::reset_on_close(io);
         }
     }
 }

@@ -12,5 +12,6 @@ pub mod gateway;
 pub mod http_match;
 pub mod id;
 pub mod inbound;
+pub mod rate;
 pub mod retry;
 pub mod split;

@@ -8,6 +8,7 @@ pub mod backoff;
 pub mod build;
 pub mod drain;
 pub mod logging;
+pub mod metrics;
 pub mod readiness;
 pub mod signals;
 pub mod sockets;

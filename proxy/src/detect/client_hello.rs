@@ -1,7 +1,9 @@
-//! The parts of a TLS ClientHello (RFC 8446 §4.1.2) that tell mesh TLS from the application's own.
+//! The parts of a TLS ClientHello (RFC 8446 §4.1.2) that tell mesh TLS from the application's own, and where it is going.
+//!
+//! Extensions that aren't known (GREASE, ECH) are passed over. Nothing is decrypted.
 
 /// Record type of handshake messages.
-pub(crate) const HANDSHAKE: u8 = 22;
+pub const HANDSHAKE: u8 = 22;
 const CLIENT_HELLO: u8 = 1;
 const SERVER_NAME: u16 = 0;
 const ALPN: u16 = 16;
@@ -9,14 +11,18 @@ const HOST_NAME: u8 = 0;
 
 /// What a ClientHello says that matters here.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub(crate) struct ClientHello {
-    pub(crate) server_name: Option<String>,
-    pub(crate) alpn: Vec<Vec<u8>>,
+pub struct ClientHello {
+    /// Drawn anew for every connection: the same one twice is the same connection, come round.
+    pub random: [u8; 32],
+    /// The host name of SNI, lower-case.
+    pub server_name: Option<String>,
+    /// The protocols offered inside.
+    pub alpn: Vec<Vec<u8>>,
 }
 
 /// Why there is no ClientHello.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Unread {
+pub enum Unread {
     /// It may come with more bytes.
     Incomplete,
     /// It never will.
@@ -24,7 +30,7 @@ pub(crate) enum Unread {
 }
 
 /// Reads the ClientHello at the beginning of a stream, from one or several records.
-pub(crate) fn parse(stream: &[u8]) -> Result<ClientHello, Unread> {
+pub fn parse(stream: &[u8]) -> Result<ClientHello, Unread> {
     let mut message = Vec::new();
     let mut rest = Reader(stream);
     loop {
@@ -63,14 +69,15 @@ fn body(message: &[u8]) -> Result<Option<Reader<'_>>, Unread> {
 }
 
 fn read(mut hello: Reader<'_>) -> Option<ClientHello> {
-    hello.take(2 + 32)?;
+    hello.take(2)?;
+    let random = hello.take(32)?.try_into().ok()?;
     let session = hello.u8()?;
     hello.take(session.into())?;
     let suites = hello.u16()?;
     hello.take(suites.into())?;
     let compressions = hello.u8()?;
     hello.take(compressions.into())?;
-    let mut found = ClientHello::default();
+    let mut found = ClientHello { random, ..ClientHello::default() };
     if hello.0.is_empty() {
         return Some(found);
     }

@@ -61,6 +61,7 @@ fn protocols_are_told_apart() {
 fn server_name_and_alpn_are_read() {
     let bytes = hello("p80.web.shop.svc.isthmus.mesh", &["isthmus-h2", "isthmus-tcp"]);
     let expected = ClientHello {
+        random: bytes[11..43].try_into().unwrap(),
         server_name: Some("p80.web.shop.svc.isthmus.mesh".into()),
         alpn: vec![b"isthmus-h2".to_vec(), b"isthmus-tcp".to_vec()],
     };

@@ -2,7 +2,7 @@
 
 use std::{io, net::SocketAddr, rc::Rc};
 
-use socket2::{SockRef, TcpKeepalive};
+use isthmus_runtime::sockets;
 use tokio::net::{TcpListener, TcpStream};
 
 use super::{Door, Worker};
@@ -31,7 +31,8 @@ pub(super) async fn accept(worker: Rc<Worker>, door: Door) -> io::Result<()> {
                     Transport::tcp(stream).reset_on_close();
                     continue;
                 };
-                probe(&stream);
+                // A client that has vanished without a word is found out, however long its connection may be silent.
+                sockets::probe(&stream, PROBE_AFTER, PROBE_EVERY, PROBES);
                 let worker = Rc::clone(&worker);
                 let (direction, addr) = (door.direction, door.addr);
                 spawn::local(async move {
@@ -40,7 +41,7 @@ pub(super) async fn accept(worker: Rc<Worker>, door: Door) -> io::Result<()> {
                 });
             }
             // It costs nothing but descriptors that aren't there: idle connections are given up, and what is open goes on.
-            Err(error) if is_shortage(&error) => {
+            Err(error) if sockets::is_shortage(&error) => {
                 if !std::mem::replace(&mut short, true) {
                     tracing::warn!(%error, "no connections are taken until others have ended: raise the limit of open files");
                 }
@@ -53,14 +54,6 @@ pub(super) async fn accept(worker: Rc<Worker>, door: Door) -> io::Result<()> {
     }
 }
 
-/// The process or the system has no file descriptors or memory left for a connection.
-fn is_shortage(error: &io::Error) -> bool {
-    const ENFILE: i32 = 23;
-    const EMFILE: i32 = 24;
-    const ENOBUFS: i32 = 105;
-    error.kind() == io::ErrorKind::OutOfMemory || matches!(error.raw_os_error(), Some(ENFILE | EMFILE | ENOBUFS))
-}
-
 async fn arrive(worker: &Rc<Worker>, direction: Direction, stream: TcpStream, peer: SocketAddr, door: SocketAddr) {
     let original = match worker.config.original.of(&stream) {
         Ok(original) => original.filter(|o| *o != door),
@@ -71,11 +64,4 @@ async fn arrive(worker: &Rc<Worker>, direction: Direction, stream: TcpStream, pe
         Direction::Outbound => outbound::serve(worker, transport, peer, original).await,
         Direction::Inbound => inbound::serve(worker, transport, peer, original).await,
     }
-}
-
-/// A client that has vanished without a word is found out, however long its connection may be silent.
-fn probe(stream: &TcpStream) {
-    let probes = TcpKeepalive::new().with_time(PROBE_AFTER).with_interval(PROBE_EVERY).with_retries(PROBES);
-    // A socket that refuses the option still works.
-    let _ = SockRef::from(stream).set_tcp_keepalive(&probes);
 }
