@@ -168,6 +168,7 @@ impl Script {
     fn message(&self, pod: &str, key: &ResourceKey) -> anyhow::Result<Option<ControllerMessage>> {
         let state = self.state.lock();
         let (version, content) = match key.kind.as_ref().context("a key without a kind")? {
+            Kind::Gateway(_) => anyhow::bail!("a sidecar asked for what is a gateway's"),
             Kind::Bundles(_) => {
                 let bundles = proto::Bundles { bundles: self.bundles() };
                 (version::of(&bundles), Content::Bundles(bundles))

@@ -18,13 +18,9 @@ use crate::status::Status;
     status = "Status",
     derive = "PartialEq",
     doc = "Offers a Service to the meshes that it names. Without one, no other mesh reaches it.",
-    printcolumn(name = "To", type_ = "string", json_path = ".spec.to"),
-    printcolumn(
-        name = "Programmed",
-        type_ = "string",
-        json_path = r#".status.conditions[?(@.type=="Programmed")].status"#
-    ),
-    printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp")
+    printcolumn = r#"{"name":"To","type":"string","jsonPath":".spec.to"}"#,
+    printcolumn = r#"{"name":"Programmed","type":"string","jsonPath":".status.conditions[?(@.type==\"Programmed\")].status"}"#,
+    printcolumn = r#"{"name":"Age","type":"date","jsonPath":".metadata.creationTimestamp"}"#
 )]
 #[serde(rename_all = "camelCase")]
 pub struct ExportedServiceSpec {

@@ -19,10 +19,10 @@ use crate::status::conditions;
     status = "ImportStatus",
     derive = "PartialEq",
     doc = "Makes a service of another mesh callable under the name of a local Service.",
-    printcolumn(name = "Mesh", type_ = "string", json_path = ".spec.from.mesh"),
-    printcolumn(name = "State", type_ = "string", json_path = ".status.state"),
-    printcolumn(name = "Endpoints", type_ = "integer", json_path = ".status.endpoints"),
-    printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp")
+    printcolumn = r#"{"name":"Mesh","type":"string","jsonPath":".spec.from.mesh"}"#,
+    printcolumn = r#"{"name":"State","type":"string","jsonPath":".status.state"}"#,
+    printcolumn = r#"{"name":"Endpoints","type":"integer","jsonPath":".status.endpoints"}"#,
+    printcolumn = r#"{"name":"Age","type":"date","jsonPath":".metadata.creationTimestamp"}"#
 )]
 #[serde(rename_all = "camelCase")]
 pub struct ImportedServiceSpec {

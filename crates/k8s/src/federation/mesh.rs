@@ -19,10 +19,10 @@ use crate::status::conditions;
     status = "MeshStatus",
     derive = "PartialEq",
     doc = "A mesh by its name: this cluster's own, and in the hub's cluster each member.",
-    printcolumn(name = "Trust domain", type_ = "string", json_path = ".spec.trustDomain"),
-    printcolumn(name = "Hub", type_ = "string", json_path = ".spec.hub.address"),
-    printcolumn(name = "Connected", type_ = "boolean", json_path = ".status.hub.connected"),
-    printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp")
+    printcolumn = r#"{"name":"Trust domain","type":"string","jsonPath":".spec.trustDomain"}"#,
+    printcolumn = r#"{"name":"Hub","type":"string","jsonPath":".spec.hub.address"}"#,
+    printcolumn = r#"{"name":"Connected","type":"boolean","jsonPath":".status.hub.connected"}"#,
+    printcolumn = r#"{"name":"Age","type":"date","jsonPath":".metadata.creationTimestamp"}"#
 )]
 #[serde(rename_all = "camelCase")]
 pub struct MeshSpec {

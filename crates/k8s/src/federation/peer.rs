@@ -19,14 +19,10 @@ use crate::status::conditions;
     status = "MeshPeerStatus",
     derive = "PartialEq",
     doc = "Another mesh that this one is joined with, by that mesh's name. Without one, nothing is sent to it or taken from it.",
-    printcolumn(name = "Trust domain", type_ = "string", json_path = ".spec.trustDomain"),
-    printcolumn(
-        name = "Connected",
-        type_ = "string",
-        json_path = r#".status.conditions[?(@.type=="Connected")].status"#
-    ),
-    printcolumn(name = "Trusting", type_ = "string", json_path = ".status.trustPropagated"),
-    printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp")
+    printcolumn = r#"{"name":"Trust domain","type":"string","jsonPath":".spec.trustDomain"}"#,
+    printcolumn = r#"{"name":"Connected","type":"string","jsonPath":".status.conditions[?(@.type==\"Connected\")].status"}"#,
+    printcolumn = r#"{"name":"Trusting","type":"string","jsonPath":".status.trustPropagated"}"#,
+    printcolumn = r#"{"name":"Age","type":"date","jsonPath":".metadata.creationTimestamp"}"#
 )]
 #[serde(rename_all = "camelCase")]
 pub struct MeshPeerSpec {
