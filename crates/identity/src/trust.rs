@@ -12,9 +12,9 @@ use crate::bundle::{BadBundle, Bundle, MAX_DOMAINS, Root};
 #[derive(Debug, Default)]
 pub struct TrustStore(ArcSwap<Snapshot>);
 
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Clone)]
 pub(crate) struct Snapshot {
-    domains: HashMap<TrustDomain, Domain>,
+    domains: HashMap<TrustDomain, Arc<Domain>>,
 }
 
 #[derive(Debug)]
@@ -44,8 +44,7 @@ impl TrustStore {
         }
         let mut domains = HashMap::with_capacity(bundles.len());
         for bundle in bundles {
-            let domain = Domain { roots: bundle.check()?, bundle: bundle.clone() };
-            if domains.insert(bundle.trust_domain.clone(), domain).is_some() {
+            if domains.insert(bundle.trust_domain.clone(), Domain::of(bundle)?).is_some() {
                 return Err(BadBundle::Duplicate(bundle.trust_domain.clone()));
             }
         }
@@ -56,13 +55,38 @@ impl TrustStore {
     /// The same, for bundles that may come late and out of order: none may be older than the one held.
     pub fn advance(&self, bundles: &[Bundle]) -> Result<(), BadBundle> {
         let held = self.0.load();
-        for Bundle { trust_domain: domain, sequence: given, .. } in bundles {
-            let held = held.domains.get(domain).map_or(0, |held| held.bundle.sequence);
-            if *given < held {
-                return Err(BadBundle::Overtaken { domain: domain.clone(), held, given: *given });
-            }
-        }
+        bundles.iter().try_for_each(|bundle| held.not_overtaken(bundle))?;
         self.replace(bundles)
+    }
+
+    /// Trusts this bundle in the place of the one held for its domain, which may not be newer; other domains stay as
+    /// they are. On an error nothing has changed.
+    pub fn upsert(&self, bundle: &Bundle) -> Result<(), BadBundle> {
+        let domain = Domain::of(bundle)?;
+        let mut outcome = Ok(());
+        // Tried again when another change came between.
+        self.0.rcu(|held| match held.with(&domain) {
+            Ok(next) => {
+                outcome = Ok(());
+                Arc::new(next)
+            }
+            Err(error) => {
+                outcome = Err(error);
+                Arc::clone(held)
+            }
+        });
+        outcome
+    }
+
+    /// Distrusts one domain from now on; other domains stay as they are. Was it trusted? Connections that are open
+    /// already are the caller's to close.
+    pub fn remove(&self, domain: &TrustDomain) -> bool {
+        let before = self.0.rcu(|held| {
+            let mut next = Snapshot::clone(held);
+            next.domains.remove(domain);
+            next
+        });
+        before.domains.contains_key(domain)
     }
 
     /// What is trusted for one domain.
@@ -87,10 +111,29 @@ impl TrustStore {
     }
 }
 
+impl Domain {
+    fn of(bundle: &Bundle) -> Result<Arc<Self>, BadBundle> {
+        Ok(Arc::new(Self { roots: bundle.check()?, bundle: bundle.clone() }))
+    }
+}
+
 impl Snapshot {
     /// One domain alone.
     pub(crate) fn of(bundle: Bundle, roots: Vec<Root>) -> Self {
-        Self { domains: HashMap::from([(bundle.trust_domain.clone(), Domain { bundle, roots })]) }
+        Self { domains: HashMap::from([(bundle.trust_domain.clone(), Arc::new(Domain { bundle, roots }))]) }
+    }
+
+    fn not_overtaken(&self, bundle: &Bundle) -> Result<(), BadBundle> {
+        let held = self.domains.get(&bundle.trust_domain).map_or(0, |held| held.bundle.sequence);
+        let (domain, given) = (bundle.trust_domain.clone(), bundle.sequence);
+        if given < held { Err(BadBundle::Overtaken { domain, held, given }) } else { Ok(()) }
+    }
+
+    fn with(&self, domain: &Arc<Domain>) -> Result<Self, BadBundle> {
+        self.not_overtaken(&domain.bundle)?;
+        let mut next = self.clone();
+        next.domains.insert(domain.bundle.trust_domain.clone(), Arc::clone(domain));
+        if next.domains.len() > MAX_DOMAINS { Err(BadBundle::TooManyDomains(next.domains.len())) } else { Ok(next) }
     }
 
     /// The roots of one domain, and only of that one.

@@ -68,3 +68,51 @@ fn an_overtaken_bundle_changes_nothing() {
     store.advance(&[bundle("b.test")]).unwrap();
     assert_eq!(store.bundle(&domain("a.test")), None);
 }
+
+#[test]
+fn one_domain_changes_and_the_others_stay() {
+    let at = |name: &str, sequence| Bundle { sequence, ..bundle(name) };
+    let (a, b, newer) = (at("a.test", 1), at("b.test", 2), at("b.test", 3));
+    let store = TrustStore::new();
+    store.upsert(&a).unwrap();
+    store.upsert(&b).unwrap();
+    store.upsert(&newer).unwrap();
+    assert_eq!(store.bundles(), [a.clone(), newer.clone()]);
+    let error = store.upsert(&b).unwrap_err();
+    assert_eq!(error, BadBundle::Overtaken { domain: domain("b.test"), held: 3, given: 2 });
+    assert!(store.upsert(&Bundle { roots: b.roots.clone(), ..at("c.test", 1) }).is_err());
+    assert_eq!(store.bundles(), [a, newer.clone()]);
+    assert!(store.remove(&domain("a.test")) && !store.remove(&domain("a.test")));
+    assert_eq!(store.bundles(), [newer]);
+    // Whoever was distrusted begins anew.
+    store.remove(&domain("b.test"));
+    store.upsert(&b).unwrap();
+    assert_eq!(store.bundles(), [b]);
+}
+
+#[test]
+fn changes_of_single_domains_at_the_same_time_are_all_kept() {
+    let bundles: Vec<_> = (0..8).map(|n| bundle(&format!("m{n}.test"))).collect();
+    let store = TrustStore::new();
+    std::thread::scope(|threads| {
+        for bundle in &bundles {
+            threads.spawn(|| store.upsert(bundle).unwrap());
+        }
+    });
+    assert_eq!(store.bundles(), bundles);
+}
+
+#[test]
+fn there_are_only_so_many_domains() {
+    let roots = bundle("a.test").roots;
+    // A root without a name of its own would do for any domain; one key for all saves a thousand of them.
+    let mut params = rcgen::CertificateParams::default();
+    params.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+    let nameless = params.self_signed(&rcgen::KeyPair::generate().unwrap()).unwrap().der().clone();
+    let of =
+        |n: usize| Bundle { trust_domain: domain(&format!("m{n}.test")), roots: vec![nameless.clone()], sequence: 1 };
+    let store = TrustStore::with(&(0..MAX_DOMAINS).map(of).collect::<Vec<_>>()).unwrap();
+    assert_eq!(store.upsert(&of(MAX_DOMAINS)), Err(BadBundle::TooManyDomains(MAX_DOMAINS + 1)));
+    store.upsert(&Bundle { sequence: 2, ..of(0) }).unwrap();
+    assert!(store.upsert(&Bundle { roots, ..of(0) }).is_err());
+}
