@@ -9,7 +9,7 @@ use isthmus_core::id::{SpiffeId, TrustDomain};
 use rcgen::{
     BasicConstraints, CertificateParams, CertificateSigningRequestParams, DistinguishedName, DnType,
     ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair, KeyUsagePurpose, PKCS_ECDSA_P256_SHA256, PublicKeyData, SanType,
-    SerialNumber, string::Ia5String,
+    SerialNumber, SigningKey, string::Ia5String,
 };
 use rustls_pki_types::{CertificateDer, CertificateSigningRequestDer, pem::PemObject};
 
@@ -18,6 +18,7 @@ use crate::{
     leaf,
     rotation::RootId,
     secret::{SecretKey, SecretText},
+    statement::Statement,
     svid::validity,
 };
 
@@ -175,6 +176,11 @@ impl Authority {
             None => return Err(AuthorityError::Crypto("the new leaf can't be read".into())),
         };
         Ok(Issued { chain: vec![leaf], not_before, not_after })
+    }
+
+    /// Signs something that isn't a certificate, whenever it is: whoever reads it judges whether the root counted then.
+    pub(crate) fn sign(&self, statement: &Statement) -> Result<Vec<u8>, AuthorityError> {
+        self.issuer.key().sign(statement.as_bytes()).map_err(crypto)
     }
 
     /// The domain that the authority signs for.
