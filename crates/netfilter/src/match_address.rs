@@ -29,22 +29,31 @@ pub(crate) fn within(cidr: Cidr) -> Vec<Expr> {
         IpAddr::V6(address) => (IPV6, Payload::Ip6Destination, address.octets().to_vec()),
     };
     let mut rule = vec![Expr::Meta(MetaKey::NfProto, R0), Expr::Cmp(R0, Cmp::Eq, vec![family])];
-    rule.extend(masked(field, &address, cidr.prefix));
+    rule.extend(masked(field, &address, cidr.prefix, Cmp::Eq));
     rule
 }
 
 /// In a table of family `ip`: the destination is in the range. None for an IPv6 range.
 pub(crate) fn within4(cidr: Cidr) -> Option<Vec<Expr>> {
+    compared4(cidr, Cmp::Eq)
+}
+
+/// In a table of family `ip`: the destination is outside of the range. None for an IPv6 range.
+pub(crate) fn outside4(cidr: Cidr) -> Option<Vec<Expr>> {
+    compared4(cidr, Cmp::Ne)
+}
+
+fn compared4(cidr: Cidr, cmp: Cmp) -> Option<Vec<Expr>> {
     match cidr.address {
-        IpAddr::V4(address) => Some(masked(Payload::Ip4Destination, &address.octets(), cidr.prefix).into()),
+        IpAddr::V4(address) => Some(masked(Payload::Ip4Destination, &address.octets(), cidr.prefix, cmp).into()),
         IpAddr::V6(_) => None,
     }
 }
 
-fn masked(field: Payload, address: &[u8], prefix: u8) -> [Expr; 3] {
+fn masked(field: Payload, address: &[u8], prefix: u8, cmp: Cmp) -> [Expr; 3] {
     let mask = prefix_mask(prefix, address.len());
     let kept = address.iter().zip(&mask).map(|(byte, mask)| byte & mask).collect();
-    [Expr::Payload(field, R0), Expr::Mask(R0, mask), Expr::Cmp(R0, Cmp::Eq, kept)]
+    [Expr::Payload(field, R0), Expr::Mask(R0, mask), Expr::Cmp(R0, cmp, kept)]
 }
 
 fn prefix_mask(prefix: u8, len: usize) -> Vec<u8> {

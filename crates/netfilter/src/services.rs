@@ -1,4 +1,4 @@
-//! ClusterIPs for a node: each address and port of a Service becomes one of its endpoints.
+//! Services' addresses for a node: each address and port of a Service becomes one of its endpoints.
 //!
 //! One map leads from (address, protocol, port) to a chain that draws a number, a second from there and the number to the endpoint;
 //! a chain serves all Service ports with equally many endpoints, so that a change costs a few dozen bytes by endpoint. Service ports
@@ -11,8 +11,9 @@ mod tests;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{Ipv4Addr, SocketAddrV4};
 
-use crate::expr::{Cmp, Expr, MetaKey, NatKind, Payload, Reg, RejectWith, Verdict};
+use crate::expr::{Cmp, Expr, MetaKey, NatKind, Payload, Reg, Verdict};
 use crate::match_address::{Cidr, LOCAL, within4};
+use crate::refuse::rejections;
 use crate::ruleset::{ChainType, Element, Family, Hook, Ruleset, Set, SetData};
 
 /// The table's name; its family is `ip`.
@@ -53,9 +54,9 @@ pub struct ServicePort {
 }
 
 /// The table for these Service ports; applying it replaces the one before, and leaves open connections alone. Of two entries with the
-/// same address, port and protocol the last one holds. What goes to any other address or port of the `range` (that of all ClusterIPs),
-/// and isn't this host itself, is refused too; the range must be IPv4.
-pub fn services(ports: &[ServicePort], range: Option<Cidr>) -> Ruleset {
+/// same address, port and protocol the last one holds. What goes to any other address or port of the `ranges` (those of all Services'
+/// addresses), and isn't this host itself, is refused too; the ranges must be IPv4.
+pub fn services(ports: &[ServicePort], ranges: &[Cidr]) -> Ruleset {
     let ports: BTreeMap<_, _> = ports.iter().map(|port| ((port.address, port.protocol), port)).collect();
     let (served, empty): (Vec<_>, Vec<_>) = ports.into_values().partition(|port| !port.endpoints.is_empty());
 
@@ -101,25 +102,17 @@ pub fn services(ports: &[ServicePort], range: Option<Cidr>) -> Ruleset {
         .base_chain("refuse_local", ChainType::Filter, Hook::Output, BEFORE_NAT, refuse())
         .base_chain("arriving", ChainType::Nat, Hook::Prerouting, DESTINATION_NAT, to_service())
         .base_chain("local", ChainType::Nat, Hook::Output, DESTINATION_NAT, to_service())
-        .base_chain("unknown_passing", ChainType::Filter, Hook::Forward, FILTER, unknown(range))
-        .base_chain("unknown_local", ChainType::Filter, Hook::Output, FILTER, unknown(range))
+        .base_chain("unknown_passing", ChainType::Filter, Hook::Forward, FILTER, unknown(ranges))
+        .base_chain("unknown_local", ChainType::Filter, Hook::Output, FILTER, unknown(ranges))
         .base_chain("leaving", ChainType::Nat, Hook::Postrouting, SOURCE_NAT, vec![masquerade]);
     rules
 }
 
-/// Refuses what is still for the range after destination NAT.
-fn unknown(range: Option<Cidr>) -> Vec<Vec<Expr>> {
-    let Some(within) = range.and_then(within4) else { return Vec::new() };
+/// Refuses what is still for one of the ranges after destination NAT.
+fn unknown(ranges: &[Cidr]) -> Vec<Vec<Expr>> {
     let foreign = [Expr::DestinationKind(Reg(0)), Expr::Cmp(Reg(0), Cmp::Ne, LOCAL.to_ne_bytes().into())];
-    rejections(&[within, foreign.into()].concat())
-}
-
-/// TCP hears a reset, which a socket takes even while it is still in `connect`; an ICMP error it would then miss, and wait a second for
-/// the next.
-fn rejections(condition: &[Expr]) -> Vec<Vec<Expr>> {
-    let tcp = [Expr::Meta(MetaKey::L4Proto, Reg(0)), Expr::Cmp(Reg(0), Cmp::Eq, vec![Protocol::Tcp.number()])];
-    let reset = [&tcp, condition, &[Expr::Reject(RejectWith::TcpReset)]].concat();
-    vec![reset, [condition, &[Expr::Reject(RejectWith::PortUnreachable4)]].concat()]
+    let within = ranges.iter().filter_map(|range| within4(*range));
+    within.flat_map(|within| rejections(&[within, foreign.clone().into()].concat())).collect()
 }
 
 /// The name of the chain for Service ports with so many endpoints.

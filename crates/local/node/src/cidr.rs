@@ -56,6 +56,12 @@ impl Cidr {
     }
 }
 
+impl From<Cidr> for isthmus_netfilter::Cidr {
+    fn from(range: Cidr) -> Self {
+        isthmus_netfilter::Cidr { address: range.address.into(), prefix: range.prefix }
+    }
+}
+
 impl fmt::Display for Cidr {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}/{}", self.address, self.prefix)

@@ -40,6 +40,6 @@ pub use dns::fuzzing;
 pub use helper::helper_main;
 pub use leftovers::remove_leftovers;
 pub use node::{Node, NodeError};
-pub use router::{Router, RouterConfig};
+pub use router::{BadFault, LinkFault, Router, RouterConfig};
 pub use runtime::NodeRuntime;
 pub use userns::{NamespaceError, enter_user_namespace_if_needed, user_exists};

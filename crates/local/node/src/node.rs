@@ -1,5 +1,6 @@
 //! The node: a kubelet's work for the pods of one API server.
 
+mod links;
 mod object;
 mod pods;
 
@@ -79,6 +80,7 @@ impl Node {
         };
         background(Box::pin(server));
         background(Box::pin(network(Arc::clone(&context), zone)));
+        background(Box::pin(links::follow(Arc::clone(&context))));
         background(Box::pin(object::keep(Arc::clone(&context))));
         background(Box::pin(pods::follow(Arc::clone(&context), Arc::clone(&pods))));
         Ok(Node { context, pods, tasks, stop })
@@ -106,7 +108,7 @@ impl Drop for Node {
     }
 }
 
-/// Keeps names and ClusterIPs as Services and EndpointSlices are.
+/// Keeps names and Services' addresses as Services and EndpointSlices are.
 async fn network(context: Arc<Context>, zone: watch::Sender<Arc<Zone>>) {
     let mut changes = context.objects.network.clone();
     let own = [context.router.config().dns_ip, context.router.address()];
@@ -120,7 +122,7 @@ async fn network(context: Arc<Context>, zone: watch::Sender<Arc<Zone>>) {
         let domain = &context.config.cluster_domain;
         let pods = context.router.config().pod_cidr;
         zone.send_replace(Arc::new(Zone::build(domain, pods, services.iter().copied(), slices.iter().copied())));
-        let ports = services::ports(services, slices, &own);
+        let ports = services::ports(services, slices, &own, context.router.config().balancer_cidr);
         if applied.as_ref() != Some(&ports) {
             match context.router.set_services(ports.clone()).await {
                 Ok(()) => applied = Some(ports),

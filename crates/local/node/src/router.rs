@@ -1,5 +1,6 @@
 //! The router: the network namespace in which a cluster's pods meet. Nothing is added to the host's own.
 
+mod joins;
 mod links;
 
 use std::fs;
@@ -13,6 +14,7 @@ use tokio::net::{TcpListener, TcpSocket, TcpStream, UdpSocket};
 
 use crate::cidr::Cidr;
 use crate::thread::NamespaceThread;
+pub use joins::{BadFault, LinkFault};
 
 /// Addresses of a [`Router`].
 #[derive(Clone, Copy, Debug)]
@@ -21,6 +23,8 @@ pub struct RouterConfig {
     pub pod_cidr: Cidr,
     /// The range of ClusterIPs.
     pub service_cidr: Cidr,
+    /// The range of LoadBalancer Services' addresses: all that clusters joined with this one reach of it. Different in each of them.
+    pub balancer_cidr: Cidr,
     /// The cluster DNS server's address; the router holds it too.
     pub dns_ip: Ipv4Addr,
 }
@@ -28,18 +32,21 @@ pub struct RouterConfig {
 /// A router namespace and the thread that lives in it. Dropping it takes the namespace away once no pod holds it.
 #[derive(Debug)]
 pub struct Router {
+    name: String,
     config: RouterConfig,
     address: Ipv4Addr,
     thread: NamespaceThread,
     links: links::Links,
+    joins: joins::Joins,
 }
 
 impl Router {
-    /// Makes the namespace, with forwarding on and its addresses on `lo`. Needs CAP_SYS_ADMIN in the process's user namespace.
+    /// Makes the namespace, with forwarding on and its addresses on `lo`. Needs CAP_SYS_ADMIN in the process's user namespace. The name
+    /// is the cluster's, for those that it is joined with.
     ///
     /// # Errors
     /// The system's, with the step that failed in the text.
-    pub async fn create(config: RouterConfig) -> io::Result<Self> {
+    pub async fn create(name: &str, config: RouterConfig) -> io::Result<Self> {
         let address =
             config.pod_cidr.nth(1).ok_or_else(|| io::Error::other("the pod range has no address for the router"))?;
         let thread = NamespaceThread::start("router", || {
@@ -48,8 +55,9 @@ impl Router {
         })
         .await?;
         let links = links::Links::open(&thread).await?;
-        links.set_up_loopback(&[address, config.dns_ip], config.service_cidr, address).await?;
-        Ok(Router { config, address, thread, links })
+        let services = [config.service_cidr, config.balancer_cidr];
+        links.set_up_loopback(&[address, config.dns_ip], &services, address).await?;
+        Ok(Router { name: name.to_owned(), config, address, thread, links, joins: joins::Joins::default() })
     }
 
     /// The router's own address, which is also the node's.
@@ -82,7 +90,7 @@ impl Router {
         UdpSocket::from_std(socket)
     }
 
-    /// Connects from inside: to pods, to ClusterIPs, to the router itself. The caller sets the deadline; the kernel's own is minutes.
+    /// Connects from inside: to pods, to Services' addresses, to the router itself. The caller sets the deadline; the kernel's own is minutes.
     ///
     /// # Errors
     /// The system's.
@@ -101,11 +109,10 @@ impl Router {
         self.thread.run(move || if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }).await?
     }
 
-    /// Replaces the ClusterIPs' endpoints, all at once. Addresses of the service range without an entry refuse connections.
+    /// Replaces the endpoints of Services' addresses, all at once. Addresses of their ranges without an entry refuse connections.
     pub(crate) async fn set_services(&self, ports: Vec<ServicePort>) -> io::Result<()> {
-        let range = self.config.service_cidr;
-        let range = isthmus_netfilter::Cidr { address: range.first().into(), prefix: range.prefix() };
-        let apply = move || isthmus_netfilter::services(&ports, Some(range)).apply();
+        let ranges = [self.config.service_cidr, self.config.balancer_cidr].map(Into::into);
+        let apply = move || isthmus_netfilter::services(&ports, &ranges).apply();
         self.thread.run(apply).await?.map_err(io::Error::other)
     }
 

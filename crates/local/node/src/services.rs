@@ -10,11 +10,15 @@ use isthmus_netfilter::{Protocol, ServicePort};
 use k8s_openapi::api::core::v1::Service;
 use k8s_openapi::api::discovery::v1::EndpointSlice;
 
-/// Every port of every ClusterIP with its ready endpoints. The addresses of `own` are the router's: it answers there itself.
+use crate::cidr::Cidr;
+
+/// Every port of every address of a Service with its ready endpoints: of its ClusterIP, and of what it was given of the `balancers`
+/// range. The addresses of `own` are the router's: it answers there itself.
 pub(crate) fn ports<'a>(
     services: impl IntoIterator<Item = &'a Service>,
     slices: impl IntoIterator<Item = &'a EndpointSlice>,
     own: &[Ipv4Addr],
+    balancers: Cidr,
 ) -> Vec<ServicePort> {
     let mut by_service: BTreeMap<(&str, &str), Vec<&EndpointSlice>> = BTreeMap::new();
     for slice in slices {
@@ -33,16 +37,28 @@ pub(crate) fn ports<'a>(
         let slices = by_service.get(&key).map(Vec::as_slice).unwrap_or_default();
         let Some(spec) = &service.spec else { continue };
         let ip = spec.cluster_ip.as_deref().and_then(|ip| ip.parse::<Ipv4Addr>().ok()).filter(|ip| !own.contains(ip));
-        let Some(ip) = ip else { continue };
+        let ips: Vec<Ipv4Addr> = ip.into_iter().chain(ingress(service, balancers)).collect();
         for port in spec.ports.iter().flatten() {
             let (Some(protocol), Ok(number)) = (protocol(port.protocol.as_deref()), u16::try_from(port.port)) else {
                 continue;
             };
             let endpoints = endpoints(slices, port.name.as_deref(), protocol);
-            all.push(ServicePort { address: SocketAddrV4::new(ip, number), protocol, endpoints });
+            let address = |ip: &Ipv4Addr| SocketAddrV4::new(*ip, number);
+            all.extend(ips.iter().map(|ip| ServicePort {
+                address: address(ip),
+                protocol,
+                endpoints: endpoints.clone(),
+            }));
         }
     }
     all
+}
+
+/// The addresses of a LoadBalancer Service that are of the range.
+fn ingress(service: &Service, range: Cidr) -> impl Iterator<Item = Ipv4Addr> {
+    let balancer = service.status.as_ref().and_then(|status| status.load_balancer.as_ref());
+    let given = balancer.into_iter().flat_map(|balancer| balancer.ingress.iter().flatten());
+    given.filter_map(|given| given.ip.as_deref()?.parse().ok()).filter(move |ip| range.contains(*ip))
 }
 
 fn protocol(name: Option<&str>) -> Option<Protocol> {

@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used)]
 
+mod links;
 mod redirect;
 mod services;
 mod support;
@@ -17,7 +18,9 @@ fn main() -> ExitCode {
     }
     let only = std::env::args().skip(1).find(|arg| !arg.starts_with('-')).unwrap_or_default();
     let mut failed = 0;
-    for (name, case) in redirect::CASES.iter().chain(services::CASES).filter(|(name, _)| name.contains(&only)) {
+    for (name, case) in
+        redirect::CASES.iter().chain(services::CASES).chain(links::CASES).filter(|(name, _)| name.contains(&only))
+    {
         let passed = support::in_new_namespace(*case);
         println!("test {name} ... {}", if passed { "ok" } else { "FAILED" });
         failed += usize::from(!passed);

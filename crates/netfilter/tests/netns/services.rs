@@ -36,7 +36,7 @@ fn spread() {
     add_address("lo", "10.43.0.1", 16);
     greeter("127.0.0.2:8080", "one");
     greeter("127.0.0.3:8081", "two");
-    services(&[service("10.43.0.5:80", Protocol::Tcp, &["127.0.0.2:8080", "127.0.0.3:8081"])], None).apply().unwrap();
+    services(&[service("10.43.0.5:80", Protocol::Tcp, &["127.0.0.2:8080", "127.0.0.3:8081"])], &[]).apply().unwrap();
     let seen: BTreeSet<String> = (0..64).map(|_| ask("10.43.0.5:80").unwrap()).collect();
     assert_eq!(seen, BTreeSet::from(["one 10.43.0.5:80".to_owned(), "two 10.43.0.5:80".to_owned()]));
 }
@@ -44,7 +44,7 @@ fn spread() {
 fn refused() {
     add_address("lo", "10.43.0.1", 16);
     greeter("10.43.0.5:80", "not by that way");
-    services(&[service("10.43.0.5:80", Protocol::Tcp, &[])], None).apply().unwrap();
+    services(&[service("10.43.0.5:80", Protocol::Tcp, &[])], &[]).apply().unwrap();
     assert_eq!(ask("10.43.0.5:80").unwrap_err().kind(), io::ErrorKind::ConnectionRefused);
 }
 
@@ -52,7 +52,7 @@ fn refused() {
 fn unknown() {
     std::fs::write("/proc/sys/net/ipv4/ip_forward", "1").unwrap();
     let range = Cidr { address: [10, 43, 0, 0].into(), prefix: 16 };
-    services(&[], Some(range)).apply().unwrap();
+    services(&[], &[range]).apply().unwrap();
     // As a node does, so that its own connections to ClusterIPs have a route; not a redirect back to the sender.
     range_on_loopback("10.43.0.0", 16);
     add_address("lo", "10.9.1.1", 32);
@@ -69,7 +69,7 @@ fn udp() {
     let server = UdpSocket::bind("127.0.0.2:5353").unwrap();
     services(
         &[service("10.43.0.10:53", Protocol::Tcp, &[]), service("10.43.0.10:53", Protocol::Udp, &["127.0.0.2:5353"])],
-        None,
+        &[],
     )
     .apply()
     .unwrap();
@@ -86,11 +86,11 @@ fn udp() {
 fn kept() {
     add_address("lo", "10.43.0.1", 16);
     let listener = TcpListener::bind("127.0.0.2:8080").unwrap();
-    services(&[service("10.43.0.5:80", Protocol::Tcp, &["127.0.0.2:8080"])], None).apply().unwrap();
+    services(&[service("10.43.0.5:80", Protocol::Tcp, &["127.0.0.2:8080"])], &[]).apply().unwrap();
     let mut client = TcpStream::connect("10.43.0.5:80").unwrap();
     let (mut server, _) = listener.accept().unwrap();
     greeter("127.0.0.3:8080", "new");
-    services(&[service("10.43.0.5:80", Protocol::Tcp, &["127.0.0.3:8080"])], None).apply().unwrap();
+    services(&[service("10.43.0.5:80", Protocol::Tcp, &["127.0.0.3:8080"])], &[]).apply().unwrap();
     client.write_all(b"still").unwrap();
     let mut buffer = [0; 5];
     server.read_exact(&mut buffer).unwrap();
@@ -106,14 +106,14 @@ fn many() {
     let all: Vec<ServicePort> = (1..=1000)
         .map(|n: u32| service(&format!("10.43.{}.{}:80", n / 200, n % 200 + 1), Protocol::Tcp, &["127.0.0.2:8080"]))
         .collect();
-    services(&all, None).apply().unwrap();
+    services(&all, &[]).apply().unwrap();
     assert!(ask("10.43.4.150:80").unwrap().starts_with("one"));
 }
 
 /// This namespace is the router; the pod is its neighbour.
 fn hairpin() {
     std::fs::write("/proc/sys/net/ipv4/ip_forward", "1").unwrap();
-    services(&[service("10.43.0.5:80", Protocol::Tcp, &["10.9.0.3:8080"])], None).apply().unwrap();
+    services(&[service("10.43.0.5:80", Protocol::Tcp, &["10.9.0.3:8080"])], &[]).apply().unwrap();
     let pod = neighbour("10.9.0.2", "10.9.0.3", || {
         let here = this_namespace();
         default_route("outside", "10.9.0.2");
@@ -131,7 +131,7 @@ fn hairpin() {
 fn refusal() {
     add_address("lo", "10.43.0.1", 16);
     greeter("127.0.0.2:8080", "one");
-    services(&[service("10.43.0.5:80", Protocol::Tcp, &["127.0.0.2:8080"])], None).apply().unwrap();
+    services(&[service("10.43.0.5:80", Protocol::Tcp, &["127.0.0.2:8080"])], &[]).apply().unwrap();
     let mut bad = Ruleset::new(Family::Ip, isthmus_netfilter::SERVICES_TABLE);
     let jump = vec![Expr::Verdict(Verdict::Jump("nowhere".into()))];
     bad.base_chain("in", ChainType::Filter, Hook::Input, 0, vec![vec![Expr::Counter], jump]);

@@ -130,6 +130,14 @@ pub(crate) fn ask(address: &str) -> io::Result<String> {
     ask_marked(address, None)
 }
 
+/// The same from an address of this host, with a limit for the connection.
+pub(crate) fn ask_from(source: &str, address: &str, limit: Duration) -> io::Result<String> {
+    let address: SocketAddr = address.parse().unwrap();
+    let socket = socket2::Socket::new(socket2::Domain::for_address(address), socket2::Type::STREAM, None)?;
+    socket.bind(&SocketAddr::new(source.parse().unwrap(), 0).into())?;
+    said_to(socket, address, limit)
+}
+
 /// The same from a socket with a mark.
 pub(crate) fn ask_marked(address: &str, mark: Option<u32>) -> io::Result<String> {
     let address: SocketAddr = address.parse().unwrap();
@@ -137,7 +145,11 @@ pub(crate) fn ask_marked(address: &str, mark: Option<u32>) -> io::Result<String>
     if let Some(mark) = mark {
         socket.set_mark(mark)?;
     }
-    socket.connect_timeout(&address.into(), Duration::from_secs(5))?;
+    said_to(socket, address, Duration::from_secs(5))
+}
+
+fn said_to(socket: socket2::Socket, address: SocketAddr, limit: Duration) -> io::Result<String> {
+    socket.connect_timeout(&address.into(), limit)?;
     let mut stream = TcpStream::from(socket);
     stream.set_read_timeout(Some(Duration::from_secs(5)))?;
     let mut said = String::new();

@@ -11,6 +11,7 @@ use rtnetlink::packet_route::neighbour::NeighbourState;
 use rtnetlink::packet_route::route::RouteScope;
 use rtnetlink::{Handle, LinkMessageBuilder, LinkUnspec, LinkVeth, RouteMessageBuilder};
 
+use super::joins::End;
 use crate::cidr::Cidr;
 use crate::net::{POD_LINK, ROUTER_MAC, link_name, netlink_error, pod_mac};
 use crate::thread::NamespaceThread;
@@ -28,9 +29,14 @@ impl Links {
         Ok(Links { handle })
     }
 
-    /// The addresses go on `lo`. So does the route for ClusterIPs, so that a connection to one finds a way out of its socket; the NAT
-    /// table then sends it elsewhere, or refuses it.
-    pub(super) async fn set_up_loopback(&self, own: &[Ipv4Addr], services: Cidr, source: Ipv4Addr) -> io::Result<()> {
+    /// The addresses go on `lo`. So do the routes for Services' addresses, so that a connection to one finds a way out of its socket; the
+    /// NAT table then sends it elsewhere, or refuses it.
+    pub(super) async fn set_up_loopback(
+        &self,
+        own: &[Ipv4Addr],
+        services: &[Cidr],
+        source: Ipv4Addr,
+    ) -> io::Result<()> {
         let lo = self.index("lo").await?;
         let up = LinkUnspec::new_with_index(lo).up().build();
         self.handle.link().set(up).execute().await.map_err(netlink_error("lo up"))?;
@@ -38,12 +44,52 @@ impl Links {
             let add = self.handle.address().add(lo, (*address).into(), 32);
             add.execute().await.map_err(netlink_error("router address"))?;
         }
+        for range in services {
+            let route = RouteMessageBuilder::<Ipv4Addr>::new()
+                .destination_prefix(range.first(), range.prefix())
+                .output_interface(lo)
+                .scope(RouteScope::Link)
+                .pref_source(source);
+            self.handle.route().add(route.build()).execute().await.map_err(netlink_error("service route"))?;
+        }
+        Ok(())
+    }
+
+    /// Makes the pair of links between this router and the one of that namespace.
+    pub(super) async fn pair(&self, here: &End, there: &End, namespace: &File) -> io::Result<()> {
+        let peer = LinkUnspec::new_with_name(&there.link).address(there.mac().to_vec());
+        let peer = peer.setns_by_fd(namespace.as_raw_fd());
+        let pair = LinkMessageBuilder::<LinkVeth>::new(&here.link, &there.link)
+            .address(here.mac().to_vec())
+            .set_info_data(InfoData::Veth(InfoVeth::Peer(peer.build())));
+        self.handle.link().add(pair.build()).execute().await.map_err(netlink_error("veth pair between routers"))
+    }
+
+    /// Gives this router's end its address, and routes the other's range by it.
+    pub(super) async fn connect(&self, here: &End, there: &End, range: Cidr) -> io::Result<()> {
+        let index = self.index(&here.link).await?;
+        let up = LinkUnspec::new_with_index(index).up().build();
+        self.handle.link().set(up).execute().await.map_err(netlink_error("transit link up"))?;
+        let address = self.handle.address().add(index, here.address.into(), 32);
+        address.execute().await.map_err(netlink_error("transit address"))?;
+        let neighbour = self.handle.neighbours().add(index, there.address.into()).link_layer_address(&there.mac());
+        let neighbour = neighbour.state(NeighbourState::Permanent);
+        neighbour.execute().await.map_err(netlink_error("other router's neighbour entry"))?;
+        let router = RouteMessageBuilder::<Ipv4Addr>::new()
+            .destination_prefix(there.address, 32)
+            .output_interface(index)
+            .scope(RouteScope::Link);
+        self.handle.route().add(router.build()).execute().await.map_err(netlink_error("route to the other router"))?;
+        self.route(index, there.address, range).await
+    }
+
+    /// Sends a range to another router.
+    pub(super) async fn route(&self, link: u32, gateway: Ipv4Addr, range: Cidr) -> io::Result<()> {
         let route = RouteMessageBuilder::<Ipv4Addr>::new()
-            .destination_prefix(services.first(), services.prefix())
-            .output_interface(lo)
-            .scope(RouteScope::Link)
-            .pref_source(source);
-        self.handle.route().add(route.build()).execute().await.map_err(netlink_error("service route"))
+            .destination_prefix(range.first(), range.prefix())
+            .output_interface(link)
+            .gateway(gateway);
+        self.handle.route().add(route.build()).execute().await.map_err(netlink_error("route by the other router"))
     }
 
     pub(super) async fn attach(&self, namespace: &File, pod: Ipv4Addr) -> io::Result<()> {
@@ -79,7 +125,7 @@ impl Links {
         }
     }
 
-    async fn index(&self, name: &str) -> io::Result<u32> {
+    pub(super) async fn index(&self, name: &str) -> io::Result<u32> {
         let mut links = Box::pin(self.handle.link().get().match_name(name).execute());
         match links.next().await {
             Some(Ok(link)) => Ok(link.header.index),

@@ -22,9 +22,10 @@ async fn router() -> Arc<Router> {
     let config = RouterConfig {
         pod_cidr: "10.42.0.0/16".parse().unwrap(),
         service_cidr: "10.43.0.0/16".parse().unwrap(),
+        balancer_cidr: "100.64.0.0/24".parse().unwrap(),
         dns_ip: Ipv4Addr::new(10, 43, 0, 10),
     };
-    Arc::new(Router::create(config).await.unwrap())
+    Arc::new(Router::create("test", config).await.unwrap())
 }
 
 async fn pod(router: &Arc<Router>, last: u8) -> Sandbox {

@@ -2,6 +2,10 @@ use serde_json::json;
 
 use super::*;
 
+fn range() -> Cidr {
+    "100.64.0.0/24".parse().unwrap()
+}
+
 fn slice(endpoints: serde_json::Value) -> EndpointSlice {
     serde_json::from_value(json!({
         "metadata": {"name": "web-1", "namespace": "shop", "labels": {"kubernetes.io/service-name": "web"}},
@@ -22,7 +26,7 @@ fn web(endpoints: serde_json::Value) -> Vec<(String, Vec<String>)> {
     let headless: Service =
         serde_json::from_value(json!({"metadata": {"name": "db", "namespace": "shop"}, "spec": {"clusterIP": "None"}}))
             .unwrap();
-    let all = ports(&[service, headless], &[slice(endpoints)], &[]);
+    let all = ports(&[service, headless], &[slice(endpoints)], &[], range());
     all.iter()
         .map(|port| (port.address.to_string(), port.endpoints.iter().map(ToString::to_string).collect()))
         .collect()
@@ -52,5 +56,17 @@ fn the_routers_own_addresses_are_left_alone() {
     let dns: Service = serde_json::from_value(json!({
         "metadata": {"name": "kube-dns", "namespace": "kube-system"}, "spec": {"clusterIP": "10.43.0.10", "ports": [{"port": 53}]}}))
     .unwrap();
-    assert!(ports(&[dns], &[], &[Ipv4Addr::new(10, 43, 0, 10)]).is_empty());
+    assert!(ports(&[dns], &[], &[Ipv4Addr::new(10, 43, 0, 10)], range()).is_empty());
+}
+
+#[test]
+fn an_address_of_the_balancers_range_leads_where_the_cluster_ip_does() {
+    let service: Service = serde_json::from_value(json!({
+        "metadata": {"name": "web", "namespace": "shop"},
+        "spec": {"type": "LoadBalancer", "clusterIP": "10.43.7.7", "ports": [{"name": "http", "port": 80}]},
+        "status": {"loadBalancer": {"ingress": [{"ip": "100.64.0.10"}, {"ip": "192.0.2.1"}, {"hostname": "elsewhere.example"}]}}}))
+    .unwrap();
+    let all = ports(&[service], &[slice(json!([{"addresses": ["10.42.0.5"]}]))], &[], range());
+    let seen: Vec<_> = all.iter().map(|port| (port.address.to_string(), port.endpoints.len())).collect();
+    assert_eq!(seen, [("10.43.7.7:80".to_owned(), 1), ("100.64.0.10:80".to_owned(), 1)]);
 }

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use crate::cluster::{Cluster, condition, reference};
-use crate::{doomed, ending};
+use crate::{doomed, ending, joined};
 
 type Case = (&'static str, for<'a> fn(&'a Cluster) -> LocalBoxFuture<'a, ()>);
 
@@ -31,6 +31,7 @@ const CASES: &[Case] = &[
     ("the_node_and_its_lease", |c| node(c).boxed_local()),
     ("many_pods_at_once", |c| many(c).boxed_local()),
     ("two_clusters_side_by_side", |c| two(c).boxed_local()),
+    ("joined_clusters_reach_each_others_balancers_alone", |c| joined::balancers_alone(c).boxed_local()),
     ("logs_follow_and_the_previous_run_is_kept", |c| logs(c).boxed_local()),
 ];
 

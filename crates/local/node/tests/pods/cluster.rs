@@ -36,13 +36,20 @@ pub(crate) struct Cluster {
 
 impl Cluster {
     pub(crate) async fn start(state: &Path) -> Self {
+        Self::numbered(state, "test", 0).await
+    }
+
+    /// With a name and networks of its own, to be joined with others.
+    pub(crate) async fn numbered(state: &Path, name: &str, number: u8) -> Self {
+        let range = |text: String| text.parse().unwrap();
+        let (pods, services) = (42 + 2 * number, 43 + 2 * number);
         let _already = rustls::crypto::aws_lc_rs::default_provider().install_default();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("https://{}", listener.local_addr().unwrap());
         let server = ApiServer::new(isthmus_local_apiserver::Config {
             data_dir: None,
             pki: Pki::load_or_create(None, &["localhost".into()], &["127.0.0.1".parse().unwrap()]).unwrap(),
-            service_cidr: "10.43.0.0/16".parse().unwrap(),
+            service_cidr: format!("10.{services}.0.0/16").parse().unwrap(),
             pod_dialer: Arc::new(HostDial),
             limits: Limits::default(),
         })
@@ -54,11 +61,15 @@ impl Cluster {
         let config = kube::Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default()).await.unwrap();
         let client = kube::Client::try_from(config).unwrap();
         let router = Arc::new(
-            Router::create(RouterConfig {
-                pod_cidr: "10.42.0.0/16".parse().unwrap(),
-                service_cidr: "10.43.0.0/16".parse().unwrap(),
-                dns_ip: "10.43.0.10".parse().unwrap(),
-            })
+            Router::create(
+                name,
+                RouterConfig {
+                    pod_cidr: range(format!("10.{pods}.0.0/16")),
+                    service_cidr: range(format!("10.{services}.0.0/16")),
+                    balancer_cidr: range(format!("100.64.{number}.0/24")),
+                    dns_ip: [10, services, 0, 10].into(),
+                },
+            )
             .await
             .unwrap(),
         );

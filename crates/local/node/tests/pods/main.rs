@@ -8,6 +8,7 @@ mod cases;
 mod cluster;
 mod doomed;
 mod ending;
+mod joined;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
