@@ -41,7 +41,8 @@ pub type Progress = Arc<dyn Fn(&str, Duration) + Send + Sync>;
 pub struct ClusterConfig {
     /// Names it among the clusters of this user: up to 40 of a-z, 0-9 and `-`.
     pub name: String,
-    /// Its number, 0 to 106, among clusters that are to reach each other: it gives pods 10.(42+2i).0.0/16 and Services 10.(43+2i).0.0/16.
+    /// Its number, 0 to 106, among clusters that are to reach each other: it gives pods 10.(42+2i).0.0/16, Services 10.(43+2i).0.0/16, and
+    /// LoadBalancer Services 100.64.i.0/24.
     pub index: u8,
     /// Keeps objects and keys over restarts; none keeps them in memory.
     pub data_dir: Option<PathBuf>,
@@ -112,7 +113,7 @@ impl Cluster {
         let steps = Steps { progress: config.progress.clone(), begun: Instant::now() };
         let addresses = Addresses::of(config.index)?;
         let state = StateDir::claim(config.state_dir.as_deref(), &config.name)?;
-        let router = Router::create(addresses.router()).await.map_err(Error::Network)?;
+        let router = Router::create(&config.name, addresses.router()).await.map_err(Error::Network)?;
         let router = Arc::new(router);
         let mut steps = steps.next("network for pods");
 
@@ -152,6 +153,7 @@ impl Cluster {
             root_ca: control_plane.pki().ca_pem().to_owned(),
             api: control_plane.announce().then(|| SocketAddrV4::new(router.address(), control_plane.router_port())),
             node: node_name.clone(),
+            balancers: addresses.balancers(),
         };
         let controllers = controllers::start(settings, &token);
         let cluster = Cluster {
@@ -217,6 +219,14 @@ impl Cluster {
     /// The network namespace in which pods meet: a way for this process to reach them.
     pub fn router(&self) -> &Arc<Router> {
         &self.router
+    }
+
+    /// Joins two clusters' networks: pods of each reach LoadBalancer Services of the other, and nothing else there.
+    ///
+    /// # Errors
+    /// The names and numbers of both must differ.
+    pub async fn join(&self, other: &Cluster) -> Result<(), Error> {
+        self.router.join(&other.router).await.map_err(Error::Join)
     }
 
     /// The cluster's own directory.

@@ -3,6 +3,7 @@
 //! Each reads what it needs afresh when something has changed, decides in a pure function, and writes what is missing. Nothing is kept
 //! between two rounds, so there is no cache that could be behind the server.
 
+mod balancers;
 mod deployments;
 mod endpoints;
 mod events;
@@ -22,6 +23,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use futures::StreamExt;
+use isthmus_local_node::Cidr;
 use kube::runtime::Controller;
 use kube::runtime::controller::Action;
 use kube::runtime::reflector::ObjectRef;
@@ -40,6 +42,8 @@ pub(crate) struct Config {
     pub(crate) api: Option<SocketAddrV4>,
     /// The node that gets pods which the API server has not given to one.
     pub(crate) node: String,
+    /// The range that LoadBalancer Services get their addresses of.
+    pub(crate) balancers: Cidr,
 }
 
 /// Why a round did not come to its end. The object gets another one.
@@ -49,6 +53,8 @@ pub(crate) enum Error {
     Api(#[from] kube::Error),
     #[error("{0}")]
     InvalidObject(String),
+    #[error("no address of {range} is free: delete a LoadBalancer Service")]
+    AddressesExhausted { range: Cidr },
 }
 
 impl Error {
@@ -70,6 +76,7 @@ pub(crate) fn start(config: Config, shutdown: &CancellationToken) -> TaskTracker
     tasks.spawn(replicasets::run(round().0, round().1));
     tasks.spawn(endpoints::run(round().0, round().1));
     tasks.spawn(scheduler::run(round().0, round().1));
+    tasks.spawn(balancers::run(round().0, round().1));
     for task in [
         tokio::spawn(shutdown.clone().run_until_cancelled_owned(garbage::run(config.client.clone()))),
         tokio::spawn(shutdown.clone().run_until_cancelled_owned(events::run(config.client.clone()))),

@@ -14,6 +14,7 @@ const MOST: u8 = 106;
 pub(super) struct Addresses {
     pods: u8,
     services: u8,
+    balancers: u8,
 }
 
 impl Addresses {
@@ -21,11 +22,16 @@ impl Addresses {
         let invalid = || Error::InvalidIndex { index, most: MOST };
         let pods = index.checked_mul(2).and_then(|twice| twice.checked_add(42)).ok_or_else(invalid)?;
         let services = pods.checked_add(1).ok_or_else(invalid)?;
-        Ok(Addresses { pods, services })
+        Ok(Addresses { pods, services, balancers: index })
     }
 
     pub(super) fn services(self) -> Cidr {
         Cidr::new(Ipv4Addr::new(10, self.services, 0, 0), 16)
+    }
+
+    /// Those of LoadBalancer Services.
+    pub(super) fn balancers(self) -> Cidr {
+        Cidr::new(Ipv4Addr::new(100, 64, self.balancers, 0), 24)
     }
 
     /// The Service `kubernetes`.
@@ -37,6 +43,7 @@ impl Addresses {
         RouterConfig {
             pod_cidr: Cidr::new(Ipv4Addr::new(10, self.pods, 0, 0), 16),
             service_cidr: self.services(),
+            balancer_cidr: self.balancers(),
             dns_ip: Ipv4Addr::new(10, self.services, 0, 10),
         }
     }
@@ -55,6 +62,7 @@ mod tests {
             (first.kubernetes(), first.router().dns_ip),
             ("10.43.0.1".parse().unwrap(), "10.43.0.10".parse().unwrap())
         );
+        assert_eq!(Addresses::of(MOST).unwrap().router().balancer_cidr.to_string(), "100.64.106.0/24");
         assert_eq!(Addresses::of(1).unwrap().services().to_string(), "10.45.0.0/16");
         assert_eq!(Addresses::of(MOST).unwrap().services().to_string(), "10.255.0.0/16");
         assert!(Addresses::of(MOST + 1).is_err());

@@ -48,6 +48,9 @@ pub enum Error {
     /// The network namespace could not be made.
     #[error("network for pods: {0}. It needs root or a user namespace, and nf_tables and veth in the kernel")]
     Network(#[source] io::Error),
+    /// The networks of two clusters could not be joined.
+    #[error("joining networks: {0}")]
+    Join(#[source] io::Error),
     /// The API server's port can't be had.
     #[error("API server on 127.0.0.1:{port}: {source}: choose another port, or 0 for any")]
     ApiPort {

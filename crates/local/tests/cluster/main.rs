@@ -5,6 +5,7 @@
 
 #![expect(clippy::expect_used, reason = "a test program may end so")]
 
+mod balancers;
 mod child;
 mod gone;
 mod kubectl;
@@ -51,6 +52,8 @@ fn main() -> ExitCode {
         add("a_deployment_from_its_first_pod_to_its_last", || Box::pin(workloads::deployment()));
         add("logs_exec_and_port_forward", || Box::pin(workloads::streams()));
         add("services_have_names_and_addresses_in_pods", || Box::pin(workloads::services()));
+        add("a_balancer_has_its_address_while_it_lives", || Box::pin(balancers::lifetime()));
+        add("joined_clusters_reach_each_others_balancers", || Box::pin(balancers::joined()));
         add("what_is_owned_goes_with_its_owner", || Box::pin(workloads::ownership()));
         add("a_namespace_takes_all_with_it", || Box::pin(workloads::namespace()));
         add("clusters_run_side_by_side", || Box::pin(workloads::side_by_side()));

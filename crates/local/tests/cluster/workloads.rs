@@ -10,7 +10,7 @@ use tokio::net::TcpStream;
 use crate::kubectl::{apply, command, output, run};
 use crate::{LIMIT, Outcome, config, same, until, with_cluster};
 
-const WEB: &str = "
+pub(crate) const WEB: &str = "
 apiVersion: apps/v1
 kind: Deployment
 metadata: { name: web }
@@ -44,7 +44,7 @@ spec:
   ports: [{ port: 8080 }]
 ";
 
-async fn rolled_out(cluster: &Cluster) -> Outcome {
+pub(crate) async fn rolled_out(cluster: &Cluster) -> Outcome {
     run(cluster, &["rollout", "status", "deployment/web", "--timeout=60s"]).await.map(drop)
 }
 
