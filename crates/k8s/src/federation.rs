@@ -2,6 +2,7 @@
 
 mod export;
 mod import;
+pub mod invitation;
 mod mesh;
 mod peer;
 
