@@ -41,7 +41,10 @@ pub use held_bundle::{Advanced, BundleRefused, HeldBundle};
 pub use keypair::{Keypair, KeypairError};
 pub use leaf::peer_id;
 pub use refused::Refused;
-pub use rotation::{ABSENCE_SLACK, Census, Duty, Facts, Phase, RootId, Rotation, SETTLE, Standing, Step, Waiting};
+pub use rotation::{
+    ABSENCE_SLACK, Census, Contact, Duty, Facts, PeerStanding, Phase, Propagation, RootId, Rotation, SETTLE, Standing,
+    Step, Waiting,
+};
 pub use sealed::{MAX_PAYLOAD, MAX_SEAL_CHAIN, MAX_SEAL_SIGNATURE, SealFailed, SealRefused, Sealed};
 pub use secret::SecretText;
 pub use signed_bundle::{

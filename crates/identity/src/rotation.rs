@@ -1,9 +1,10 @@
 //! Rotation of a mesh's root (design §6): which roots are published, which one signs, and when the next step may be taken.
 //!
-//! Publish the next root beside the signing one → every proxy holds both → sign with the next → every leaf stands on it
-//! → retire the one before. Nothing here knows of time or proxies but by its arguments.
+//! Publish the next root beside the signing one → every proxy holds both, here and in peers → sign with the next → every
+//! leaf stands on it → retire the one before. Nothing here knows of time, proxies or peers but by its arguments.
 
 mod census;
+mod peers;
 
 use std::{
     fmt,
@@ -13,12 +14,16 @@ use std::{
 use rustls_pki_types::CertificateDer;
 
 pub use census::{Census, Standing, Waiting};
+pub use peers::{Contact, PeerStanding, Propagation};
 
 /// How much longer than a leaf can live an absent proxy is waited for: for clocks that differ, and replicas that learn late.
 pub const ABSENCE_SLACK: Duration = Duration::from_mins(2);
 
 /// Shortest phase: replicas of the controller learn of it one after another, and until then sign as in the one before.
 pub const SETTLE: Duration = Duration::from_secs(3);
+
+/// Longest text of a reason that others give, in characters.
+const MAX_REASON: usize = 200;
 
 /// Names a root: the SHA-256 of its certificate.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -72,6 +77,8 @@ pub struct Facts<'a> {
     pub leaf_lifetime: Duration,
     /// The proxies, each with how far it is in this phase: see [`Phase::duty`].
     pub census: &'a Census,
+    /// The peers: other meshes that are to believe our leaves.
+    pub peers: &'a [PeerStanding],
     /// Something besides proxies that has to know the published roots, and doesn't yet.
     pub obstacle: Option<&'a str>,
 }
@@ -181,7 +188,7 @@ impl Rotation {
     ///
     /// A connected proxy that hasn't done its [`Duty`], or refuses to, holds the phase for as long as it is there. An absent
     /// one holds it until its leaf must have expired: then it can speak to nobody by mesh TLS before it has come back for a
-    /// new leaf, and gets the roots with it.
+    /// new leaf, and gets the roots with it. Peers hold [`Phase::Publishing`] in the same way, and no other phase.
     pub fn step(&self, facts: &Facts<'_>, now: SystemTime) -> Step {
         let Facts { wanted, .. } = *facts;
         if facts.signer_expired && wanted != self.phase.signer() {
@@ -196,16 +203,17 @@ impl Rotation {
                 self.to(Phase::Publishing { signer, next: wanted }, facts, now)
             }
             Phase::Publishing { signer: old, next: signer } => {
-                self.unless_held(Phase::Turning { signer, old }, facts, now)
+                self.unless_held(Phase::Turning { signer, old }, facts.peers, facts, now)
             }
-            Phase::Turning { signer, .. } => self.unless_held(Phase::Steady { root: signer }, facts, now),
+            Phase::Turning { signer, .. } => self.unless_held(Phase::Steady { root: signer }, &[], facts, now),
         }
     }
 
-    fn unless_held(&self, next: Phase, facts: &Facts<'_>, now: SystemTime) -> Step {
+    fn unless_held(&self, next: Phase, peers: &[PeerStanding], facts: &Facts<'_>, now: SystemTime) -> Step {
         let elapsed = now.duration_since(self.since).unwrap_or_default();
         let bound = self.longest_leaf.max(facts.leaf_lifetime).saturating_add(ABSENCE_SLACK);
-        match facts.census.waiting(bound.checked_sub(elapsed).filter(|left| !left.is_zero())) {
+        let proxies = facts.census.waiting(bound.checked_sub(elapsed).filter(|left| !left.is_zero()));
+        match proxies.or_else(|| peers::waiting(peers, self.sequence, bound, now)) {
             Some(waiting) => Step::Stay(Some(waiting)),
             None if elapsed < SETTLE => {
                 Step::Stay(Some(Waiting::For("every replica of the controller to learn of it".to_owned())))

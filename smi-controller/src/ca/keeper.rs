@@ -142,6 +142,7 @@ impl Keeper {
             signer_expired: present.signer().not_after() < SystemTime::now(),
             leaf_lifetime: self.parts.leaf_lifetime,
             census: &census,
+            peers: &[],
             obstacle: (written < rotation.sequence).then_some("the webhook configurations to hold the roots"),
         };
         match rotation.step(&facts, SystemTime::now()) {

@@ -62,6 +62,7 @@ pub(crate) async fn load(client: &Client, names: &Names, leaf_lifetime: Duration
         signer_expired: true,
         leaf_lifetime,
         census: &Census::default(),
+        peers: &[],
         obstacle: None,
     };
     let Step::Advance(rotation) = roots.rotation.step(&facts, now) else { return Ok(roots) };

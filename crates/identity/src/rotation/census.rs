@@ -2,8 +2,9 @@
 
 use std::{fmt, time::Duration};
 
-/// Longest text of a reason, in characters.
-const MAX_REASON: usize = 200;
+use isthmus_core::federation::MeshName;
+
+use super::{MAX_REASON, Propagation};
 
 /// How far one proxy is in the present phase.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -63,6 +64,31 @@ pub enum Waiting {
         /// How much longer they are waited for.
         left: Duration,
     },
+    /// A peer refuses the bundle.
+    PeerRefusal {
+        /// Which mesh.
+        mesh: MeshName,
+        /// What it says.
+        reason: String,
+    },
+    /// Peers are connected, and not all of their proxies hold the bundle.
+    PeersBehind {
+        /// How many.
+        count: usize,
+        /// One of them.
+        mesh: MeshName,
+        /// How many of its proxies hold the newest bundle that it knows.
+        proxies: Propagation,
+    },
+    /// Peers are out of contact.
+    PeersAbsent {
+        /// How many.
+        count: usize,
+        /// The one that is waited for longest.
+        mesh: MeshName,
+        /// How much longer.
+        left: Duration,
+    },
     /// Something else.
     For(String),
 }
@@ -116,9 +142,22 @@ impl fmt::Display for Waiting {
             Self::Absent { count, pod, left } => write!(
                 f,
                 "{count} absent, {pod} among them, for {} minutes more at most; delete the pod to go on",
-                left.as_secs().div_ceil(60)
+                minutes(*left)
+            ),
+            Self::PeerRefusal { mesh, reason } => write!(f, "mesh {mesh} refused: {reason}"),
+            Self::PeersBehind { count, mesh, proxies } => {
+                write!(f, "peers: {count} connected, {mesh} among them with {proxies} proxies")
+            }
+            Self::PeersAbsent { count, mesh, left } => write!(
+                f,
+                "peers: {count} out of contact, {mesh} among them, for {} minutes more at most; revoke the peer to go on",
+                minutes(*left)
             ),
             Self::For(what) => f.write_str(what),
         }
     }
+}
+
+fn minutes(left: Duration) -> u64 {
+    left.as_secs().div_ceil(60)
 }

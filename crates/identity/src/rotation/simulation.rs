@@ -1,5 +1,5 @@
-//! A mesh with a simulated clock: whatever happens in whatever order, no two proxies that hold a valid leaf are cut off from
-//! each other by a rotation.
+//! A mesh and its peers with a simulated clock: whatever happens in whatever order, no two proxies that hold a valid leaf are
+//! cut off from each other by a rotation, and no peer's proxies from ours.
 
 use proptest::prelude::*;
 
@@ -7,6 +7,7 @@ use super::*;
 
 const LEAF: Duration = Duration::from_hours(24);
 const PROXIES: usize = 4;
+const PEERS: usize = 2;
 
 /// A proxy, with what it knows and shows.
 #[derive(Debug, Clone)]
@@ -19,6 +20,16 @@ struct Proxy {
     expires: SystemTime,
 }
 
+/// Another mesh, with the newest of our bundles that all its proxies hold.
+#[derive(Debug, Clone)]
+struct Peer {
+    contact: Contact,
+    refuses: bool,
+    bundle: (u64, Vec<RootId>),
+    /// It was out of contact for so long that nobody waits for it, and hasn't heard from us since.
+    given_up: bool,
+}
+
 #[derive(Debug, Clone)]
 enum Event {
     /// A proxy hears of the present bundle, if it is connected.
@@ -28,6 +39,11 @@ enum Event {
     Leave(usize),
     Return(usize),
     Refuse(usize, bool),
+    /// A peer's proxies all take the present bundle, if it is connected.
+    PeerHear(usize),
+    PeerLeave(usize),
+    PeerReturn(usize),
+    PeerRefuse(usize, bool),
     /// The user asks for this root.
     Want(u8),
     Minutes(u16),
@@ -40,6 +56,7 @@ struct World {
     wanted: RootId,
     now: SystemTime,
     proxies: Vec<Proxy>,
+    peers: Vec<Peer>,
 }
 
 fn root(n: u8) -> RootId {
@@ -57,7 +74,19 @@ impl World {
             leaf: root(0),
             expires: now + LEAF,
         };
-        Self { rotation, wanted: root(0), now, proxies: vec![proxy; PROXIES] }
+        let peer = Peer { contact: Contact::Connected, refuses: false, bundle: proxy.bundle.clone(), given_up: false };
+        Self { rotation, wanted: root(0), now, proxies: vec![proxy; PROXIES], peers: vec![peer; PEERS] }
+    }
+
+    fn standings(&self) -> Vec<PeerStanding> {
+        let standing = |(n, peer): (usize, &Peer)| PeerStanding {
+            mesh: format!("peer-{n}").parse().unwrap(),
+            contact: peer.contact,
+            sequence: peer.bundle.0,
+            proxies: Propagation::default(),
+            refusal: peer.refuses.then(|| "no".into()),
+        };
+        self.peers.iter().enumerate().map(standing).collect()
     }
 
     fn census(&self) -> Census {
@@ -87,15 +116,32 @@ impl World {
                 self.proxies[n].connected = trusts;
             }
             Event::Refuse(n, refuses) => self.proxies[n].refuses = refuses,
+            Event::PeerHear(n) if self.peers[n].contact == Contact::Connected && !self.peers[n].refuses => {
+                let peer = &mut self.peers[n];
+                (peer.bundle, peer.given_up) = (present, false);
+            }
+            Event::PeerLeave(n) if self.peers[n].contact == Contact::Connected => {
+                self.peers[n].contact = Contact::LostAt(self.now);
+            }
+            Event::PeerReturn(n) => self.peers[n].contact = Contact::Connected,
+            Event::PeerRefuse(n, refuses) => self.peers[n].refuses = refuses,
             Event::Want(n) => self.wanted = root(n),
-            Event::Minutes(minutes) => self.now += Duration::from_mins(minutes.into()),
+            Event::Minutes(minutes) => {
+                self.now += Duration::from_mins(minutes.into());
+                let bound = LEAF + ABSENCE_SLACK;
+                for peer in &mut self.peers {
+                    let gone = |lost: SystemTime| self.now.duration_since(lost).unwrap() >= bound;
+                    peer.given_up |= matches!(peer.contact, Contact::LostAt(lost) if gone(lost));
+                }
+            }
             Event::Step => {
-                let census = self.census();
+                let (census, peers) = (self.census(), self.standings());
                 let facts = Facts {
                     wanted: self.wanted,
                     signer_expired: false,
                     leaf_lifetime: LEAF,
                     census: &census,
+                    peers: &peers,
                     obstacle: None,
                 };
                 if let Step::Advance(next) = self.rotation.step(&facts, self.now) {
@@ -103,7 +149,7 @@ impl World {
                     self.rotation = next;
                 }
             }
-            Event::Hear(_) | Event::Renew(_) => {}
+            Event::Hear(_) | Event::Renew(_) | Event::PeerHear(_) | Event::PeerLeave(_) => {}
         }
     }
 
@@ -114,16 +160,27 @@ impl World {
             && alive().all(|shows| self.rotation.roots().any(|root| root == shows.leaf))
             && alive().all(|sees| sees.bundle.1.contains(&self.rotation.phase.elder()))
     }
+
+    /// Whoever holds a valid leaf is believed by every peer that nobody had reason to give up.
+    fn no_peer_is_cut_off(&self) -> bool {
+        let alive = || self.proxies.iter().filter(|proxy| proxy.expires > self.now);
+        let peers = || self.peers.iter().filter(|peer| !peer.given_up);
+        peers().all(|sees| alive().all(|shows| sees.bundle.1.contains(&shows.leaf)))
+    }
 }
 
 fn event() -> impl Strategy<Value = Event> {
-    let proxy = 0..PROXIES;
+    let (proxy, peer) = (0..PROXIES, 0..PEERS);
     prop_oneof![
         4 => proxy.clone().prop_map(Event::Hear),
         4 => proxy.clone().prop_map(Event::Renew),
         1 => proxy.clone().prop_map(Event::Leave),
         2 => proxy.clone().prop_map(Event::Return),
         1 => (proxy, any::<bool>()).prop_map(|(n, refuses)| Event::Refuse(n, refuses)),
+        4 => peer.clone().prop_map(Event::PeerHear),
+        1 => peer.clone().prop_map(Event::PeerLeave),
+        2 => peer.clone().prop_map(Event::PeerReturn),
+        1 => (peer, any::<bool>()).prop_map(|(n, refuses)| Event::PeerRefuse(n, refuses)),
         1 => (0_u8..4).prop_map(Event::Want),
         2 => (0_u16..2_000).prop_map(Event::Minutes),
         6 => Just(Event::Step),
@@ -139,6 +196,7 @@ proptest! {
         for (n, event) in events.iter().enumerate() {
             world.take(event);
             prop_assert!(world.nobody_is_cut_off(), "after {n}: {event:?}\n{:?}\n{:#?}", world.rotation, world.proxies);
+            prop_assert!(world.no_peer_is_cut_off(), "after {n}: {event:?}\n{:?}\n{:#?}", world.rotation, world.peers);
         }
     }
 
@@ -152,6 +210,15 @@ proptest! {
             let (leaf, bundle) = (world.rotation.phase.signer(), present.clone());
             *proxy = Proxy { connected: true, refuses: false, bundle, leaf, expires: now + LEAF };
         }
+        world.peers[0].refuses = false;
+        world.peers[1].refuses = false;
+        world.take(&Event::PeerReturn(0));
+        // The other one is gone for good.
+        world.take(&Event::PeerLeave(1));
+        world.take(&Event::Minutes(24 * 60 + 2));
+        for n in 0..PROXIES {
+            world.take(&Event::Renew(n));
+        }
         for _ in 0..6 {
             world.take(&Event::Minutes(1));
             world.take(&Event::Step);
@@ -159,6 +226,7 @@ proptest! {
                 world.take(&Event::Hear(n));
                 world.take(&Event::Renew(n));
             }
+            world.take(&Event::PeerHear(0));
         }
         prop_assert_eq!(world.rotation.phase, Phase::Steady { root: world.wanted });
     }

@@ -19,7 +19,7 @@ fn census(standings: &[Standing]) -> Census {
 }
 
 fn facts<'a>(wanted: &str, census: &'a Census) -> Facts<'a> {
-    Facts { wanted: root(wanted), signer_expired: false, leaf_lifetime: DAY, census, obstacle: None }
+    Facts { wanted: root(wanted), signer_expired: false, leaf_lifetime: DAY, census, peers: &[], obstacle: None }
 }
 
 #[track_caller]
@@ -118,6 +118,67 @@ fn what_else_must_know_the_roots_is_waited_for() {
     let done = census(&[Standing::Done]);
     let obstacle = Facts { obstacle: Some("the webhook configurations"), ..facts("b", &done) };
     assert_eq!(held(publishing().step(&obstacle, at(9))), "the webhook configurations");
+}
+
+fn peer(mesh: &str, contact: Contact, sequence: u64) -> PeerStanding {
+    let proxies = Propagation { done: 410, total: 412 };
+    PeerStanding { mesh: mesh.parse().unwrap(), contact, sequence, proxies, refusal: None }
+}
+
+#[test]
+fn a_connected_peer_whose_proxies_lack_the_next_root_holds_it_for_as_long_as_it_is_there() {
+    let (done, sequence) = (census(&[Standing::Done]), publishing().sequence);
+    let step = |peers: &[PeerStanding], hours| publishing().step(&Facts { peers, ..facts("b", &done) }, at(hours));
+    let has_it = peer("north", Contact::Connected, sequence);
+    let behind = [has_it.clone(), peer("west", Contact::Connected, sequence - 1), peer("east", Contact::Connected, 0)];
+    for later in [2, 24 * 365] {
+        assert_eq!(held(step(&behind, later)), "peers: 2 connected, west among them with 410/412 proxies");
+    }
+    let refusal = Some("two different bundles".into());
+    let refused = [behind[1].clone(), PeerStanding { refusal, ..behind[2].clone() }];
+    assert_eq!(held(step(&refused, 2)), "mesh east refused: two different bundles");
+    // Our own proxies are named first.
+    let own = census(&[Standing::Behind]);
+    let said = held(publishing().step(&Facts { peers: &behind, ..facts("b", &own) }, at(2)));
+    assert_eq!(said, "1 connected, shop/web-0 among them");
+    let newer = peer("west", Contact::Connected, sequence + 1);
+    assert_eq!(advanced(step(&[has_it, newer], 2)).phase, Phase::Turning { signer: root("b"), old: root("a") });
+}
+
+#[test]
+fn a_peer_out_of_contact_holds_it_until_what_it_imports_must_have_expired() {
+    let (done, sequence) = (census(&[Standing::Done]), publishing().sequence);
+    let lost = [
+        peer("west", Contact::LostAt(at(1)), 0),
+        peer("east", Contact::LostAt(at(5)), sequence - 1),
+        peer("north", Contact::LostAt(at(9)), sequence),
+        // Gone for good long before: nobody waits.
+        peer("atlantis", Contact::LostAt(at(0) - DAY * 2), 0),
+    ];
+    let step = |now| publishing().step(&Facts { peers: &lost, ..facts("b", &done) }, now);
+    let said = held(step(at(6)));
+    assert_eq!(
+        said,
+        "peers: 2 out of contact, east among them, for 1382 minutes more at most; revoke the peer to go on"
+    );
+    let bound = at(5) + DAY + ABSENCE_SLACK;
+    assert!(held(step(bound - Duration::from_secs(1))).starts_with("peers: 1 out of contact, east"));
+    advanced(step(bound));
+    // A clock that was set back makes it wait longer, never shorter.
+    assert!(held(step(at(0))).contains("out of contact"));
+}
+
+#[test]
+fn the_old_root_is_retired_without_asking_peers() {
+    let done = census(&[Standing::Done]);
+    let refusal = Some("no".into());
+    let peers = [
+        peer("west", Contact::Connected, 0),
+        peer("east", Contact::LostAt(at(3)), 0),
+        PeerStanding { refusal, ..peer("north", Contact::Connected, 0) },
+    ];
+    let retired = advanced(turning().step(&Facts { peers: &peers, ..facts("b", &done) }, at(3)));
+    assert_eq!(retired.phase, Phase::Steady { root: root("b") });
 }
 
 #[test]
