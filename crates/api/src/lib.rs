@@ -1,4 +1,5 @@
-//! The control protocol between proxies and the controller (design §5): its generated types, their conversions
+//! The control protocol between proxies and the controller (design §5), and the federation protocol between controllers and
+//! the hub (design §8): generated types, their conversions
 //! to and from the model, versions, deltas, and the server that shares encoded messages.
 
 pub mod decode;
@@ -15,6 +16,15 @@ pub mod control {
     #[allow(missing_docs, unreachable_pub, clippy::all, clippy::unwrap_used, clippy::expect_used)]
     pub mod v1 {
         include!("generated/isthmus.control.v1.rs");
+    }
+}
+
+/// Version 1 of the federation protocol, generated from `proto/federation.proto` by `cargo xtask proto`.
+pub mod federation {
+    /// Messages, clients and servers.
+    #[allow(missing_docs, unreachable_pub, clippy::all, clippy::unwrap_used, clippy::expect_used)]
+    pub mod v1 {
+        include!("generated/isthmus.federation.v1.rs");
     }
 }
 

@@ -9,7 +9,8 @@ use zeroize::{Zeroize, Zeroizing};
 pub struct SecretText(Zeroizing<String>);
 
 impl SecretText {
-    pub(crate) fn new(text: String) -> Self {
+    /// Takes a secret over.
+    pub fn new(text: String) -> Self {
         Self(Zeroizing::new(text))
     }
 
