@@ -1,36 +1,34 @@
-//! The controller's client: this workload's certificate, its policy, and what it calls.
+//! The controller's client: a process's certificate, and the resources that it subscribes to.
+//!
+//! [`Link`] is where the controller is, [`Subscriber`] what is wanted of it, and [`run`] keeps both up. The sidecar's own part is
+//! in `sidecar`, `subscriptions` and `view`.
 
 mod certify;
+mod config;
 mod connect;
 mod leaf;
-pub(crate) mod saved;
+mod link;
+mod metrics;
+mod saved;
 mod session;
+pub(crate) mod sidecar;
+mod subscriber;
 mod subscriptions;
 pub(crate) mod view;
 
 use std::sync::Arc;
 
-use isthmus_core::destination::DestinationKey;
+pub use certify::read_bundle;
+pub use config::{Config, Invalid};
 use isthmus_runtime::readiness;
-use tokio::sync::mpsc;
+pub use link::Link;
+pub use metrics::Metrics;
+pub use subscriber::{Subscriber, Verdict};
 
-use crate::worker::{Command, Shared};
-
-/// What the sidecar isn't ready without.
-pub(crate) struct Pending {
-    pub(crate) identity: readiness::Pending,
-    pub(crate) policy: readiness::Pending,
-}
-
-/// Keeps identity and configuration up to date for as long as the sidecar runs.
-pub(crate) async fn run(
-    shared: Arc<Shared>,
-    workers: Vec<mpsc::Sender<Command>>,
-    wanted: mpsc::Receiver<DestinationKey>,
-    pending: Pending,
-    view: view::View,
-) {
+/// Keeps identity and subscriptions up to date for as long as the process runs. `identity` is waited for until the first
+/// certificate.
+pub async fn run<S: Subscriber>(link: Arc<Link>, subscriber: S, identity: readiness::Pending) {
     let leaf = leaf::Leaf::default();
-    let session = session::Client::new(Arc::clone(&shared), workers, wanted, pending.policy, view, &leaf);
-    tokio::join!(certify::keep(&shared, pending.identity, &leaf), session.keep());
+    let session = session::Client::new(Arc::clone(&link), subscriber, &leaf);
+    tokio::join!(certify::keep(&link, identity, &leaf), session.keep());
 }

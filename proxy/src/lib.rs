@@ -7,11 +7,11 @@
 //! - [`Config`] and [`run`]: a whole sidecar.
 //! - [`redirect`]: the nf_tables rules that bring a pod's traffic to it.
 //! - [`limits`]: every bound that holds.
-//! - [`client_hello`], [`places`], [`descriptors`]: what the gateway stands on too.
+//! - [`control`], [`client_hello`], [`places`], [`descriptors`]: what the gateway stands on too.
 
 mod body;
 mod config;
-mod control;
+pub mod control;
 pub mod descriptors;
 mod detect;
 mod endpoint;

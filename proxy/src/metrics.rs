@@ -12,10 +12,6 @@ const LATENCY: &[f64] =
 /// Classes of answers by their first digit; 0 is a request that got none.
 const CLASSES: [&str; 6] = ["none", "1xx", "2xx", "3xx", "4xx", "5xx"];
 
-/// How asking for a certificate may end.
-const CERTIFIED: [&str; 2] = ["ok", "failed"];
-/// What may become of what the controller sends.
-const RECEIVED: [&str; 3] = ["applied", "refused", "resubscribed"];
 /// Why a destination may stay unknown.
 const DEGRADED: [&str; 4] = ["no-answer", "controller-away", "too-many", "shut-down"];
 
@@ -91,11 +87,6 @@ pub(crate) struct Metrics {
     pub(crate) ejections: IntCounter,
     open: IntGaugeVec,
     handshakes: IntCounterVec,
-    pub(crate) certificate_expiry: IntGauge,
-    pub(crate) clock_skew: IntGauge,
-    pub(crate) certificate_renewals: IntCounterVec,
-    pub(crate) control_connected: IntGauge,
-    pub(crate) control_updates: IntCounterVec,
     pub(crate) destinations: IntGauge,
     degraded: IntCounterVec,
     refused: IntCounterVec,
@@ -118,12 +109,6 @@ impl Metrics {
         for direction in Direction::ALL {
             from_zero(&handshakes, &[&[direction.as_str(), "ok"], &[direction.as_str(), "failed"]]);
         }
-        let certificate_renewals =
-            make.counters("certificate_requests_total", "Certificates asked for.", &["outcome"])?;
-        from_zero(&certificate_renewals, &CERTIFIED.each_ref().map(std::slice::from_ref));
-        let control_updates =
-            make.counters("control_updates_total", "Resources received from the controller.", &["outcome"])?;
-        from_zero(&control_updates, &RECEIVED.each_ref().map(std::slice::from_ref));
         let refused = make.counters(
             "refused_connections_total",
             "Connections reset because their source had its share of all.",
@@ -172,11 +157,6 @@ impl Metrics {
             ejections: make.counter("endpoint_ejections_total", "Endpoints passed over because they lost requests.")?,
             open: make.gauges("open_connections", "Connections open now.", &["direction"])?,
             handshakes,
-            certificate_expiry: make.gauge("certificate_expiry_seconds", "End of the certificate, Unix time.")?,
-            clock_skew: make.gauge("clock_skew_seconds", "How far this clock is behind the controller's.")?,
-            certificate_renewals,
-            control_connected: make.gauge("control_connected", "1 while the controller's stream is up.")?,
-            control_updates,
             destinations: make.gauge("destinations", "Destinations subscribed to.")?,
             refused,
             degraded,

@@ -5,7 +5,6 @@ use std::{
     sync::Arc,
 };
 
-use isthmus_identity::{MeshTls, SvidCell, TrustStore};
 use isthmus_runtime::{
     admin::{self, Admin},
     build,
@@ -18,12 +17,11 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     config::Config,
-    control::{self, view::View},
+    control::{self, Invalid, Link, sidecar::Sidecar, view::View},
     descriptors,
     error::Error,
     limits::{BACKLOG, connections_with},
     metrics::{Direction, Metrics},
-    reach::Reach,
     worker::{self, Command, Door, Shared},
 };
 
@@ -36,14 +34,13 @@ pub async fn run(mut config: Config, shutdown: CancellationToken) -> Result<(), 
     let registry = Registry::new();
     build::register(&registry, "proxy")?;
     let metrics = Metrics::new(&registry)?;
-    let roots = control::saved::first(&config)?;
-    let tls = MeshTls::new(Arc::new(TrustStore::with(&[roots])?), Arc::new(SvidCell::new()));
+    let link = Arc::new(Link::new(control_config(&config), control::Metrics::new(&registry)?)?);
     let mut doors = Vec::new();
     for _ in 0..config.workers {
         doors.push(open_doors(&config)?);
     }
     let ready = Ready::new();
-    let pending = control::Pending { identity: ready.register("identity"), policy: ready.register("policy") };
+    let (identity, policy) = (ready.register("identity"), ready.register("policy"));
     let view = View::default();
     let admin = Admin::new(ready.clone(), registry, config.log_level.clone());
     let shown = view.clone();
@@ -53,7 +50,9 @@ pub async fn run(mut config: Config, shutdown: CancellationToken) -> Result<(), 
     });
     let admin_addr = admin_addr(&config);
     let (lookups, wanted) = mpsc::channel(1024);
-    let shared = Arc::new(Shared { config, metrics, tls, reach: Reach::new(), lookups });
+    let known = metrics.destinations.clone();
+    let (tls, reach) = (link.tls.clone(), Arc::clone(&link.reach));
+    let shared = Arc::new(Shared { config, metrics, tls, reach, lookups });
     let _running = admin_addr.map(|addr| admin.start(addr)).transpose()?;
 
     // Dropping this future stops the workers too.
@@ -82,7 +81,7 @@ pub async fn run(mut config: Config, shutdown: CancellationToken) -> Result<(), 
         std::future::pending::<()>().await;
     };
     tokio::select! {
-        () = control::run(Arc::clone(&shared), commands, wanted, pending, view) => {}
+        () = control::run(link, Sidecar::new(commands, wanted, policy, view, known), identity) => {}
         () = stopping => {}
         () = ended => {}
     }
@@ -96,22 +95,28 @@ fn admin_addr(config: &Config) -> Option<SocketAddr> {
     Some(if both { (Ipv6Addr::UNSPECIFIED, addr.port()).into() } else { addr })
 }
 
-fn check(config: &Config) -> Result<(), Error> {
-    let invalid =
-        |field, value: &dyn ToString, reason| Err(Error::InvalidConfig { field, value: value.to_string(), reason });
-    match () {
-        () if config.workers == 0 => invalid("workers", &config.workers, "at least one worker is needed"),
-        () if config
-            .control_addr
-            .rsplit_once(':')
-            .is_none_or(|(host, port)| host.is_empty() || port.parse::<u16>().is_err()) =>
-        {
-            invalid("control_addr", &config.control_addr, "must be host:port")
-        }
-        () if config.namespace.is_empty() => invalid("namespace", &config.namespace, "the pod's namespace is needed"),
-        () if config.pod.is_empty() => invalid("pod", &config.pod, "the pod's name is needed"),
-        () => Ok(()),
+/// The part of the configuration that is about the controller.
+fn control_config(config: &Config) -> control::Config {
+    control::Config {
+        control_addr: config.control_addr.clone(),
+        controller_id: config.controller_id.clone(),
+        trust_domain: config.trust_domain.clone(),
+        trust_bundle: config.trust_bundle.clone(),
+        trust_file: config.trust_file.clone(),
+        token_file: config.token_file.clone(),
+        namespace: config.namespace.clone(),
+        pod: config.pod.clone(),
+        socket_mark: config.socket_mark,
     }
+}
+
+fn check(config: &Config) -> Result<(), Error> {
+    if config.workers == 0 {
+        let (value, reason) = (config.workers.to_string(), "at least one worker is needed");
+        return Err(Error::InvalidConfig { field: "workers", value, reason });
+    }
+    let checked = control_config(config).check();
+    checked.map_err(|Invalid { field, value, reason }| Error::InvalidConfig { field, value, reason })
 }
 
 fn open_doors(config: &Config) -> Result<Vec<Door>, Error> {

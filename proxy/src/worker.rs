@@ -38,7 +38,7 @@ pub(crate) struct Shared {
     pub(crate) metrics: Metrics,
     pub(crate) tls: MeshTls,
     /// Whether the controller can be asked.
-    pub(crate) reach: Reach,
+    pub(crate) reach: Arc<Reach>,
     /// Destinations that a worker wants to know.
     pub(crate) lookups: mpsc::Sender<DestinationKey>,
 }

@@ -14,8 +14,8 @@ use isthmus_identity::{
 use isthmus_runtime::{backoff::jitter, readiness};
 use rustls::pki_types::CertificateDer;
 
-use super::{connect, leaf::Leaf, saved};
-use crate::{limits::CERTIFY_TIME, worker::Shared};
+use super::{Link, connect, leaf::Leaf, saved};
+use crate::limits::CERTIFY_TIME;
 
 /// Longest sleep before the wall clock is looked at again: it may have been set, and doesn't stand still while the machine sleeps.
 const LOOK_AGAIN: Duration = Duration::from_secs(60);
@@ -50,58 +50,58 @@ pub(super) fn chain(error: &dyn std::error::Error) -> String {
 }
 
 /// Gets a certificate and renews it, forever.
-pub(super) async fn keep(shared: &Arc<Shared>, pending: readiness::Pending, leaf: &Leaf) {
+pub(super) async fn keep(link: &Arc<Link>, pending: readiness::Pending, leaf: &Leaf) {
     let mut pending = Some(pending);
     // In a row: tries that brought nothing, or a certificate of a root that no longer signs.
     let mut failures = 0;
     loop {
-        let asked = tokio::time::timeout(CERTIFY_TIME, certify(shared, pending.is_some()));
+        let asked = tokio::time::timeout(CERTIFY_TIME, certify(link, pending.is_some()));
         let outcome = asked.await.unwrap_or(Err(CertifyError::Timeout));
-        let counter = &shared.metrics.certificate_renewals;
+        let counter = &link.metrics.certificate_renewals;
         let pause = match outcome {
             Ok(svid) => {
                 counter.with_label_values(&["ok"]).inc();
-                let pause = take(shared, svid);
+                let pause = take(link, svid);
                 pending = None;
-                if leaf.renewed(shared) {
+                if leaf.renewed(link) {
                     failures = 0;
                     pause
                 } else {
                     // A replica of the controller that hasn't learnt yet which root signs.
                     failures += 1;
-                    renewal::after_failure(failures, left(shared), jitter()).min(pause)
+                    renewal::after_failure(failures, left(link), jitter()).min(pause)
                 }
             }
             Err(error) => {
                 counter.with_label_values(&["failed"]).inc();
                 failures += 1;
-                complain(&error, left(shared));
-                renewal::after_failure(failures, left(shared), jitter())
+                complain(&error, left(link));
+                renewal::after_failure(failures, left(link), jitter())
             }
         };
-        wait(shared, pause, failures > 0, leaf).await;
+        wait(link, pause, failures > 0, leaf).await;
     }
 }
 
 /// Puts a certificate into use; the pause until the next.
-fn take(shared: &Shared, svid: Svid) -> Duration {
+fn take(link: &Link, svid: Svid) -> Duration {
     let now = SystemTime::now();
     let skew = Skew::of(&svid, now);
-    shared.metrics.clock_skew.set(skew.seconds());
+    link.metrics.clock_skew.set(skew.seconds());
     if let Some(complaint) = skew.complaint() {
         tracing::warn!("{complaint}");
     }
     tracing::info!(id = %svid.id(), not_after = ?svid.not_after(), "certified");
     let expiry = svid.not_after().duration_since(UNIX_EPOCH).unwrap_or_default();
-    shared.metrics.certificate_expiry.set(i64::try_from(expiry.as_secs()).unwrap_or(i64::MAX));
+    link.metrics.certificate_expiry.set(i64::try_from(expiry.as_secs()).unwrap_or(i64::MAX));
     let pause = renewal::after_success(&svid, now, jitter());
-    shared.tls.svid().set(svid);
+    link.tls.svid().set(svid);
     pause
 }
 
 /// What is left of the certificate in hand; `None` without one.
-fn left(shared: &Shared) -> Option<Duration> {
-    shared.tls.svid().get().map(|svid| svid.not_after().duration_since(SystemTime::now()).unwrap_or_default())
+fn left(link: &Link) -> Option<Duration> {
+    link.tls.svid().get().map(|svid| svid.not_after().duration_since(SystemTime::now()).unwrap_or_default())
 }
 
 /// Tells before it happens, and what happens.
@@ -120,7 +120,7 @@ fn complain(error: &CertifyError, left: Option<Duration>) {
 
 /// Waits for the pause to pass by either clock. Another signing root, or for one who has failed the controller's return, cut it
 /// short.
-async fn wait(shared: &Shared, pause: Duration, failing: bool, leaf: &Leaf) {
+async fn wait(link: &Link, pause: Duration, failing: bool, leaf: &Leaf) {
     let (began, due) = (Instant::now(), SystemTime::now().checked_add(pause));
     loop {
         let rest = pause.saturating_sub(began.elapsed());
@@ -134,7 +134,7 @@ async fn wait(shared: &Shared, pause: Duration, failing: bool, leaf: &Leaf) {
                 () = leaf.turned() => {}
                 () = leaf.reachable(), if failing => {}
             }
-            tokio::time::sleep(renewal::spread(left(shared).unwrap_or_default(), jitter())).await;
+            tokio::time::sleep(renewal::spread(left(link).unwrap_or_default(), jitter())).await;
         };
         tokio::select! {
             () = tokio::time::sleep(rest.min(LOOK_AGAIN)) => {}
@@ -143,14 +143,14 @@ async fn wait(shared: &Shared, pause: Duration, failing: bool, leaf: &Leaf) {
     }
 }
 
-async fn certify(shared: &Arc<Shared>, first: bool) -> Result<Svid, CertifyError> {
-    let path = &shared.config.token_file;
+async fn certify(link: &Arc<Link>, first: bool) -> Result<Svid, CertifyError> {
+    let path = &link.config.token_file;
     let token = tokio::fs::read_to_string(path)
         .await
         .map_err(|source| CertifyError::Token { path: path.display().to_string(), source })?;
     let keypair = Keypair::generate()?;
     let request = CertifyRequest { csr: keypair.csr()?.into(), token: token.trim().to_owned() };
-    let mut client = IdentityClient::new(connect::channel(shared).await?);
+    let mut client = IdentityClient::new(connect::channel(link).await?);
     let CertifyResponse { chain, bundles, .. } = client.certify(request).await?.into_inner();
     let svid = Svid::new(chain.into_iter().map(certificate).collect(), &keypair)?;
     let now = SystemTime::now();
@@ -159,19 +159,19 @@ async fn certify(shared: &Arc<Shared>, first: bool) -> Result<Svid, CertifyError
             Skew::of(&svid, now).complaint().unwrap_or_else(|| "it is too short".to_owned()),
         ));
     }
-    trust(shared, &read_bundles(bundles)?, first).await?;
+    trust(link, &read_bundles(bundles)?, first).await?;
     Ok(svid)
 }
 
 /// Roots come by the session, in order. These matter for the first certificate, and for a proxy that comes back from so far that
 /// it doesn't hold the roots which its new certificate stands on. Older ones are of a replica that will learn of the newer.
-async fn trust(shared: &Shared, bundles: &[Bundle], first: bool) -> Result<(), CertifyError> {
-    let domain = &shared.config.trust_domain;
+async fn trust(link: &Link, bundles: &[Bundle], first: bool) -> Result<(), CertifyError> {
+    let domain = &link.config.trust_domain;
     let given = bundles.iter().find(|bundle| bundle.trust_domain == *domain).map(|bundle| bundle.sequence);
-    let held = shared.tls.roots().bundle(domain).map(|bundle| bundle.sequence);
+    let held = link.tls.roots().bundle(domain).map(|bundle| bundle.sequence);
     if given > held || (first && given.is_some() && given == held) {
-        shared.tls.roots().advance(bundles)?;
-        saved::keep(&shared.config, shared.tls.roots()).await;
+        link.tls.roots().advance(bundles)?;
+        saved::keep(&link.config, link.tls.roots()).await;
     }
     Ok(())
 }
@@ -181,7 +181,7 @@ fn read_bundles(bundles: Vec<isthmus_api::control::v1::Bundle>) -> Result<Vec<Bu
 }
 
 /// The roots of one trust domain, as they came.
-pub(super) fn read_bundle(bundle: isthmus_api::control::v1::Bundle) -> Result<Bundle, isthmus_core::id::InvalidId> {
+pub fn read_bundle(bundle: isthmus_api::control::v1::Bundle) -> Result<Bundle, isthmus_core::id::InvalidId> {
     Ok(Bundle {
         trust_domain: TrustDomain::new(&bundle.trust_domain)?,
         roots: bundle.roots.into_iter().map(certificate).collect(),

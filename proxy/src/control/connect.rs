@@ -10,38 +10,38 @@ use tokio_rustls::{TlsConnector, client::TlsStream};
 use tonic::transport::{Channel, Endpoint, Uri};
 use tower::service_fn;
 
+use super::Link;
 use crate::{
     endpoint::dial_tcp,
     limits::{CONNECT_TIME, CONTROL_KEEPALIVE, CONTROL_KEEPALIVE_ANSWER},
-    worker::Shared,
 };
 
 /// A connection to the controller, in the workload's name if it has one by now.
-pub(super) async fn channel(shared: &Arc<Shared>) -> Result<Channel, tonic::transport::Error> {
-    let shared = Arc::clone(shared);
+pub(super) async fn channel(link: &Arc<Link>) -> Result<Channel, tonic::transport::Error> {
+    let link = Arc::clone(link);
     Endpoint::from_static("http://isthmus-controller")
         .connect_timeout(CONNECT_TIME)
         .http2_keep_alive_interval(CONTROL_KEEPALIVE)
         .keep_alive_timeout(CONTROL_KEEPALIVE_ANSWER)
         .keep_alive_while_idle(true)
         .connect_with_connector(service_fn(move |_: Uri| {
-            let shared = Arc::clone(&shared);
-            async move { dial(&shared).await.map(TokioIo::new) }
+            let link = Arc::clone(&link);
+            async move { dial(&link).await.map(TokioIo::new) }
         }))
         .await
 }
 
-async fn dial(shared: &Shared) -> io::Result<TlsStream<TcpStream>> {
-    let addr = &shared.config.control_addr;
+async fn dial(link: &Link) -> io::Result<TlsStream<TcpStream>> {
+    let addr = &link.config.control_addr;
     let host = addr.rsplit_once(':').map_or(addr.as_str(), |(host, _)| host).trim_matches(['[', ']']);
     let name = ServerName::try_from(host.to_owned()).map_err(|e| io::Error::new(io::ErrorKind::InvalidInput, e))?;
-    let config = shared
+    let config = link
         .tls
-        .client_config(&[b"h2"], shared.config.controller_id.clone())
+        .client_config(&[b"h2"], link.config.controller_id.clone())
         .map_err(|e| io::Error::new(io::ErrorKind::InvalidInput, e))?;
     let mut last = io::Error::new(io::ErrorKind::NotFound, "the controller's name has no address");
     for addr in tokio::net::lookup_host(addr).await? {
-        match dial_tcp(addr, shared.config.socket_mark).await {
+        match dial_tcp(addr, link.config.socket_mark).await {
             Ok(stream) => {
                 stream.set_nodelay(true)?;
                 let handshake = TlsConnector::from(config).connect(name, stream).await;

@@ -3,7 +3,7 @@
 use isthmus_identity::RootId;
 use tokio::sync::{Notify, watch};
 
-use crate::worker::Shared;
+use super::Link;
 
 /// The present leaf.
 #[derive(Debug, Clone, Copy, Default)]
@@ -34,15 +34,15 @@ impl Own {
 
 impl Leaf {
     /// There is a new leaf. Does it stand on the root that signs?
-    pub(super) fn renewed(&self, shared: &Shared) -> bool {
-        let own = Own { certified: shared.tls.svid().get().is_some(), root: shared.tls.own_root() };
+    pub(super) fn renewed(&self, link: &Link) -> bool {
+        let own = Own { certified: link.tls.svid().get().is_some(), root: link.tls.own_root() };
         self.own.send_replace(own);
         own.is_of_signer()
     }
 
     /// There are new roots.
-    pub(super) fn roots_changed(&self, shared: &Shared) {
-        if !self.renewed(shared) {
+    pub(super) fn roots_changed(&self, link: &Link) {
+        if !self.renewed(link) {
             self.turned.notify_one();
         }
     }

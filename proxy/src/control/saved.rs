@@ -6,7 +6,7 @@ use std::{io, path::Path};
 use isthmus_core::id::TrustDomain;
 use isthmus_identity::{BadBundle, Bundle, TrustStore};
 
-use crate::config::Config;
+use super::Config;
 
 /// Before the sequence, in the file's first line.
 const SEQUENCE: &str = "sequence: ";
@@ -14,7 +14,7 @@ const SEQUENCE: &str = "sequence: ";
 const MAX_BYTES: u64 = 1 << 20;
 
 /// The roots to begin with: those in the file, or else those of the configuration.
-pub(crate) fn first(config: &Config) -> Result<Bundle, BadBundle> {
+pub(super) fn first(config: &Config) -> Result<Bundle, BadBundle> {
     let saved = config.trust_file.as_deref().and_then(|path| match read(path, &config.trust_domain) {
         Ok(saved) => saved,
         Err(error) => {

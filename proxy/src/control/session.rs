@@ -5,42 +5,34 @@ use std::{future::Future, pin::pin, sync::Arc, time::Instant};
 use isthmus_api::{
     MAX_MESSAGE_BYTES, MAX_PROXY_MESSAGE_BYTES, MAX_REASON_CHARS,
     control::v1::{
-        Ack, Certified, ControllerMessage, Hello, ProxyMessage, Refuse, ResourceKey, Subscribe, Unsubscribe,
+        Ack, Certified, ControllerMessage, Hello, ProxyMessage, Refuse, ResourceKey, Subscribe,
         control_client::ControlClient, proxy_message::Message,
     },
-    encode,
 };
-use isthmus_core::destination::DestinationKey;
 use isthmus_runtime::{
     backoff::{Backoff, jitter},
-    build, readiness,
+    build,
 };
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::Streaming;
 
 use super::{
+    Link,
     certify::chain,
     connect,
     leaf::Leaf,
     saved,
-    subscriptions::{Change, Verdict},
-    view::View,
+    subscriber::{Subscriber, Verdict},
 };
-use crate::{
-    limits::{DESTINATION_IDLE, RECONNECT_FIRST, RECONNECT_LONGEST, SWEEP},
-    worker::{Command, Shared, Update},
-};
+use crate::limits::{RECONNECT_FIRST, RECONNECT_LONGEST};
 
 /// Most messages that wait to be sent to the controller.
 const QUEUE: usize = 256;
 
-pub(super) struct Client<'l> {
-    shared: Arc<Shared>,
-    workers: Vec<mpsc::Sender<Command>>,
-    wanted: mpsc::Receiver<DestinationKey>,
-    policy_pending: Option<readiness::Pending>,
-    state: View,
+pub(super) struct Client<'l, S> {
+    link: Arc<Link>,
+    subscriber: S,
     leaf: &'l Leaf,
 }
 
@@ -55,16 +47,9 @@ enum SessionError {
     Closed,
 }
 
-impl<'l> Client<'l> {
-    pub(super) fn new(
-        shared: Arc<Shared>,
-        workers: Vec<mpsc::Sender<Command>>,
-        wanted: mpsc::Receiver<DestinationKey>,
-        policy_pending: readiness::Pending,
-        state: View,
-        leaf: &'l Leaf,
-    ) -> Self {
-        Self { shared, workers, wanted, policy_pending: Some(policy_pending), state, leaf }
+impl<'l, S: Subscriber> Client<'l, S> {
+    pub(super) fn new(link: Arc<Link>, subscriber: S, leaf: &'l Leaf) -> Self {
+        Self { link, subscriber, leaf }
     }
 
     /// Holds a session from the first certificate on, for ever.
@@ -79,32 +64,30 @@ impl<'l> Client<'l> {
             if let Err(error) = self.session().await {
                 tracing::warn!(%error, "no session with the controller: running on what is known");
             }
-            self.shared.reach.lost();
-            self.shared.metrics.control_connected.set(0);
+            self.link.reach.lost();
+            self.link.metrics.connected.set(0);
             // A session that held for a while was a good one: begin anew with short waits.
             attempt = if began.elapsed() > RECONNECT_LONGEST { 0 } else { attempt + 1 };
             self.meanwhile(tokio::time::sleep(backoff.delay(attempt, jitter()))).await;
         }
     }
 
-    /// Waits for something while wishes of the workers are taken down.
+    /// Waits for something while wishes are taken down.
     async fn meanwhile<T>(&mut self, awaited: impl Future<Output = T>) -> T {
         let mut awaited = pin!(awaited);
         loop {
             tokio::select! {
                 done = &mut awaited => return done,
-                Some(key) = self.wanted.recv() => {
-                    self.state.with(|s| s.want(&key, Instant::now()));
-                }
+                wish = self.subscriber.wish() => self.subscriber.note(wish),
             }
         }
     }
 
     async fn session(&mut self) -> Result<(), SessionError> {
-        let shared = Arc::clone(&self.shared);
-        let channel = self.meanwhile(connect::channel(&shared)).await?;
+        let link = Arc::clone(&self.link);
+        let channel = self.meanwhile(connect::channel(&link)).await?;
         let (to_controller, queue) = mpsc::channel(QUEUE);
-        let config = &shared.config;
+        let config = &link.config;
         let hello = Hello {
             namespace: config.namespace.clone(),
             pod: config.pod.clone(),
@@ -117,9 +100,9 @@ impl<'l> Client<'l> {
         let opening = async move { client.session(ReceiverStream::new(queue)).await };
         let from_controller = self.meanwhile(opening).await?.into_inner();
         tracing::info!("session with the controller is up");
-        shared.reach.gained();
+        link.reach.gained();
         self.leaf.reached();
-        shared.metrics.control_connected.set(1);
+        link.metrics.connected.set(1);
         self.converse(to_controller, from_controller).await
     }
 
@@ -128,26 +111,21 @@ impl<'l> Client<'l> {
         to_controller: mpsc::Sender<ProxyMessage>,
         mut from_controller: Streaming<ControllerMessage>,
     ) -> Result<(), SessionError> {
-        for subscribe in self.state.with(|s| s.all()) {
+        for subscribe in self.subscriber.all() {
             send(&to_controller, Message::Subscribe(subscribe)).await?;
         }
         let mut own = self.leaf.own();
         own.mark_changed();
-        let mut sweep = tokio::time::interval(SWEEP);
         loop {
             tokio::select! {
                 message = from_controller.message() => {
                     let message = message?.ok_or(SessionError::Closed)?;
                     self.receive(message, &to_controller).await?;
                 }
-                Some(key) = self.wanted.recv() => {
-                    if let Some(subscribe) = self.state.with(|s| s.want(&key, Instant::now())) {
-                        send(&to_controller, Message::Subscribe(subscribe)).await?;
-                    } else if let Some(held) = self.state.with(|s| s.held(&key)) {
-                        // Another worker, or this one before, has asked already.
-                        self.everywhere(Update::Destination(key, held)).await;
+                wish = self.subscriber.wish() => {
+                    for message in self.subscriber.fulfil(wish).await {
+                        send(&to_controller, message).await?;
                     }
-                    self.count();
                 }
                 Ok(()) = own.changed() => {
                     let root = own.borrow_and_update().root();
@@ -156,7 +134,6 @@ impl<'l> Client<'l> {
                         send(&to_controller, Message::Certified(Certified { root })).await?;
                     }
                 }
-                _ = sweep.tick() => self.sweep(&to_controller).await?,
             }
         }
     }
@@ -168,12 +145,11 @@ impl<'l> Client<'l> {
     ) -> Result<(), SessionError> {
         let Some(key) = message.key.clone() else { return Ok(()) };
         let version = message.version.clone();
-        let verdict = self.state.with(|s| s.receive(message));
-        let verdict = match verdict {
+        let verdict = match self.subscriber.judge(message) {
             Verdict::Apply(change) => self.apply(change, &version).await,
             other => other,
         };
-        let counter = &self.shared.metrics.control_updates;
+        let counter = &self.link.metrics.updates;
         match verdict {
             Verdict::Apply(_) | Verdict::Held => {
                 counter.with_label_values(&["applied"]).inc();
@@ -194,64 +170,21 @@ impl<'l> Client<'l> {
         }
     }
 
-    /// Applies a change in every worker; only then it is held.
-    async fn apply(&mut self, change: Change, version: &str) -> Verdict {
-        let update = match &change {
-            Change::Bundles(bundles) => match self.shared.tls.roots().advance(bundles) {
-                Ok(()) => {
-                    saved::keep(&self.shared.config, self.shared.tls.roots()).await;
-                    Update::Trust
-                }
-                Err(error) => return Verdict::Refuse(error.to_string()),
-            },
-            Change::Policy(policy) => Update::Policy(Arc::clone(policy)),
-            Change::Destination(key, destination) => Update::Destination(key.clone(), Arc::clone(destination)),
-        };
-        self.everywhere(update).await;
-        match change {
-            Change::Policy(_) => self.policy_pending = None,
-            Change::Bundles(_) => self.leaf.roots_changed(&self.shared),
-            Change::Destination(..) => {}
+    /// Puts a change into use; only then it is held.
+    async fn apply(&mut self, change: S::Change, version: &str) -> Verdict<S::Change> {
+        let bundles = S::bundles(&change);
+        if let Some(bundles) = bundles {
+            if let Err(error) = self.link.tls.roots().advance(bundles) {
+                return Verdict::Refuse(error.to_string());
+            }
+            saved::keep(&self.link.config, self.link.tls.roots()).await;
         }
-        self.state.with(|s| s.hold(change.clone(), version.to_owned()));
+        self.subscriber.apply(&change).await;
+        if bundles.is_some() {
+            self.leaf.roots_changed(&self.link);
+        }
+        self.subscriber.hold(change.clone(), version.to_owned());
         Verdict::Apply(change)
-    }
-
-    fn count(&self) {
-        let known = self.state.with(|s| s.len());
-        self.shared.metrics.destinations.set(i64::try_from(known).unwrap_or(i64::MAX));
-    }
-
-    async fn everywhere(&self, update: Update) {
-        let mut answers = Vec::with_capacity(self.workers.len());
-        for worker in &self.workers {
-            let (done, answer) = oneshot::channel();
-            // A worker that is gone has nothing to apply; its end stops the process.
-            if worker.send(Command::Apply(update.clone(), done)).await.is_ok() {
-                answers.push(answer);
-            }
-        }
-        futures::future::join_all(answers).await;
-    }
-
-    /// Gives up the destinations that nobody has used for long.
-    async fn sweep(&mut self, to_controller: &mpsc::Sender<ProxyMessage>) -> Result<(), SessionError> {
-        for worker in &self.workers {
-            let (answer, usage) = oneshot::channel();
-            if worker.send(Command::Usage(answer)).await.is_ok() {
-                for (key, at) in usage.await.unwrap_or_default() {
-                    self.state.with(|s| s.used(&key, at));
-                }
-            }
-        }
-        let Some(since) = Instant::now().checked_sub(DESTINATION_IDLE) else { return Ok(()) };
-        for key in self.state.with(|s| s.forget(since)) {
-            let resource = encode::destination_key(&key);
-            self.everywhere(Update::Forget(key)).await;
-            send(to_controller, Message::Unsubscribe(Unsubscribe { key: Some(resource) })).await?;
-        }
-        self.count();
-        Ok(())
     }
 }
 

@@ -30,25 +30,13 @@ struct Slot {
 
 /// A new content, to be applied everywhere before it is held.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) enum Change {
+pub(crate) enum Change {
     Bundles(Vec<Bundle>),
     Policy(Arc<InboundPolicy>),
     Destination(DestinationKey, Arc<Destination>),
 }
 
-/// What a message of the controller comes to.
-#[derive(Debug, Clone, PartialEq)]
-pub(super) enum Verdict {
-    Apply(Change),
-    /// What is held is the present version.
-    Held,
-    /// It can't be taken; what is held stays.
-    Refuse(String),
-    /// A delta to something that isn't held: refuse, and ask for the whole.
-    Resubscribe(String),
-    /// Nobody asked for it (any more).
-    Stray,
-}
+type Verdict = super::Verdict<Change>;
 
 impl Subscriptions {
     /// Every subscription with the version held, for a new session.

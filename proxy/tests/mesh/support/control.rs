@@ -21,10 +21,11 @@ use isthmus_api::{
         proxy_message::Message,
         resource_key::Kind,
     },
-    decode, encode, version,
+    decode, encode, gateway, version,
 };
 use isthmus_core::{
     destination::{Destination, DestinationKey},
+    gateway::Routes as GatewayRoutes,
     id::{SpiffeId, TrustDomain},
     inbound::InboundPolicy,
 };
@@ -58,6 +59,7 @@ struct State {
     silent: bool,
     policies: HashMap<String, InboundPolicy>,
     destinations: HashMap<DestinationKey, Destination>,
+    routes: Option<GatewayRoutes>,
     bundles: Vec<Bundle>,
     sessions: Vec<Session>,
     acks: Vec<(String, Ack)>,
@@ -188,6 +190,12 @@ impl Script {
         self.push(|_| true, &encode::destination_key(&key));
     }
 
+    /// What gateways relay.
+    pub fn set_routes(&self, routes: GatewayRoutes) {
+        self.state.lock().unwrap().routes = Some(routes);
+        self.push(|_| true, &encode::gateway_key());
+    }
+
     pub fn set_bundles(&self, bundles: Vec<Bundle>) {
         self.state.lock().unwrap().bundles = bundles;
         self.push(|_| true, &encode::bundles_key());
@@ -238,7 +246,10 @@ impl Script {
     fn message(&self, pod: &str, key: &ResourceKey) -> Option<ControllerMessage> {
         let state = self.state.lock().unwrap();
         let (version, content) = match key.kind.as_ref()? {
-            Kind::Gateway(_) => return None,
+            Kind::Gateway(_) => {
+                let routes = gateway::encode(state.routes.as_ref()?);
+                (version::of(&routes), Content::Gateway(routes))
+            }
             Kind::Bundles(_) => {
                 let bundles = Bundles { bundles: state.bundles.clone() };
                 (version::of(&bundles), Content::Bundles(bundles))

@@ -1,0 +1,161 @@
+//! What the sidecar wants of the controller: the roots, its policy, and what its workers call.
+
+use std::{sync::Arc, time::Instant};
+
+use isthmus_api::{
+    control::v1::{ControllerMessage, Subscribe, Unsubscribe, proxy_message::Message},
+    encode,
+};
+use isthmus_core::destination::DestinationKey;
+use isthmus_identity::Bundle;
+use isthmus_runtime::readiness;
+use prometheus::IntGauge;
+use tokio::{
+    sync::{mpsc, oneshot},
+    time::Interval,
+};
+
+use super::{Subscriber, Verdict, subscriptions::Change, view::View};
+use crate::{
+    limits::{DESTINATION_IDLE, SWEEP},
+    worker::{Command, Update},
+};
+
+/// The sidecar's subscriptions, and the workers that use them.
+pub(crate) struct Sidecar {
+    workers: Vec<mpsc::Sender<Command>>,
+    wanted: mpsc::Receiver<DestinationKey>,
+    /// Until the policy has come.
+    policy: Option<readiness::Pending>,
+    state: View,
+    known: IntGauge,
+    sweep: Interval,
+}
+
+/// What the sidecar does of its own accord.
+#[derive(Debug)]
+pub(crate) enum Wish {
+    /// A worker wants to know a destination.
+    Destination(DestinationKey),
+    /// It is time to look for what nobody uses.
+    Sweep,
+}
+
+impl Sidecar {
+    pub(crate) fn new(
+        workers: Vec<mpsc::Sender<Command>>,
+        wanted: mpsc::Receiver<DestinationKey>,
+        policy: readiness::Pending,
+        state: View,
+        known: IntGauge,
+    ) -> Self {
+        Self { workers, wanted, policy: Some(policy), state, known, sweep: tokio::time::interval(SWEEP) }
+    }
+
+    fn count(&self) {
+        let known = self.state.with(|s| s.len());
+        self.known.set(i64::try_from(known).unwrap_or(i64::MAX));
+    }
+
+    async fn everywhere(&self, update: Update) {
+        let mut answers = Vec::with_capacity(self.workers.len());
+        for worker in &self.workers {
+            let (done, answer) = oneshot::channel();
+            // A worker that is gone has nothing to apply; its end stops the process.
+            if worker.send(Command::Apply(update.clone(), done)).await.is_ok() {
+                answers.push(answer);
+            }
+        }
+        futures::future::join_all(answers).await;
+    }
+
+    async fn want(&self, key: DestinationKey) -> Vec<Message> {
+        let subscribe = self.state.with(|s| s.want(&key, Instant::now()));
+        if subscribe.is_none()
+            && let Some(held) = self.state.with(|s| s.held(&key))
+        {
+            // Another worker, or this one before, has asked already.
+            self.everywhere(Update::Destination(key, held)).await;
+        }
+        self.count();
+        subscribe.map(Message::Subscribe).into_iter().collect()
+    }
+
+    /// Gives up the destinations that nobody has used for long.
+    async fn give_up(&self) -> Vec<Message> {
+        for worker in &self.workers {
+            let (answer, usage) = oneshot::channel();
+            if worker.send(Command::Usage(answer)).await.is_ok() {
+                for (key, at) in usage.await.unwrap_or_default() {
+                    self.state.with(|s| s.used(&key, at));
+                }
+            }
+        }
+        let mut messages = Vec::new();
+        let since = Instant::now().checked_sub(DESTINATION_IDLE);
+        for key in since.map(|since| self.state.with(|s| s.forget(since))).unwrap_or_default() {
+            let resource = encode::destination_key(&key);
+            self.everywhere(Update::Forget(key)).await;
+            messages.push(Message::Unsubscribe(Unsubscribe { key: Some(resource) }));
+        }
+        self.count();
+        messages
+    }
+}
+
+impl Subscriber for Sidecar {
+    type Change = Change;
+    type Wish = Wish;
+
+    fn all(&self) -> Vec<Subscribe> {
+        self.state.with(|s| s.all())
+    }
+
+    fn judge(&self, message: ControllerMessage) -> Verdict<Change> {
+        self.state.with(|s| s.receive(message))
+    }
+
+    fn bundles(change: &Change) -> Option<&[Bundle]> {
+        match change {
+            Change::Bundles(bundles) => Some(bundles),
+            Change::Policy(_) | Change::Destination(..) => None,
+        }
+    }
+
+    /// Applies a change in every worker.
+    async fn apply(&mut self, change: &Change) {
+        self.everywhere(match change {
+            Change::Bundles(_) => Update::Trust,
+            Change::Policy(policy) => Update::Policy(Arc::clone(policy)),
+            Change::Destination(key, destination) => Update::Destination(key.clone(), Arc::clone(destination)),
+        })
+        .await;
+        if matches!(change, Change::Policy(_)) {
+            self.policy = None;
+        }
+    }
+
+    fn hold(&mut self, change: Change, version: String) {
+        self.state.with(|s| s.hold(change, version));
+    }
+
+    async fn wish(&mut self) -> Wish {
+        tokio::select! {
+            Some(key) = self.wanted.recv() => Wish::Destination(key),
+            _ = self.sweep.tick() => Wish::Sweep,
+        }
+    }
+
+    fn note(&mut self, wish: Wish) {
+        if let Wish::Destination(key) = wish {
+            self.state.with(|s| s.want(&key, Instant::now()));
+        }
+    }
+
+    async fn fulfil(&mut self, wish: Wish) -> Vec<Message> {
+        match wish {
+            Wish::Destination(key) => self.want(key).await,
+            Wish::Sweep => self.give_up().await,
+        }
+    }
+}
