@@ -1,5 +1,6 @@
 //! Federation (design §8): one hub over many meshes, none of which has to trust it, or each other's root.
 //!
+//! - [`bundle_endpoint`]: where a trust domain publishes its roots for those that have no hub in common with it.
 //! - [`catalog`]: what a cluster of a mesh offers to a peer: its changes, its age, and the merging of several clusters.
 //! - [`invitation`]: how a mesh comes to be admitted: one token, used once.
 //! - [`member`]: a mesh's controller as the hub and the peers see it.
@@ -7,6 +8,7 @@
 //! The hub relays; what it relays is signed by a mesh's controller for one audience, or, for a bundle, by a root of the
 //! bundle before. Decisions are pure functions of state, input and time; the network is a thin shell round them.
 
+pub mod bundle_endpoint;
 pub mod catalog;
 pub mod invitation;
 pub mod limits;
