@@ -9,12 +9,18 @@ use std::{
 use anyhow::{Context, bail};
 use clap::Args;
 
+/// The gateway's case: a relay by server name against others.
+const GATEWAY: &str = "gateway";
 /// The case that is another program's: what a change costs the control plane.
 const CONTROL_PLANE: &str = "control-plane";
 
 #[derive(Args)]
 pub(crate) struct BenchArgs {
-    /// one-hop-h1, two-hop-mtls-h1, two-hop-mtls-h2, two-hop-mtls-grpc, two-hop-mtls-tcp or control-plane [default: all]
+    /// What to measure, as with --case
+    #[arg(value_name = "CASE", conflicts_with = "case")]
+    named: Option<String>,
+    /// one-hop-h1, two-hop-mtls-h1, two-hop-mtls-h2, two-hop-mtls-grpc, two-hop-mtls-tcp, gateway or control-plane [default: all but
+    /// the gateway]
     #[arg(long)]
     case: Option<String>,
     /// Write the results as a list of objects; those of the control plane, unless they are the only ones, into
@@ -45,28 +51,26 @@ pub(crate) struct BenchArgs {
 }
 
 pub(crate) fn run(args: &BenchArgs) -> anyhow::Result<()> {
-    let only_control_plane = args.case.as_deref() == Some(CONTROL_PLANE);
-    if !only_control_plane {
-        data_plane(args)?;
+    let case = args.named.as_deref().or(args.case.as_deref());
+    if case == Some(GATEWAY) {
+        return gateway(args);
     }
-    if only_control_plane || (args.case.is_none() && args.from.is_none()) {
+    let only_control_plane = case == Some(CONTROL_PLANE);
+    if !only_control_plane {
+        data_plane(args, case)?;
+    }
+    if only_control_plane || (case.is_none() && args.from.is_none()) {
         let file = args.json.as_deref().map(|file| if only_control_plane { file.into() } else { beside(file) });
         control_plane(file.as_deref(), args.docs)?;
     }
     Ok(())
 }
 
-fn data_plane(args: &BenchArgs) -> anyhow::Result<()> {
+fn data_plane(args: &BenchArgs, case: Option<&str>) -> anyhow::Result<()> {
     let root = root()?;
-    let mut options: Vec<OsString> = Vec::new();
-    let mut option = |flag: &str, value: Option<OsString>| {
-        options.extend(value.into_iter().flat_map(|value| [flag.into(), value]));
-    };
-    option("--case", args.case.clone().map(Into::into));
-    option("--json", args.json.clone().map(Into::into));
-    option("--peers", args.peers.clone().map(Into::into));
-    option("--rounds", args.rounds.map(|n| n.to_string().into()));
-    option("--seconds", args.seconds.map(|n| n.to_string().into()));
+    let mut options = common(args);
+    let mut option = |flag: &str, value: Option<OsString>| options.extend(pair(flag, value));
+    option("--case", case.map(Into::into));
     option("--from", args.from.clone().map(Into::into));
     option("--svg", args.svg.clone().map(Into::into));
     if args.docs {
@@ -75,10 +79,36 @@ fn data_plane(args: &BenchArgs) -> anyhow::Result<()> {
             option("--svg", Some(root.join("docs/images").into()));
         }
     }
+    start("bench", "proxy", &options)
+}
+
+/// Measures the gateway alone.
+fn gateway(args: &BenchArgs) -> anyhow::Result<()> {
+    let mut options = common(args);
+    if args.docs {
+        options.extend(pair("--docs", Some(root()?.join("docs/federation.md").into())));
+    }
+    start("gateway", "gateway", &options)
+}
+
+/// What the data plane's benchmark and the gateway's have in common.
+fn common(args: &BenchArgs) -> Vec<OsString> {
+    let mut options: Vec<OsString> = Vec::new();
+    let mut option = |flag: &str, value: Option<OsString>| options.extend(pair(flag, value));
+    option("--json", args.json.clone().map(Into::into));
+    option("--peers", args.peers.clone().map(Into::into));
+    option("--rounds", args.rounds.map(|n| n.to_string().into()));
+    option("--seconds", args.seconds.map(|n| n.to_string().into()));
     if args.quick {
         options.push("--quick".into());
     }
-    start("bench", &options)
+    options
+}
+
+/// A flag with its value, if there is one.
+fn pair(flag: &str, value: Option<OsString>) -> impl Iterator<Item = OsString> {
+    let flag = OsString::from(flag);
+    value.into_iter().flat_map(move |value| [flag.clone(), value])
 }
 
 /// Builds the controller alone and its benchmark, and runs it.
@@ -99,11 +129,11 @@ fn control_plane(json: Option<&Path>, docs: bool) -> anyhow::Result<()> {
     succeed(run)
 }
 
-/// Builds the sidecar alone and the data plane's benchmark, and runs one of its commands.
-pub(crate) fn start(command: &str, options: &[OsString]) -> anyhow::Result<()> {
+/// Builds one role alone (`proxy`, `gateway`) and the data plane's benchmark, and runs one of its commands.
+pub(crate) fn start(command: &str, role: &str, options: &[OsString]) -> anyhow::Result<()> {
     // A directory of its own: the same packages with fewer features would otherwise be built again and again.
     let target = target_dir()?.join("bench");
-    let mut sidecar = cargo(&[
+    let mut program = cargo(&[
         "build",
         "--locked",
         "--profile",
@@ -112,9 +142,9 @@ pub(crate) fn start(command: &str, options: &[OsString]) -> anyhow::Result<()> {
         "isthmus",
         "--no-default-features",
         "--features",
-        "proxy",
+        role,
     ])?;
-    succeed_in(&mut sidecar, &target)?;
+    succeed_in(&mut program, &target)?;
     let mut bench = cargo(&["build", "--locked", "--release", "--package", "isthmus-bench"])?;
     succeed_in(&mut bench, &target)?;
     let mut run = Command::new(target.join("release/isthmus-bench"));

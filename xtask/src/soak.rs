@@ -12,5 +12,5 @@ pub(crate) struct SoakArgs {
 }
 
 pub(crate) fn run(args: &SoakArgs) -> anyhow::Result<()> {
-    bench::start("soak", &["--minutes".into(), args.minutes.to_string().into()])
+    bench::start("soak", "proxy", &["--minutes".into(), args.minutes.to_string().into()])
 }

@@ -19,10 +19,11 @@ use isthmus_api::{
         self as proto, ControllerMessage, ResourceKey, control_server::ControlServer, controller_message::Content,
         identity_server::IdentityServer, resource_key::Kind,
     },
-    decode, encode, version,
+    decode, encode, gateway, version,
 };
 use isthmus_core::{
     destination::{Destination, DestinationKey},
+    gateway::Routes,
     id::{SpiffeId, TrustDomain},
     inbound::InboundPolicy,
 };
@@ -33,7 +34,7 @@ use tokio::{
     sync::{mpsc, oneshot},
 };
 use tokio_rustls::TlsAcceptor;
-use tonic::{Status, service::Routes};
+use tonic::Status;
 
 use crate::namespace::{CALLER, Namespace, Thread};
 
@@ -68,6 +69,8 @@ struct Script {
 struct State {
     policies: HashMap<String, InboundPolicy>,
     destinations: HashMap<DestinationKey, Destination>,
+    /// Of the gateway.
+    routes: Option<Routes>,
     sessions: Vec<Session>,
 }
 
@@ -111,6 +114,11 @@ impl Control {
         self.script.push(|session| session.pod == pod, &encode::inbound_key());
     }
 
+    pub(crate) fn set_routes(&self, routes: Routes) {
+        self.script.state.lock().routes = Some(routes);
+        self.script.push(|_| true, &encode::gateway_key());
+    }
+
     pub(crate) fn set_destination(&self, addr: SocketAddr, destination: Destination) {
         let key = DestinationKey { host: addr.ip().to_string().into(), port: addr.port() };
         self.script.state.lock().destinations.insert(key.clone(), destination);
@@ -132,8 +140,9 @@ impl Script {
         let stream = tls.accept(stream).await?;
         let peer = stream.get_ref().1.peer_certificates().and_then(isthmus_identity::peer_id);
         let service = service::Service { script: self, peer };
-        let routes =
-            Routes::new(ControlServer::new(service.clone())).add_service(IdentityServer::new(service)).prepare();
+        let routes = tonic::service::Routes::new(ControlServer::new(service.clone()))
+            .add_service(IdentityServer::new(service))
+            .prepare();
         let server = hyper::server::conn::http2::Builder::new(TokioExecutor::new());
         Ok(server.serve_connection(TokioIo::new(stream), TowerToHyperService::new(routes)).await?)
     }
@@ -168,7 +177,11 @@ impl Script {
     fn message(&self, pod: &str, key: &ResourceKey) -> anyhow::Result<Option<ControllerMessage>> {
         let state = self.state.lock();
         let (version, content) = match key.kind.as_ref().context("a key without a kind")? {
-            Kind::Gateway(_) => anyhow::bail!("a sidecar asked for what is a gateway's"),
+            Kind::Gateway(_) => {
+                let Some(routes) = &state.routes else { return Ok(None) };
+                let routes = gateway::encode(routes);
+                (version::of(&routes), Content::Gateway(routes))
+            }
             Kind::Bundles(_) => {
                 let bundles = proto::Bundles { bundles: self.bundles() };
                 (version::of(&bundles), Content::Bundles(bundles))

@@ -34,6 +34,8 @@ pub(crate) const ECHO: u8 = 1;
 pub(crate) const DOWNLOAD: u8 = 2;
 /// The next 8 bytes say how many bytes follow; when they have been checked, one byte is sent back.
 pub(crate) const UPLOAD: u8 = 3;
+/// The byte is sent back, and the connection ends.
+pub(crate) const ONCE: u8 = 4;
 
 /// The body that answers a request with this ID.
 pub(crate) fn body(id: &[u8]) -> [u8; BODY] {

@@ -24,7 +24,7 @@ pub(crate) use pace::open_loop;
 pub(crate) use tcp::{TcpEcho, transfer, transfers};
 
 /// How long connecting, or what is under way at the end of a phase, may take.
-const PATIENCE: Duration = Duration::from_secs(20);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 
 /// One request after the other.
 pub(crate) trait Client: Sized + 'static {

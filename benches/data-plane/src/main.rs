@@ -6,6 +6,7 @@
 mod case;
 mod control;
 mod echo;
+mod gateway;
 mod isthmus;
 mod layout;
 mod load;
@@ -33,6 +34,8 @@ struct Args {
 enum Command {
     /// Measures the sidecar and its peers
     Bench(run::BenchArgs),
+    /// Measures the gateway and other relays by server name
+    Gateway(gateway::GatewayArgs),
     /// Mixed load for a long time: memory and files flat, no failure
     Soak(soak::SoakArgs),
     /// Becomes a program that ends when this process does
@@ -43,6 +46,7 @@ enum Command {
 fn main() -> anyhow::Result<()> {
     match Args::parse().command {
         Command::Bench(args) => run::run(&args),
+        Command::Gateway(args) => gateway::run(&args),
         Command::Soak(args) => soak::run(&args),
         Command::Exec(args) => process::exec(&args),
     }

@@ -2,7 +2,7 @@
 
 mod envoy;
 mod haproxy;
-mod nginx;
+pub(crate) mod nginx;
 
 use std::{
     env,
@@ -87,7 +87,21 @@ impl Peer {
 
     /// Can this program serve the case?
     pub(crate) fn serves(self, program: &Path, case: Case) -> bool {
-        self != Self::Nginx || case.protocol() != Protocol::Tcp || nginx::relays_tcp(program)
+        case.protocol() != Protocol::Tcp || self.relays_tcp(program)
+    }
+
+    /// Can this program relay TCP?
+    pub(crate) fn relays_tcp(self, program: &Path) -> bool {
+        self != Self::Nginx || nginx::relays_tcp(program)
+    }
+
+    /// The arguments with which the peer's program reads a configuration.
+    pub(crate) fn arguments(self, config: &Path) -> Vec<OsString> {
+        match self {
+            Self::Nginx => nginx::arguments(config),
+            Self::Envoy => envoy::arguments(config),
+            _ => haproxy::arguments(config),
+        }
     }
 
     /// Where the program is, by PATH.
@@ -116,16 +130,16 @@ impl Peer {
     }
 
     fn start_side(self, program: &Path, hop: Hop<'_>, namespace: &Namespace) -> anyhow::Result<Process> {
-        let (config, arguments) = match self {
-            Self::Nginx => (nginx::config(hop), nginx::arguments as fn(&Path) -> Vec<OsString>),
-            Self::Envoy => (envoy::config(hop), envoy::arguments as _),
-            _ => (haproxy::config(hop), haproxy::arguments as _),
+        let config = match self {
+            Self::Nginx => nginx::config(hop),
+            Self::Envoy => envoy::config(hop),
+            _ => haproxy::config(hop),
         };
         let name = format!("{}-{}", self.name(), hop.name());
         let file = hop.dir.join(format!("{name}.conf"));
         fs::write(&file, config)?;
         let mut command = vec![program.into()];
-        command.extend(arguments(&file));
+        command.extend(self.arguments(&file));
         Process::start(namespace, &name, command, hop.dir)
     }
 }

@@ -6,13 +6,14 @@ use tokio::{
     net::TcpStream,
 };
 
-use super::{DOWNLOAD, ECHO, UPLOAD, pattern};
+use super::{DOWNLOAD, ECHO, ONCE, UPLOAD, pattern};
 
 pub(crate) async fn serve(mut stream: TcpStream) -> anyhow::Result<()> {
     let pattern = pattern();
     while let Ok(operation) = stream.read_u8().await {
         match operation {
             ECHO => return echo(stream).await,
+            ONCE => return Ok(stream.write_u8(ONCE).await?),
             DOWNLOAD => {
                 let length = stream.read_u64().await?;
                 send(&mut stream, &pattern, length).await?;

@@ -21,13 +21,14 @@ pub(super) fn relays_tcp(program: &Path) -> bool {
         })
 }
 
+/// The line that loads the module for TCP, where it isn't compiled in.
+pub(crate) fn load_stream() -> String {
+    if Path::new(STREAM_MODULE).exists() { format!("load_module {STREAM_MODULE};") } else { String::new() }
+}
+
 pub(super) fn config(hop: Hop<'_>) -> String {
     let block = if hop.is_tcp() { stream(hop) } else { http(hop) };
-    let module = if hop.is_tcp() && Path::new(STREAM_MODULE).exists() {
-        format!("load_module {STREAM_MODULE};")
-    } else {
-        String::new()
-    };
+    let module = if hop.is_tcp() { load_stream() } else { String::new() };
     // `user root`: workers can read the files, and a user namespace has nobody else.
     format!(
         "{module}

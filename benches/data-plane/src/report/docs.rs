@@ -9,10 +9,15 @@ use super::{Row, cases, ratios, targets, unit};
 const BEGIN: &str = "<!-- results: begin (written by cargo xtask bench --docs) -->";
 const END: &str = "<!-- results: end -->";
 
-/// Replaces what is between the markers of a page.
+/// Writes the tables of the data plane.
 pub(crate) fn write(page: &Path, rows: &[Row]) -> anyhow::Result<()> {
+    replace_in(page, &tables(rows))
+}
+
+/// Puts tables between the markers of a page.
+pub(crate) fn replace_in(page: &Path, tables: &str) -> anyhow::Result<()> {
     let text = fs::read_to_string(page).with_context(|| format!("can't read {}", page.display()))?;
-    let text = replace(&text, &tables(rows))
+    let text = replace(&text, tables)
         .with_context(|| format!("{} lacks a marker: {BEGIN} and, behind it, {END}", page.display()))?;
     fs::write(page, text).with_context(|| format!("can't write {}", page.display()))
 }
