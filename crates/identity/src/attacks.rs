@@ -1,5 +1,8 @@
-//! One test per attack, each by real handshakes, in both directions where it can go both ways.
+//! One test per attack: on connections by real handshakes, in both directions where it can go both ways; on bundles and on
+//! sealed messages by what a carrier could show.
 
+mod bundles;
+mod seals;
 mod support;
 
 use std::sync::Arc;

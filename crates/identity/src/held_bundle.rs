@@ -198,4 +198,6 @@ impl fmt::Debug for HeldBundle {
 }
 
 #[cfg(test)]
+mod property;
+#[cfg(test)]
 mod tests;
