@@ -24,8 +24,9 @@ use crate::{
 
 /// How long a leaf lives when nobody says otherwise.
 pub const DEFAULT_LEAF_LIFETIME: Duration = Duration::from_hours(24);
-/// How far before its making a certificate begins to be valid, for clocks that are behind.
-pub const BACKDATE: Duration = Duration::from_mins(1);
+/// How far before its making a certificate begins to be valid, for clocks that are behind: those of another mesh by five
+/// minutes, and a minute to spare.
+pub const BACKDATE: Duration = Duration::from_mins(6);
 /// The last moment that a certificate of ours can name, since 1970: before the year 3000, so within four digits.
 const LATEST: Duration = Duration::from_hours(24 * 365 * 1000);
 /// Longest certificate request in bytes of DER.
@@ -99,7 +100,7 @@ pub struct Issued {
 }
 
 impl Authority {
-    /// Makes a root with a fresh P-256 key, valid from a minute before `now` for `lifetime`.
+    /// Makes a root with a fresh P-256 key, valid from [`BACKDATE`] before `now` for `lifetime`.
     pub fn generate(trust_domain: TrustDomain, now: SystemTime, lifetime: Duration) -> Result<Self, AuthorityError> {
         let key = SecretKey(KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256).map_err(crypto)?);
         let mut params = template("Isthmus mesh root", &format!("spiffe://{trust_domain}"), now, after(now, lifetime))?;
@@ -143,8 +144,8 @@ impl Authority {
     }
 
     /// Signs a leaf for the public key of a request (PKCS #10, DER), which proves by its signature that the asker has
-    /// the private one. Nothing else of the request is used. The leaf's one name is `id`; it is valid from a minute
-    /// before `now` for `lifetime`, but no longer than the root.
+    /// the private one. Nothing else of the request is used. The leaf's one name is `id`; it is valid from
+    /// [`BACKDATE`] before `now` for `lifetime`, but no longer than the root.
     pub fn issue(
         &self,
         csr: &[u8],

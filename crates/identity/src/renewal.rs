@@ -14,7 +14,7 @@ pub const RETRY_WITHOUT: Duration = Duration::from_secs(10);
 pub const RETRY_URGENT: Duration = Duration::from_secs(1);
 /// A retry comes after at most this part of what is left of the certificate's life.
 pub const RETRY_SHARE: u32 = 20;
-/// From this difference on, a clock is called wrong. Half of [`BACKDATE`]: more may soon be refused.
+/// From this difference on, a clock is called wrong: long before peers refuse fresh certificates, at [`BACKDATE`].
 pub const MAX_SKEW: Duration = Duration::from_secs(30);
 
 /// The pause after a certificate was had: until [`Svid::renew_at`]; but at least a third of what is left, so that a clock that
@@ -74,7 +74,7 @@ impl Skew {
     /// What to tell the operator, if it is too much.
     pub fn complaint(self) -> Option<String> {
         let (by, side, effect) = match self {
-            Self::Behind(by) => (by, "behind", "peers' fresh certificates are not yet valid here"),
+            Self::Behind(by) => (by, "behind", "peers' fresh certificates may not be valid here yet"),
             Self::Ahead(by) => (by, "ahead of", "certificates expire early here"),
         };
         (by > MAX_SKEW).then(|| {

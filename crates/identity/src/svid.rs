@@ -70,7 +70,7 @@ impl Svid {
 
     /// When to ask for the next one: at two thirds of its life, spread by `jitter` (0 to 1, drawn by the caller)
     /// over a tenth of the life round that point, so that a fleet started together doesn't renew together. The life counts from
-    /// the issuance: [`BACKDATE`] isn't part of it, or a certificate of less than two minutes would be due before it was made.
+    /// the issuance: [`BACKDATE`] isn't part of it, or a short-lived certificate would be due before it was made.
     pub fn renew_at(&self, jitter: f64) -> SystemTime {
         let issued = self.not_before.checked_add(BACKDATE).filter(|issued| *issued < self.not_after);
         let begin = issued.unwrap_or(self.not_before);

@@ -35,6 +35,16 @@ fn what_was_sealed_is_opened_while_its_certificate_lasts() {
 }
 
 #[test]
+fn clocks_of_two_meshes_may_differ_by_five_minutes() {
+    let now = SystemTime::now();
+    let ahead = now + Duration::from_mins(5);
+    let authority = Authority::generate(TrustDomain::new("a.test").unwrap(), ahead, HOUR * 24).unwrap();
+    let trusted = TrustStore::with(&[authority.bundle(1)]).unwrap();
+    let sealed = sender(&authority, ahead).seal(CATALOG, b"fresh".to_vec()).unwrap();
+    assert_eq!(sealed.open(CATALOG, &trusted, &CONTROLLER.parse().unwrap(), now), Ok(&b"fresh"[..]));
+}
+
+#[test]
 fn what_is_too_long_is_not_sealed() {
     let now = SystemTime::now();
     let authority = Authority::generate(TrustDomain::new("a.test").unwrap(), now, HOUR * 24).unwrap();
