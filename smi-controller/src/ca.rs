@@ -7,6 +7,7 @@
 mod census;
 mod keeper;
 mod metrics;
+mod published;
 mod roots;
 mod stored;
 mod telling;
@@ -19,6 +20,7 @@ use isthmus_identity::{AuthorityError, BadBundle};
 
 pub(crate) use keeper::{Keeper, Parts};
 pub(crate) use metrics::TrustMetrics;
+pub(crate) use published::{ENTRY as PUBLISHED_ENTRY, NAME as PUBLISHED, publish};
 pub(crate) use roots::{Roots, SharedRoots};
 pub(crate) use stored::load;
 
