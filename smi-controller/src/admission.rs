@@ -1,8 +1,9 @@
-//! Saying no to SMI objects that can't work, while their author is still looking. The same reading as the index's:
+//! Saying no to objects that can't work, while their author is still looking. The same reading as the index's:
 //! what is refused here would have no effect there.
 
 use isthmus_k8s::{
     access::{IdentityBinding, TrafficTarget},
+    federation::{self, ExportedService, ImportedService, Mesh, MeshPeer},
     specs::{HTTPRouteGroup, TCPRoute, UDPRoute},
     split::TrafficSplit,
 };
@@ -29,7 +30,8 @@ impl Validator {
         if request.kind.group.is_empty() {
             return annotated(request);
         }
-        if !matches!(request.operation.as_str(), "CREATE" | "UPDATE") || !request.kind.group.ends_with(".smi-spec.io") {
+        let ours = request.kind.group.ends_with(".smi-spec.io") || request.kind.group == federation::GROUP;
+        if !matches!(request.operation.as_str(), "CREATE" | "UPDATE") || !ours {
             return Answer::default();
         }
         // An object on its way out may lose its finalizers, whatever it holds.
@@ -60,6 +62,10 @@ impl Validator {
             "TCPRoute" => read::tcp(&parse::<TCPRoute>(object)?).faults,
             "UDPRoute" => read::udp(&parse::<UDPRoute>(object)?).faults,
             "IdentityBinding" => read::binding(&parse::<IdentityBinding>(object)?).faults,
+            "Mesh" => read::mesh(&parse::<Mesh>(object)?).faults,
+            "MeshPeer" => read::peer(&parse::<MeshPeer>(object)?).faults,
+            "ExportedService" => read::export(&parse::<ExportedService>(object)?).faults,
+            "ImportedService" => read::import(&parse::<ImportedService>(object)?).faults,
             _ => Vec::new(),
         })
     }

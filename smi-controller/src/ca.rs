@@ -6,8 +6,8 @@
 
 mod census;
 mod keeper;
+mod kept;
 mod metrics;
-mod published;
 mod roots;
 mod stored;
 mod telling;
@@ -16,11 +16,10 @@ mod wanted;
 use std::time::Duration;
 
 use isthmus_core::id::{ObjectName, TrustDomain};
-use isthmus_identity::{AuthorityError, BadBundle};
+use isthmus_identity::{AuthorityError, BadBundle, SignFailed};
 
 pub(crate) use keeper::{Keeper, Parts};
 pub(crate) use metrics::TrustMetrics;
-pub(crate) use published::{ENTRY as PUBLISHED_ENTRY, NAME as PUBLISHED, publish};
 pub(crate) use roots::{Roots, SharedRoots};
 pub(crate) use stored::load;
 
@@ -75,6 +74,12 @@ pub enum CaError {
         /// What is wrong with it.
         fault: String,
     },
+    /// The bundle can't be signed.
+    #[error("the mesh's bundle: {0}")]
+    Unsigned(#[from] SignFailed),
+    /// The system gives no random bytes.
+    #[error("the system has no randomness to make a key of: see that /dev/urandom can be read")]
+    NoRandomness,
     /// The roots can't be trusted.
     #[error("the mesh's roots: {0}")]
     Roots(#[from] BadBundle),

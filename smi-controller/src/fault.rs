@@ -4,13 +4,21 @@ use std::fmt;
 
 use isthmus_core::id::ObjectName;
 
-/// The SMI kinds.
+/// The kinds that users write.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(crate) enum Kind {
+    /// federation.isthmus.mesh ExportedService.
+    ExportedService,
     /// specs.smi-spec.io HTTPRouteGroup.
     HttpRouteGroup,
     /// access.smi-spec.io IdentityBinding.
     IdentityBinding,
+    /// federation.isthmus.mesh ImportedService.
+    ImportedService,
+    /// federation.isthmus.mesh Mesh.
+    Mesh,
+    /// federation.isthmus.mesh MeshPeer.
+    MeshPeer,
     /// specs.smi-spec.io TCPRoute.
     TcpRoute,
     /// split.smi-spec.io TrafficSplit.
@@ -25,8 +33,12 @@ impl Kind {
     /// The name as written in manifests.
     pub(crate) const fn as_str(self) -> &'static str {
         match self {
+            Self::ExportedService => "ExportedService",
             Self::HttpRouteGroup => "HTTPRouteGroup",
             Self::IdentityBinding => "IdentityBinding",
+            Self::ImportedService => "ImportedService",
+            Self::Mesh => "Mesh",
+            Self::MeshPeer => "MeshPeer",
             Self::TcpRoute => "TCPRoute",
             Self::TrafficSplit => "TrafficSplit",
             Self::TrafficTarget => "TrafficTarget",
@@ -37,8 +49,12 @@ impl Kind {
     /// The name as in URLs.
     pub(crate) const fn plural(self) -> &'static str {
         match self {
+            Self::ExportedService => "exportedservices",
             Self::HttpRouteGroup => "httproutegroups",
             Self::IdentityBinding => "identitybindings",
+            Self::ImportedService => "importedservices",
+            Self::Mesh => "meshes",
+            Self::MeshPeer => "meshpeers",
             Self::TcpRoute => "tcproutes",
             Self::TrafficSplit => "trafficsplits",
             Self::TrafficTarget => "traffictargets",
@@ -52,7 +68,15 @@ impl Kind {
             Self::HttpRouteGroup | Self::TcpRoute | Self::UdpRoute => "specs.smi-spec.io/v1alpha4",
             Self::IdentityBinding | Self::TrafficTarget => "access.smi-spec.io/v1alpha4",
             Self::TrafficSplit => "split.smi-spec.io/v1alpha4",
+            Self::ExportedService | Self::ImportedService | Self::Mesh | Self::MeshPeer => {
+                "federation.isthmus.mesh/v1alpha1"
+            }
         }
+    }
+
+    /// Are its objects outside of namespaces? In their names the namespace is empty then.
+    pub(crate) const fn is_cluster_scoped(self) -> bool {
+        matches!(self, Self::Mesh | Self::MeshPeer)
     }
 }
 
@@ -67,6 +91,9 @@ pub(crate) struct ObjectRef {
 
 impl fmt::Display for ObjectRef {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.kind.is_cluster_scoped() {
+            return write!(f, "{} {}", self.kind.as_str(), self.name.name);
+        }
         write!(f, "{} {}", self.kind.as_str(), self.name)
     }
 }
@@ -89,16 +116,30 @@ pub(crate) enum Effect {
 pub(crate) enum Reason {
     /// A backend isn't a Service of the namespace.
     BackendNotFound,
+    /// No bundle of a peer is held yet.
+    BundleMissing,
+    /// The bundle that is kept in a status can't be read.
+    BundleUnreadable,
     /// Two matches of a group have one name: both are meant by it.
     DuplicateMatch,
     /// An older split has the same root.
     DuplicateSplit,
+    /// The other mesh exports no such service to this one.
+    ExportNotFound,
     /// A subject isn't there.
     IdentityNotFound,
+    /// An address with port isn't one.
+    InvalidAddress,
     /// An IdentityBinding says nothing, or two things that exclude each other.
     InvalidBinding,
+    /// A bundle's digest isn't one.
+    InvalidDigest,
+    /// A duration isn't one.
+    InvalidDuration,
     /// Something in a match other than an expression can't be used.
     InvalidMatch,
+    /// A name isn't one.
+    InvalidName,
     /// A port is not one.
     InvalidPort,
     /// A regular expression doesn't compile: its match grants nothing.
@@ -107,18 +148,28 @@ pub(crate) enum Reason {
     InvalidRoot,
     /// A SPIFFE ID isn't one.
     InvalidSpiffeId,
+    /// A trust domain isn't one, or could be taken for another.
+    InvalidTrustDomain,
     /// A weight isn't a whole number from 0: it counts as 0.
     InvalidWeight,
     /// The stored object doesn't have the shape of its kind: the last good one stays in effect.
     Malformed,
     /// A rule names a match that its group doesn't have.
     MatchNotFound,
+    /// A name is taken by something else, which stays.
+    NameConflict,
     /// Something is named in another namespace than allowed.
     NamespaceMismatch,
     /// A backend is itself the root of a split, which is not followed.
     NestedSplit,
+    /// A Service has no pod with a proxy: other meshes can't reach the others.
+    NoMeshedPods,
     /// A target without rules or without sources: it grants nothing.
     NothingGranted,
+    /// There is no such mesh among the peers.
+    PeerNotFound,
+    /// Nothing has been heard of the other mesh yet.
+    PeerNotHeard,
     /// `port` of a subject, which has no effect since v1alpha3.
     PortIgnored,
     /// A backend lacks a port of the root.
@@ -127,6 +178,10 @@ pub(crate) enum Reason {
     RootNotFound,
     /// A route isn't there.
     RouteNotFound,
+    /// There is no such Service.
+    ServiceNotFound,
+    /// There are more peers than can be trusted.
+    TooManyPeers,
     /// A kind or group that means nothing here.
     UnsupportedKind,
     /// A Service without a cluster address.
@@ -138,25 +193,39 @@ impl Reason {
     pub(crate) fn as_str(self) -> &'static str {
         match self {
             Self::BackendNotFound => "BackendNotFound",
+            Self::BundleMissing => "BundleMissing",
+            Self::BundleUnreadable => "BundleUnreadable",
             Self::DuplicateMatch => "DuplicateMatch",
             Self::DuplicateSplit => "DuplicateSplit",
+            Self::ExportNotFound => "ExportNotFound",
             Self::IdentityNotFound => "IdentityNotFound",
+            Self::InvalidAddress => "InvalidAddress",
             Self::InvalidBinding => "InvalidBinding",
+            Self::InvalidDigest => "InvalidDigest",
+            Self::InvalidDuration => "InvalidDuration",
             Self::InvalidMatch => "InvalidMatch",
+            Self::InvalidName => "InvalidName",
             Self::InvalidPort => "InvalidPort",
             Self::InvalidRegex => "InvalidRegex",
             Self::InvalidRoot => "InvalidRoot",
             Self::InvalidSpiffeId => "InvalidSpiffeId",
+            Self::InvalidTrustDomain => "InvalidTrustDomain",
             Self::InvalidWeight => "InvalidWeight",
             Self::Malformed => "Malformed",
             Self::MatchNotFound => "MatchNotFound",
+            Self::NameConflict => "NameConflict",
             Self::NamespaceMismatch => "NamespaceMismatch",
             Self::NestedSplit => "NestedSplit",
+            Self::NoMeshedPods => "NoMeshedPods",
             Self::NothingGranted => "NothingGranted",
+            Self::PeerNotFound => "PeerNotFound",
+            Self::PeerNotHeard => "PeerNotHeard",
             Self::PortIgnored => "PortIgnored",
             Self::PortMismatch => "PortMismatch",
             Self::RootNotFound => "RootNotFound",
             Self::RouteNotFound => "RouteNotFound",
+            Self::ServiceNotFound => "ServiceNotFound",
+            Self::TooManyPeers => "TooManyPeers",
             Self::UnsupportedKind => "UnsupportedKind",
             Self::UnsupportedService => "UnsupportedService",
         }

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 
 use crate::{
     admission::Validator,
-    compile::{self, Reader, Settings},
+    compile::{self, Reader, Settings, TokenKey},
     index::{Facts, Index, Update},
     webhook::{self, Request},
 };
@@ -69,6 +69,10 @@ fn change(kind: &str, object: &Value) -> Option<(Update, Update)> {
         "TCPRoute" => pair(object, Update::TcpRoute),
         "UDPRoute" => pair(object, Update::UdpRoute),
         "IdentityBinding" => pair(object, Update::Binding),
+        "Mesh" => pair(object, Update::Mesh),
+        "MeshPeer" => pair(object, Update::Peer),
+        "ExportedService" => pair(object, Update::Export),
+        "ImportedService" => pair(object, Update::Import),
         _ => None,
     }
 }
@@ -76,8 +80,14 @@ fn change(kind: &str, object: &Value) -> Option<(Update, Update)> {
 /// Services `web` and `api` of namespace `shop`, with a pod each.
 fn world() -> Index {
     let trust_domain = TrustDomain::new("isthmus.local").unwrap_or_else(|_| unreachable!("a valid name"));
-    let mut index =
-        Index::new(Settings { trust_domain, cluster_domain: "cluster.local".into(), mode: PolicyMode::Enforce });
+    let mut index = Index::new(Settings {
+        mesh: "isthmus".parse().unwrap_or_else(|_| unreachable!("a valid name")),
+        trust_domain,
+        cluster_domain: "cluster.local".into(),
+        mode: PolicyMode::Enforce,
+        namespace: "isthmus-system".into(),
+        tokens: TokenKey::new(b"fuzzing"),
+    });
     for (number, name) in ["web", "api"].into_iter().enumerate() {
         let meta =
             |name: &str| json!({"namespace": "shop", "name": name, "labels": {"kubernetes.io/service-name": name}});

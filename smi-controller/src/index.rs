@@ -4,6 +4,7 @@
 mod changes;
 mod endpoint_slices;
 mod fact;
+mod federation;
 mod http_routes;
 mod identity_bindings;
 mod namespaces;
@@ -23,6 +24,7 @@ use isthmus_k8s::watch::{Change, Malformed};
 pub(crate) use changes::{KINDS, Update};
 pub(crate) use endpoint_slices::Slice;
 pub(crate) use fact::{Fact, Facts};
+pub(crate) use federation::{Cluster, Export, Import, Mesh, Peer, RemotePort};
 pub(crate) use http_routes::Group;
 pub(crate) use identity_bindings::Binding;
 pub(crate) use namespaces::NamespaceInfo;
@@ -53,6 +55,10 @@ pub(crate) struct Index {
     pub(crate) tcp_routes: Table<PortRoute>,
     pub(crate) udp_routes: Table<PortRoute>,
     pub(crate) bindings: Table<Binding>,
+    pub(crate) meshes: Table<Mesh>,
+    pub(crate) peers: federation::Peers,
+    pub(crate) exports: federation::Exports,
+    pub(crate) imports: federation::Imports,
     /// Objects whose present form can't be read.
     pub(crate) malformed: BTreeMap<ObjectRef, Malformed>,
 }
@@ -73,6 +79,10 @@ impl Index {
             tcp_routes: Table::new(Kind::TcpRoute),
             udp_routes: Table::new(Kind::UdpRoute),
             bindings: Table::new(Kind::IdentityBinding),
+            meshes: Table::new(Kind::Mesh),
+            peers: federation::Peers::default(),
+            exports: federation::Exports::default(),
+            imports: federation::Imports::default(),
             malformed: BTreeMap::new(),
         }
     }
@@ -114,6 +124,22 @@ impl Index {
             Update::Binding(change) => {
                 let change = self.readable(Kind::IdentityBinding, change, facts);
                 self.bindings.change(change.map(|c| c.map(|o| read::binding(&o))), facts);
+            }
+            Update::Mesh(change) => {
+                let change = self.readable(Kind::Mesh, change, facts);
+                self.meshes.change(change.map(|c| c.map(|o| read::mesh(&o))), facts);
+            }
+            Update::Peer(change) => {
+                let change = self.readable(Kind::MeshPeer, change, facts);
+                self.peers.change(change.map(|c| c.map(|o| read::peer(&o))), facts);
+            }
+            Update::Export(change) => {
+                let change = self.readable(Kind::ExportedService, change, facts);
+                self.exports.change(change.map(|c| c.map(|o| read::export(&o))), facts);
+            }
+            Update::Import(change) => {
+                let change = self.readable(Kind::ImportedService, change, facts);
+                self.imports.change(change.map(|c| c.map(|o| read::import(&o))), facts);
             }
             // Of the built-in kinds the API server itself vouches for the shape.
             Update::Service(_)

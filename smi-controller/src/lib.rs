@@ -9,6 +9,7 @@ mod ca;
 mod compile;
 mod config;
 mod fault;
+mod federation;
 #[cfg(fuzzing)]
 pub mod fuzzing;
 mod identity;

@@ -25,7 +25,8 @@ pub(crate) fn service(text: &str, namespace: &str, cluster_domain: &str) -> Opti
     }
 }
 
-fn is_label(label: &str) -> bool {
+/// One DNS label.
+pub(crate) fn is_label(label: &str) -> bool {
     let ok = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
     !label.is_empty() && label.len() <= 63 && label.bytes().all(ok) && !label.starts_with('-') && !label.ends_with('-')
 }

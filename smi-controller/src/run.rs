@@ -2,7 +2,10 @@
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
-use isthmus_core::id::InvalidId;
+use isthmus_core::{
+    federation::{InvalidName, MeshName},
+    id::InvalidId,
+};
 use isthmus_identity::{AuthorityError, BadBundle, BadSvid, ClientCerts, KeypairError, MeshTls, SvidCell, TrustStore};
 use isthmus_k8s::lease::{self, Claim};
 use isthmus_runtime::{
@@ -20,7 +23,7 @@ use crate::{
     ca::{self, CaError, Keeper, Parts, Roots, SharedRoots, TrustMetrics},
     compile::Settings,
     config::{Config, NAME},
-    identity,
+    federation, identity,
     index::Index,
     inject::Injector,
     metrics::Metrics,
@@ -67,6 +70,9 @@ pub enum Error {
     /// The mesh's root can't be used.
     #[error(transparent)]
     Ca(#[from] CaError),
+    /// The mesh's own name can't be one.
+    #[error("the mesh's own name (--mesh): {0}")]
+    OwnName(#[from] InvalidName),
     /// The names in the configuration make no SPIFFE ID.
     #[error("the controller's own identity: {0}")]
     OwnId(#[from] InvalidId),
@@ -105,6 +111,7 @@ pub async fn run(config: Config, shutdown: CancellationToken) -> Result<(), Erro
 
 /// Runs the controller until `shutdown`, with this Kubernetes API.
 pub async fn run_with(config: Config, client: Client, shutdown: CancellationToken) -> Result<(), Error> {
+    let name = config.mesh.parse::<MeshName>()?;
     let ready = Ready::new();
     let registry = prometheus::Registry::new();
     build::register(&registry, "controller")?;
@@ -120,7 +127,7 @@ pub async fn run_with(config: Config, client: Client, shutdown: CancellationToke
     let (sender, roots) = watch::channel(Arc::new(roots));
     let stop = CancellationToken::new();
     let tasks = TaskTracker::new();
-    let mesh = Mesh { config, client, roots, metrics, stop: stop.clone(), tasks: tasks.clone() };
+    let mesh = Mesh { name, config, client, roots, metrics, stop: stop.clone(), tasks: tasks.clone() };
     let hub = mesh.follow();
     let claim =
         Claim { namespace: mesh.config.namespace.clone(), name: NAME.to_owned(), holder: mesh.config.pod.clone() };
@@ -128,6 +135,7 @@ pub async fn run_with(config: Config, client: Client, shutdown: CancellationToke
     tasks.spawn(contender);
     let writer = Writer::new(hub.clone(), mesh.client.clone(), leader.clone(), mesh.metrics.status_writes.clone());
     tasks.spawn(writer.run(stop.clone()));
+    tasks.spawn(federation::Task::new(hub.clone(), leader.clone()).run(stop.clone()));
     mesh.answer_reviews(webhooks)?;
     let (written, webhooks) = watch::channel(0);
     let keeping = webhook::keep_bundle(
@@ -139,8 +147,6 @@ pub async fn run_with(config: Config, client: Client, shutdown: CancellationToke
         stop.clone(),
     );
     tasks.spawn(keeping);
-    let (client, namespace) = (mesh.client.clone(), mesh.config.namespace.clone());
-    tasks.spawn(ca::publish(client, namespace, mesh.roots.clone(), leader.clone(), stop.clone()));
 
     let listener = Arc::new(TrustStore::with(&[mesh.roots.borrow().bundle()])?);
     let server = mesh.serve_proxies(hub.clone(), grpc, listener.clone())?;
@@ -190,6 +196,7 @@ pub async fn run_with(config: Config, client: Client, shutdown: CancellationToke
 
 /// What the tasks share.
 struct Mesh {
+    name: MeshName,
     config: Config,
     client: Client,
     roots: SharedRoots,
@@ -202,6 +209,9 @@ impl Mesh {
     /// Watches the cluster.
     fn follow(&self) -> Arc<Hub> {
         let settings = Settings {
+            mesh: self.name.clone(),
+            namespace: self.config.namespace.as_str().into(),
+            tokens: self.roots.borrow().tokens().key(),
             trust_domain: self.config.trust_domain.clone(),
             cluster_domain: self.config.cluster_domain.as_str().into(),
             mode: self.config.policy_mode,

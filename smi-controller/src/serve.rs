@@ -18,7 +18,7 @@ pub(crate) use control::ControlService;
 pub(crate) use effect::InEffect;
 pub(crate) use frames::Work;
 pub(crate) use hub::Hub;
-pub(crate) use registry::{Registry, Standings};
+pub(crate) use registry::{Link, Registry, Standings};
 pub(crate) use tokens::{KubeTokens, TokenError, Tokens};
 
 #[cfg(test)]

@@ -5,12 +5,13 @@ use isthmus_core::{
     id::{ObjectName, TrustDomain},
     inbound::{InboundPolicy, PolicyMode},
 };
+use isthmus_identity::{Authority, BundleDigest, Document};
 use isthmus_k8s::watch::{Change, Malformed};
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
 use crate::{
-    compile::{self, Reader, Settings},
+    compile::{self, Reader, Settings, TokenKey},
     fault::{Kind, ObjectRef},
     index::{Facts, Index, Update},
 };
@@ -18,6 +19,9 @@ use crate::{
 /// What every test cluster is called.
 pub(crate) fn settings() -> Settings {
     Settings {
+        mesh: "isthmus".parse().unwrap(),
+        namespace: "isthmus-system".into(),
+        tokens: TokenKey::new(b"a key for tests"),
         trust_domain: TrustDomain::new("isthmus.local").unwrap(),
         cluster_domain: "cluster.local".into(),
         mode: PolicyMode::Enforce,
@@ -50,6 +54,10 @@ pub(crate) fn applied(manifest: Value) -> Update {
         "TCPRoute" => Update::TcpRoute(change(m)),
         "UDPRoute" => Update::UdpRoute(change(m)),
         "IdentityBinding" => Update::Binding(change(m)),
+        "Mesh" => Update::Mesh(change(m)),
+        "MeshPeer" => Update::Peer(change(m)),
+        "ExportedService" => Update::Export(change(m)),
+        "ImportedService" => Update::Import(change(m)),
         other => panic!("no such kind: {other}"),
     }
 }
@@ -58,6 +66,7 @@ pub(crate) fn applied(manifest: Value) -> Update {
 pub(crate) fn deleted(kind: &str, name: &str) -> Update {
     let name = ObjectName::new("shop", name);
     match kind {
+        "Mesh" => Update::Mesh(Change::Deleted(ObjectName::new("", &*name.name))),
         "Service" => Update::Service(Change::Deleted(name)),
         "EndpointSlice" => Update::EndpointSlice(Change::Deleted(name)),
         "Pod" => Update::Pod(Change::Deleted(name)),
@@ -66,6 +75,9 @@ pub(crate) fn deleted(kind: &str, name: &str) -> Update {
         "HTTPRouteGroup" => Update::Group(Change::Deleted(name)),
         "TCPRoute" => Update::TcpRoute(Change::Deleted(name)),
         "IdentityBinding" => Update::Binding(Change::Deleted(name)),
+        "MeshPeer" => Update::Peer(Change::Deleted(ObjectName::new("", &*name.name))),
+        "ExportedService" => Update::Export(Change::Deleted(name)),
+        "ImportedService" => Update::Import(Change::Deleted(name)),
         "Namespace" => Update::Namespace(Change::Deleted(ObjectName::new("", &*name.name))),
         other => panic!("no such kind: {other}"),
     }
@@ -83,6 +95,7 @@ pub(crate) fn object(kind: &str, name: &str, spec: Value) -> Value {
         "TrafficTarget" | "IdentityBinding" => "access.smi-spec.io/v1alpha4",
         "EndpointSlice" => "discovery.k8s.io/v1",
         "HTTPRouteGroup" | "TCPRoute" | "UDPRoute" => "specs.smi-spec.io/v1alpha4",
+        "Mesh" | "MeshPeer" | "ExportedService" | "ImportedService" => "federation.isthmus.mesh/v1alpha1",
         _ => "v1",
     };
     json!({
@@ -131,6 +144,58 @@ pub(crate) fn pod(name: &str, account: &str, ip: &str) -> Value {
     );
     pod["status"] = json!({"phase": "Running", "podIP": ip, "podIPs": [{"ip": ip}], "hostIP": "10.42.0.1"});
     pod
+}
+
+/// An object of this kind outside of namespaces.
+pub(crate) fn global(kind: &str, name: &str, spec: Value) -> Value {
+    let mut object = object(kind, name, spec);
+    object["metadata"].as_object_mut().unwrap().remove("namespace");
+    object["metadata"]["uid"] = json!(format!("uid-{name}"));
+    object
+}
+
+/// A bundle of `<mesh>.local`, as a controller has verified it.
+pub(crate) fn bundle_status(mesh: &str, sequence: u64) -> Value {
+    let domain = TrustDomain::new(&format!("{mesh}.local")).unwrap();
+    let hour = std::time::Duration::from_secs(3600);
+    let root = Authority::generate(domain, std::time::SystemTime::now(), hour).unwrap();
+    let bundle = root.bundle(sequence);
+    json!({"sequence": sequence, "digest": BundleDigest::of(&bundle).to_string(),
+           "document": Document::of(&bundle, hour).unwrap()})
+}
+
+/// A peer that is trusted and has been heard.
+pub(crate) fn peer(mesh: &str) -> Value {
+    let mut peer = global("MeshPeer", mesh, json!({"trustDomain": format!("{mesh}.local")}));
+    peer["status"] = json!({"bundle": bundle_status(mesh, 1), "catalogs": [{"cluster": mesh, "sequence": 1,
+        "digest": format!("sha256:{}", "0".repeat(64)), "state": "Fresh", "services": 1}]});
+    peer
+}
+
+/// What a cluster says of a service: `(name, number)` of its ports, and `(token, ServiceAccount)` of its pods.
+pub(crate) fn catalog(mesh: &str, ports: &[(&str, u16)], pods: &[(&str, &str)]) -> Value {
+    let numbers: Vec<u16> = ports.iter().map(|(_, port)| *port).collect();
+    json!({
+        "cluster": mesh, "state": "Fresh", "gateways": ["192.0.2.1:15443"],
+        "ports": ports.iter().map(|(name, port)| json!({"name": name, "port": port})).collect::<Value>(),
+        "endpoints": pods.iter().map(|(token, account)| json!({"token": token, "ports": numbers,
+            "identity": format!("spiffe://{mesh}.local/ns/shop/sa/{account}")})).collect::<Value>()
+    })
+}
+
+/// An import of a service of the same name, with a catalog of one cluster.
+pub(crate) fn import(name: &str, mesh: &str, catalog: Value) -> Value {
+    let mut import = object("ImportedService", name, json!({"from": {"mesh": mesh}}));
+    import["status"] = json!({"state": "Fresh", "catalog": [catalog]});
+    import
+}
+
+/// The Service that is made for an import.
+pub(crate) fn imported(name: &str, ip: &str, ports: &[u16]) -> Value {
+    let mut service = service(name, ip, ports);
+    service["metadata"]["ownerReferences"] = json!([{"apiVersion": "federation.isthmus.mesh/v1alpha1",
+        "kind": "ImportedService", "name": name, "uid": format!("uid-shop/{name}"), "controller": true}]);
+    service
 }
 
 /// Replaces a value in a manifest.
@@ -193,6 +258,7 @@ pub(crate) fn reasons(index: &Index, kind: Kind, name: &str) -> Vec<&'static str
 
 /// An object's faults.
 pub(crate) fn faults(index: &Index, kind: Kind, name: &str) -> Vec<crate::fault::Fault> {
-    let object = ObjectRef { kind, name: ObjectName::new("shop", name) };
+    let namespace = if kind.is_cluster_scoped() { "" } else { "shop" };
+    let object = ObjectRef { kind, name: ObjectName::new(namespace, name) };
     compile::check(&Reader::new(index), &object).expect("no such object").faults
 }

@@ -29,7 +29,11 @@ pub(crate) fn start(client: &Client, tasks: &TaskTracker, stop: &CancellationTok
         Group,
         TcpRoute,
         UdpRoute,
-        Binding
+        Binding,
+        Mesh,
+        Peer,
+        Export,
+        Import
     );
     receive
 }

@@ -14,6 +14,7 @@ mod late;
 mod leaves;
 mod manifest;
 mod proxies;
+mod report;
 mod root;
 mod scale;
 mod stage;

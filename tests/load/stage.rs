@@ -10,12 +10,14 @@ use std::{
 use anyhow::{Context, bail};
 use isthmus_tests::{
     cluster::Cluster,
-    report::{self, Report},
     wait::{expect_eq, until},
 };
 use serde_json::Value;
 
-use crate::manifest;
+use crate::{
+    manifest,
+    report::{self, Report},
+};
 
 /// How long anything may take. Slow machines are slow; only what never comes is a failure.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(120);

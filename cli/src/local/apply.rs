@@ -13,7 +13,7 @@ use kube::{
 use serde_json::Value;
 
 /// Who owns the fields that we apply.
-pub(crate) const MANAGER: &str = "isthmus";
+const MANAGER: &str = "isthmus";
 
 /// Applies objects; remembers what discovery has said.
 #[derive(Clone)]

@@ -162,6 +162,14 @@ pub enum SpiffePattern {
 }
 
 impl SpiffePattern {
+    /// The trust domain of all that it names.
+    pub fn trust_domain(&self) -> &TrustDomain {
+        match self {
+            Self::Exact(id) => id.trust_domain(),
+            Self::Below(prefix) => prefix.trust_domain(),
+        }
+    }
+
     /// Does it name the ID?
     pub fn covers(&self, id: &SpiffeId) -> bool {
         match self {

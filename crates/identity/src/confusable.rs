@@ -11,10 +11,12 @@ use isthmus_core::id::{MAX_TRUST_DOMAIN, TrustDomain};
 /// as `m`, and `vv` as `w`. Between two digits a separator is kept, all three as one: numbered meshes (`m1-12`, `m11-2`)
 /// are told apart by it. So a few honest names are refused (`mail`, `mall`); one of them has to be another.
 pub fn confusable(a: &TrustDomain, b: &TrustDomain) -> bool {
-    a != b && skeleton(a.as_str()) == skeleton(b.as_str())
+    a != b && likeness(a) == likeness(b)
 }
 
-fn skeleton(name: &str) -> String {
+/// What all names that could be taken for this one have in common: their skeleton.
+pub fn likeness(domain: &TrustDomain) -> String {
+    let name = domain.as_str();
     let mut skeleton = String::with_capacity(name.len());
     let (mut last, mut separated) = (' ', false);
     for letter in name.chars() {

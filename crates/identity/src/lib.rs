@@ -36,7 +36,7 @@ pub use authority::{Authority, AuthorityError, AuthorityPem, BACKDATE, DEFAULT_L
 pub use bundle::{BadBundle, Bundle, MAX_DOMAINS, MAX_ROOT, MAX_ROOTS};
 pub use bundle_digest::{BadDigest, BundleDigest};
 pub use bundle_document::{BadDocument, Document, MAX_DOCUMENT};
-pub use confusable::{confusable, trust_domain_fault};
+pub use confusable::{confusable, likeness, trust_domain_fault};
 pub use held_bundle::{Advanced, BundleRefused, HeldBundle};
 pub use keypair::{Keypair, KeypairError};
 pub use leaf::peer_id;

@@ -153,7 +153,8 @@ impl Keeper {
             Step::Advance(next) => {
                 let mut authorities = present.all();
                 authorities.push(wanted);
-                let Some(roots) = Roots::of(next, &authorities) else { return Ok(()) };
+                let (chain, tokens) = (present.chain().clone(), present.tokens().clone());
+                let Some(roots) = Roots::of(next, &authorities, chain, tokens)? else { return Ok(()) };
                 let note = telling::step(rotation.phase, next.phase, &census);
                 self.store(secret, &roots).await?;
                 self.adopt(roots)?;

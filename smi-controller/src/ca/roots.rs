@@ -5,8 +5,13 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use isthmus_identity::{Authority, Bundle, Phase, RootId, Rotation};
+use isthmus_identity::{Authority, Bundle, Chain, Phase, RootId, Rotation, SignFailed};
 use tokio::sync::watch;
+
+use super::{
+    CaError,
+    kept::{self, TokenSecret},
+};
 
 /// The present roots. Whoever signs or publishes looks here each time, or waits for a change.
 pub(crate) type SharedRoots = watch::Receiver<Arc<Roots>>;
@@ -17,22 +22,55 @@ pub(crate) struct Roots {
     pub(crate) rotation: Rotation,
     signer: Arc<Authority>,
     other: Option<Arc<Authority>>,
+    /// The bundles published so far; the present one is the newest.
+    chain: Chain,
+    tokens: TokenSecret,
 }
 
 impl Roots {
     /// Of a mesh with one root.
-    pub(crate) fn begin(root: Arc<Authority>, leaf_lifetime: Duration, now: SystemTime) -> Self {
-        Self { rotation: Rotation::begin(root.root(), leaf_lifetime, now), signer: root, other: None }
+    pub(crate) fn begin(root: Arc<Authority>, leaf_lifetime: Duration, now: SystemTime) -> Result<Self, CaError> {
+        let tokens = TokenSecret::generate().ok_or(CaError::NoRandomness)?;
+        let rotation = Rotation::begin(root.root(), leaf_lifetime, now);
+        Ok(Self { rotation, signer: root, other: None, chain: Chain::default(), tokens }.published()?)
     }
 
-    /// The roots of this state. `None`: one isn't among `authorities`.
-    pub(crate) fn of(rotation: Rotation, authorities: &[Arc<Authority>]) -> Option<Self> {
+    /// The roots of this state, after those that published `chain`. `None`: one isn't among `authorities`.
+    pub(crate) fn of(
+        rotation: Rotation,
+        authorities: &[Arc<Authority>],
+        chain: Chain,
+        tokens: TokenSecret,
+    ) -> Result<Option<Self>, CaError> {
+        let roots = Self::find(rotation, authorities, chain, tokens);
+        Ok(roots.map(Self::published).transpose()?)
+    }
+
+    fn find(rotation: Rotation, authorities: &[Arc<Authority>], chain: Chain, tokens: TokenSecret) -> Option<Self> {
         let find = |root: RootId| authorities.iter().find(|authority| authority.root() == root).cloned();
         let other = match rotation.phase.other() {
             Some(other) => Some(find(other)?),
             None => None,
         };
-        Some(Self { rotation, signer: find(rotation.phase.signer())?, other })
+        Some(Self { rotation, signer: find(rotation.phase.signer())?, other, chain, tokens })
+    }
+
+    /// Signed before anybody uses it: whoever holds the bundle before can follow.
+    fn published(mut self) -> Result<Self, SignFailed> {
+        let roots = self.all();
+        let signers: Vec<&Authority> = roots.iter().map(|root| &**root).collect();
+        self.chain = kept::publish(std::mem::take(&mut self.chain), &self.bundle(), &signers)?;
+        Ok(self)
+    }
+
+    /// The bundles published so far, oldest first.
+    pub(crate) fn chain(&self) -> &Chain {
+        &self.chain
+    }
+
+    /// The key of the names by which other meshes know pods.
+    pub(crate) fn tokens(&self) -> &TokenSecret {
+        &self.tokens
     }
 
     /// Signs leaves.
@@ -62,6 +100,7 @@ impl Roots {
     /// A receiver that never hears of a change.
     #[cfg(test)]
     pub(crate) fn fixed(root: Arc<Authority>) -> SharedRoots {
-        watch::Sender::new(Arc::new(Self::begin(root, Duration::from_secs(3600), SystemTime::now()))).subscribe()
+        let roots = Self::begin(root, Duration::from_secs(3600), SystemTime::now()).unwrap();
+        watch::Sender::new(Arc::new(roots)).subscribe()
     }
 }

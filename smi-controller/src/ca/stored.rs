@@ -11,11 +11,17 @@ use k8s_openapi::{ByteString, api::core::v1::Secret, apimachinery::pkg::apis::me
 use kube::{Api, Client, api::PostParams};
 use serde::{Deserialize, Serialize};
 
-use super::{CaError, Names, Roots, wanted};
+use super::{
+    CaError, Names, Roots,
+    kept::{self, TokenSecret},
+    wanted,
+};
 
 const STATE: &str = "state.json";
 const SIGNER: [&str; 2] = ["signer.crt", "signer.key"];
 const OTHER: [&str; 2] = ["other.crt", "other.key"];
+const CHAIN: &str = "bundles.json";
+const TOKENS: &str = "tokens.key";
 
 /// Everything but the roots themselves.
 #[derive(Debug, Serialize, Deserialize)]
@@ -42,7 +48,7 @@ pub(crate) async fn load(client: &Client, names: &Names, leaf_lifetime: Duration
     let now = SystemTime::now();
     let found = api.get_opt(&names.stored.name).await.map_err(failed)?;
     let Some(found) = found else {
-        let roots = Roots::begin(wanted::load(&api, names).await?, leaf_lifetime, now);
+        let roots = Roots::begin(wanted::load(&api, names).await?, leaf_lifetime, now)?;
         return match api.create(&PostParams::default(), &write(names, &roots)).await {
             Ok(_) => Ok(roots),
             Err(kube::Error::Api(status)) if status.code == 409 => {
@@ -66,7 +72,8 @@ pub(crate) async fn load(client: &Client, names: &Names, leaf_lifetime: Duration
         obstacle: None,
     };
     let Step::Advance(rotation) = roots.rotation.step(&facts, now) else { return Ok(roots) };
-    let Some(next) = Roots::of(rotation, &[wanted]) else { return Ok(roots) };
+    let (chain, tokens) = (roots.chain().clone(), roots.tokens().clone());
+    let Some(next) = Roots::of(rotation, &[wanted], chain, tokens)? else { return Ok(roots) };
     let secret = Secret { metadata: found.metadata, ..write(names, &next) };
     api.replace(&names.stored.name, &PostParams::default(), &secret).await.map_err(failed)?;
     Ok(next)
@@ -75,9 +82,9 @@ pub(crate) async fn load(client: &Client, names: &Names, leaf_lifetime: Duration
 /// The roots in a Secret.
 pub(super) fn read(names: &Names, secret: &Secret) -> Result<Roots, CaError> {
     let bad = |entry, fault: String| CaError::BadState { secret: names.stored.clone(), entry, fault };
+    let bytes = |entry: &'static str| secret.data.as_ref().and_then(|data| data.get(entry)).map(|b| b.0.as_slice());
     let text = |entry: &'static str| {
-        let bytes = secret.data.as_ref().and_then(|data| data.get(entry));
-        let text = bytes.and_then(|ByteString(bytes)| std::str::from_utf8(bytes).ok());
+        let text = bytes(entry).and_then(|bytes| std::str::from_utf8(bytes).ok());
         text.ok_or_else(|| bad(entry, "is missing or not text".to_owned()))
     };
     let root = |[certificate, key]: [&'static str; 2]| {
@@ -105,7 +112,10 @@ pub(super) fn read(names: &Names, secret: &Secret) -> Result<Roots, CaError> {
         longest_leaf: Duration::from_secs(state.longest_leaf_seconds),
     };
     let all: Vec<_> = std::iter::once(signer).chain(other).collect();
-    Roots::of(rotation, &all).ok_or_else(|| bad(STATE, "doesn't fit the roots".to_owned()))
+    let chain = kept::read(&names.domain, text(CHAIN)?).map_err(|fault| bad(CHAIN, fault))?;
+    let tokens = bytes(TOKENS).and_then(TokenSecret::read);
+    let tokens = tokens.ok_or_else(|| bad(TOKENS, "is missing or not a key".to_owned()))?;
+    Roots::of(rotation, &all, chain, tokens)?.ok_or_else(|| bad(STATE, "doesn't fit the roots".to_owned()))
 }
 
 /// The Secret of these roots.
@@ -129,6 +139,8 @@ pub(super) fn write(names: &Names, roots: &Roots) -> Secret {
         data.insert(certificate.to_owned(), ByteString(pem.certificate.into_bytes()));
         data.insert(key.to_owned(), ByteString(pem.key.expose().as_bytes().to_vec()));
     }
+    data.insert(CHAIN.to_owned(), ByteString(kept::write(roots.chain()).into_bytes()));
+    data.insert(TOKENS.to_owned(), ByteString(roots.tokens().expose().to_vec()));
     Secret {
         metadata: ObjectMeta {
             name: Some(names.stored.name.to_string()),

@@ -1,9 +1,9 @@
 //! What is wrong with an object in the light of the others: for conditions and Events. It looks at an object whether
 //! or not any proxy uses it, and by the same rules as compiling does.
 
-use isthmus_core::id::ObjectName;
+use isthmus_core::id::{ObjectName, SpiffePattern};
 
-use super::Reader;
+use super::{Reader, federation};
 use crate::{
     fault::{Fault, Kind, ObjectRef, Reason},
     index::{Exposure, Object, Rule, Split, Subject, SubjectKind, Target},
@@ -28,11 +28,24 @@ pub(crate) fn check(reader: &Reader<'_>, object: &ObjectRef) -> Option<Checked> 
         Kind::UdpRoute => reader.udp_route(name).map(|route| checked(route, |_| {})),
         Kind::IdentityBinding => reader.binding(name).map(|binding| {
             checked(binding, |faults| {
+                for (i, pattern) in binding.content.identities.iter().enumerate() {
+                    faults.extend(no_mesh(reader, &format!("spec.schemes.spiffeIdentities[{i}]"), pattern));
+                }
                 faults.extend(
                     binding.content.account.as_ref().and_then(|a| no_account(reader, "spec.schemes.serviceAccount", a)),
                 );
             })
         }),
+        // Those of other meshes are the hub's.
+        Kind::Mesh if *name.name != *reader.settings().mesh.as_str() => return None,
+        Kind::Mesh => reader.mesh(name).map(|mesh| checked(mesh, |f| federation::of_mesh(reader, mesh, f))),
+        Kind::MeshPeer => reader.peer(name).map(|peer| checked(peer, |f| federation::of_peer(reader, peer, f))),
+        Kind::ExportedService => {
+            reader.export(name).map(|export| checked(export, |f| federation::of_export(reader, export, f)))
+        }
+        Kind::ImportedService => {
+            reader.import(name).map(|import| checked(import, |f| federation::of_import(reader, import, f)))
+        }
     };
     let Some(malformed) = reader.malformed(object) else { return known };
     let kept = if known.is_some() { "its last readable form stays in effect" } else { "it has no effect" };
@@ -155,7 +168,8 @@ fn of_target(reader: &Reader<'_>, target: &Object<Target>, faults: &mut Vec<Faul
 }
 
 fn no_subject(reader: &Reader<'_>, field: &str, subject: &Subject) -> Option<Fault> {
-    match subject.kind {
+    match &subject.kind {
+        SubjectKind::Identity(pattern) => no_mesh(reader, &format!("{field}.name"), pattern),
         SubjectKind::Account => no_account(reader, field, &subject.name),
         SubjectKind::Binding => reader.binding(&subject.name).is_none().then(|| {
             let message =
@@ -163,6 +177,17 @@ fn no_subject(reader: &Reader<'_>, field: &str, subject: &Subject) -> Option<Fau
             Fault::unresolved(Reason::IdentityNotFound, message)
         }),
     }
+}
+
+/// An identity of a mesh that isn't joined is nobody who could call; of this mesh any may be named beforehand.
+fn no_mesh(reader: &Reader<'_>, field: &str, pattern: &SpiffePattern) -> Option<Fault> {
+    let domain = pattern.trust_domain();
+    let own = *domain == reader.settings().trust_domain;
+    (!own && federation::in_force(reader).iter().all(|peer| peer.trust_domain != domain)).then(|| {
+        let message =
+            format!("{field}: no MeshPeer has the trust domain {domain}: it names nobody until that mesh is joined");
+        Fault::unresolved(Reason::IdentityNotFound, message)
+    })
 }
 
 fn no_account(reader: &Reader<'_>, field: &str, name: &ObjectName) -> Option<Fault> {

@@ -11,7 +11,7 @@ use isthmus_core::{
     id::ObjectName,
 };
 
-use super::{Reader, protocol};
+use super::{Reader, federation, protocol};
 use crate::{
     fault::Kind,
     index::{self, Exposure, Object, Pod, Service, ServicePort, Slice},
@@ -78,10 +78,15 @@ fn all_matches(reader: &Reader<'_>, name: &ObjectName) -> Vec<isthmus_core::http
 /// A Service's own endpoints at a port: never through another split (smi.md §5 A6, A33). Pods on their way out are left at once;
 /// only when no other is there, and as long as they serve, they are called still, as kube-proxy does.
 fn backend(reader: &Reader<'_>, service: &Service, port: &ServicePort) -> Backend {
-    let mut endpoints = endpoints(reader, service, port, |slice| &slice.ready);
-    if endpoints.is_empty() {
+    let mut endpoints = match federation::import_of(reader, service) {
+        // Its slices hold the gateways' addresses, for those outside the mesh.
+        Some(import) => federation::remote(reader, import, port.port, 0),
+        None => endpoints(reader, service, port, |slice| &slice.ready),
+    };
+    if endpoints.is_empty() && service.import.is_none() {
         endpoints = self::endpoints(reader, service, port, |slice| &slice.leaving);
     }
+    endpoints.extend(federation::standing_in(reader, service, port));
     endpoints.sort_by(|a, b| a.key().cmp(&b.key()));
     endpoints.dedup_by(|a, b| a.key() == b.key());
     Backend { service: service.name.clone(), port: port.port, endpoints: endpoints.into() }

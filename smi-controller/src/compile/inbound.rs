@@ -8,7 +8,7 @@ use isthmus_core::{
     inbound::{Grant, InboundPolicy},
 };
 
-use super::{Reader, protocol, rules, subjects};
+use super::{Reader, federation, protocol, rules, subjects};
 use crate::{fault::Kind, index::Pod};
 
 /// The policy of a pod. `None`: there is no such pod.
@@ -20,7 +20,7 @@ pub(crate) fn inbound(reader: &Reader<'_>, pod: &ObjectName) -> Option<InboundPo
         exempt: pod.exempt.clone(),
         protocols: protocols(reader, pod),
         trust_domain: Some(reader.settings().trust_domain.clone()),
-        exports: Vec::new(),
+        exports: federation::exports(reader, pod),
     })
 }
 

@@ -7,12 +7,15 @@ use std::{
     sync::Arc,
 };
 
-use isthmus_core::id::ObjectName;
+use isthmus_core::id::{ObjectName, TrustDomain};
 
 use super::Settings;
 use crate::{
     fault::{Kind, ObjectRef},
-    index::{Binding, Fact, Facts, Group, Index, NamespaceInfo, Object, Pod, PortRoute, Service, Slice, Split, Target},
+    index::{
+        Binding, Export, Fact, Facts, Group, Import, Index, Mesh, NamespaceInfo, Object, Peer, Pod, PortRoute, Service,
+        Slice, Split, Target,
+    },
 };
 
 /// One writing of an object. The generation alone doesn't tell: an object that was deleted and made anew begins at 1 again.
@@ -22,7 +25,7 @@ pub(crate) struct Revision {
     generation: i64,
 }
 
-/// The SMI objects that a compiled thing speaks for, as they were written.
+/// The objects of users that a compiled thing speaks for, as they were written.
 pub(crate) type Objects = BTreeMap<ObjectRef, Revision>;
 
 /// A view of the index that remembers what it showed.
@@ -49,8 +52,13 @@ impl<'a> Reader<'a> {
 
     /// Notes that the result is what it is because of this object.
     pub(crate) fn uses<T>(&self, kind: Kind, object: &Object<T>) {
+        self.uses_at(kind, object, object.generation);
+    }
+
+    /// The same of an object whose part in the result has numbers of its own.
+    pub(crate) fn uses_at<T>(&self, kind: Kind, object: &Object<T>, generation: i64) {
         let key = ObjectRef { kind, name: object.name.clone() };
-        let revision = Revision { uid: object.uid.clone(), generation: object.generation };
+        let revision = Revision { uid: object.uid.clone(), generation };
         self.objects.borrow_mut().insert(key, revision);
     }
 
@@ -153,6 +161,70 @@ impl<'a> Reader<'a> {
         self.index.bindings.get(name)
     }
 
+    /// The Mesh object of this cluster's own mesh.
+    pub(crate) fn own_mesh(&self) -> Option<&'a Object<Mesh>> {
+        self.mesh(&ObjectName::new("", self.settings().mesh.as_str()))
+    }
+
+    pub(crate) fn mesh(&self, name: &ObjectName) -> Option<&'a Object<Mesh>> {
+        self.note_object(Kind::Mesh, name);
+        self.index.meshes.get(name)
+    }
+
+    /// The oldest first.
+    pub(crate) fn peers(&self) -> impl Iterator<Item = &'a Object<Peer>> {
+        self.note(Fact::Peers);
+        self.index.peers.iter()
+    }
+
+    pub(crate) fn peer(&self, name: &ObjectName) -> Option<&'a Object<Peer>> {
+        self.note_object(Kind::MeshPeer, name);
+        self.index.peers.get(name)
+    }
+
+    /// The oldest of those whose trust domain could be taken for this one.
+    pub(crate) fn first_peer_like(&self, domain: &TrustDomain) -> Option<&'a Object<Peer>> {
+        self.note(Fact::Peers);
+        self.index.peers.first_like(domain)
+    }
+
+    pub(crate) fn exports(&self) -> impl Iterator<Item = &'a Object<Export>> {
+        self.note(Fact::Exports);
+        self.index.exports.iter()
+    }
+
+    pub(crate) fn export(&self, name: &ObjectName) -> Option<&'a Object<Export>> {
+        self.note_object(Kind::ExportedService, name);
+        self.index.exports.get(name)
+    }
+
+    pub(crate) fn exports_of(&self, service: &ObjectName) -> impl Iterator<Item = &'a Object<Export>> {
+        self.note(Fact::ExportsOf(service.clone()));
+        self.index.exports.of_service(service)
+    }
+
+    pub(crate) fn imports(&self) -> impl Iterator<Item = &'a Object<Import>> {
+        self.note(Fact::Imports);
+        self.index.imports.iter()
+    }
+
+    pub(crate) fn import(&self, name: &ObjectName) -> Option<&'a Object<Import>> {
+        self.note_object(Kind::ImportedService, name);
+        self.index.imports.get(name)
+    }
+
+    /// The imports under a Service's name, the one in effect first.
+    pub(crate) fn imports_as(&self, service: &ObjectName) -> impl Iterator<Item = &'a Object<Import>> {
+        self.note(Fact::ImportsAs(service.clone()));
+        self.index.imports.of_local(service)
+    }
+
+    /// The imports that stand in for a Service, in their order, with their places.
+    pub(crate) fn standing_in_for(&self, service: &ObjectName) -> impl Iterator<Item = (u8, &'a Object<Import>)> {
+        self.note(Fact::FailoversFor(service.clone()));
+        self.index.imports.standing_in_for(service)
+    }
+
     /// Why the present form of an object can't be read, if so, and of which generation.
     pub(crate) fn malformed(&self, object: &ObjectRef) -> Option<&'a isthmus_k8s::watch::Malformed> {
         self.note(Fact::Object(object.clone()));
@@ -160,7 +232,7 @@ impl<'a> Reader<'a> {
     }
 }
 
-/// Every SMI object that is known, readable or not.
+/// Every object of a user that is known, readable or not.
 pub(crate) fn all_objects(index: &Index) -> BTreeSet<ObjectRef> {
     let of = |kind: Kind| move |name: &ObjectName| ObjectRef { kind, name: name.clone() };
     let mut all: BTreeSet<ObjectRef> = index.malformed.keys().cloned().collect();
@@ -170,5 +242,9 @@ pub(crate) fn all_objects(index: &Index) -> BTreeSet<ObjectRef> {
     all.extend(index.tcp_routes.iter().map(|o| &o.name).map(of(Kind::TcpRoute)));
     all.extend(index.udp_routes.iter().map(|o| &o.name).map(of(Kind::UdpRoute)));
     all.extend(index.bindings.iter().map(|o| &o.name).map(of(Kind::IdentityBinding)));
+    all.extend(index.meshes.iter().map(|o| &o.name).map(of(Kind::Mesh)));
+    all.extend(index.peers.iter().map(|o| &o.name).map(of(Kind::MeshPeer)));
+    all.extend(index.exports.iter().map(|o| &o.name).map(of(Kind::ExportedService)));
+    all.extend(index.imports.iter().map(|o| &o.name).map(of(Kind::ImportedService)));
     all
 }

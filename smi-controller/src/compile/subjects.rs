@@ -6,7 +6,7 @@ use std::{
 };
 
 use isthmus_core::{
-    id::{ObjectName, SpiffeId},
+    id::{ObjectName, SpiffeId, SpiffePattern},
     inbound::Source,
 };
 
@@ -19,38 +19,47 @@ use crate::{
 /// Does a destination select the pod?
 pub(super) fn selects(reader: &Reader<'_>, destination: &Subject, pod: &Pod) -> bool {
     let account = ObjectName::new(pod.name.namespace.clone(), pod.account.clone());
-    match destination.kind {
+    match &destination.kind {
         SubjectKind::Account => destination.name == account,
         SubjectKind::Binding => reader.binding(&destination.name).is_some_and(|binding| {
             let identity = reader.settings().identity(&account);
             let chosen = binding.content.account.as_ref() == Some(&account)
-                || identity.is_some_and(|id| binding.content.identities.contains(&id))
+                || identity.is_some_and(|id| binding.content.identities.iter().any(|pattern| pattern.covers(&id)))
                 || has_labels(&binding.content, pod);
             if chosen {
                 reader.uses(Kind::IdentityBinding, binding);
             }
             chosen
         }),
+        SubjectKind::Identity(_) => false,
     }
 }
 
 /// The sources that a subject adds. None when it isn't there: that grants nothing.
 pub(super) fn sources(reader: &Reader<'_>, subject: &Subject) -> Vec<Source> {
-    match subject.kind {
+    match &subject.kind {
         // A ServiceAccount that doesn't exist can't be run as, so its identity may be named beforehand.
         SubjectKind::Account => reader.settings().identity(&subject.name).map(Source::Identity).into_iter().collect(),
         SubjectKind::Binding => {
             let Some(binding) = reader.binding(&subject.name) else { return Vec::new() };
             reader.uses(Kind::IdentityBinding, binding);
             let account = binding.content.account.as_ref().and_then(|account| reader.settings().identity(account));
-            let identities = account.into_iter().chain(binding.content.identities.iter().cloned());
-            let mut sources: Vec<Source> = identities.map(Source::Identity).collect();
+            let mut sources: Vec<Source> = account.map(Source::Identity).into_iter().collect();
+            sources.extend(binding.content.identities.iter().map(source));
             if binding.content.labels.is_some() {
                 let pods = labelled(reader, &binding.content, &binding.name);
                 sources.extend(pods.into_iter().map(|(id, addresses)| Source::Pods(id, addresses)));
             }
             sources
         }
+        SubjectKind::Identity(pattern) => vec![source(pattern)],
+    }
+}
+
+fn source(pattern: &SpiffePattern) -> Source {
+    match pattern {
+        SpiffePattern::Exact(id) => Source::Identity(id.clone()),
+        SpiffePattern::Below(prefix) => Source::Below(prefix.clone()),
     }
 }
 

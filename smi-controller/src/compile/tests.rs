@@ -2,4 +2,6 @@
 
 mod access;
 mod endpoints;
+mod federation;
+mod federation_faults;
 mod splits;

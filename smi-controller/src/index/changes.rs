@@ -2,6 +2,7 @@
 
 use isthmus_k8s::{
     access::{IdentityBinding, TrafficTarget},
+    federation::{ExportedService, ImportedService, Mesh, MeshPeer},
     specs::{HTTPRouteGroup, TCPRoute, UDPRoute},
     split::TrafficSplit,
     watch::Change,
@@ -26,10 +27,14 @@ pub(crate) enum Update {
     TcpRoute(Change<TCPRoute>),
     UdpRoute(Change<UDPRoute>),
     Binding(Change<IdentityBinding>),
+    Mesh(Change<Mesh>),
+    Peer(Change<MeshPeer>),
+    Export(Change<ExportedService>),
+    Import(Change<ImportedService>),
 }
 
 /// How many kinds are watched: so many must be synced before anything is served.
-pub(crate) const KINDS: usize = 11;
+pub(crate) const KINDS: usize = 15;
 
 impl Update {
     /// Does it say that a kind's first list is complete?
@@ -47,6 +52,10 @@ impl Update {
                 | Self::TcpRoute(Change::Synced)
                 | Self::UdpRoute(Change::Synced)
                 | Self::Binding(Change::Synced)
+                | Self::Mesh(Change::Synced)
+                | Self::Peer(Change::Synced)
+                | Self::Export(Change::Synced)
+                | Self::Import(Change::Synced)
         )
     }
 }

@@ -27,7 +27,19 @@ pub(crate) enum Fact {
     TargetsFor(ObjectName),
     /// The targets of this namespace whose destination is an IdentityBinding.
     TargetsByBinding(Arc<str>),
-    /// An SMI object itself.
+    /// Any MeshPeer.
+    Peers,
+    /// Any ExportedService.
+    Exports,
+    /// The exports of this Service.
+    ExportsOf(ObjectName),
+    /// Any ImportedService.
+    Imports,
+    /// The imports under this Service's name.
+    ImportsAs(ObjectName),
+    /// The imports that stand in for this Service.
+    FailoversFor(ObjectName),
+    /// An object of a user itself.
     Object(ObjectRef),
 }
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use isthmus_core::id::{ObjectName, SpiffeId};
+use isthmus_core::id::{ObjectName, SpiffePattern};
 use isthmus_k8s::access::IdentityBinding;
 
 use super::{Object, table::name_of};
@@ -12,7 +12,7 @@ use crate::fault::{Fault, Reason};
 #[derive(Debug, Clone, PartialEq, Default)]
 pub(crate) struct Binding {
     pub(crate) account: Option<ObjectName>,
-    pub(crate) identities: Vec<SpiffeId>,
+    pub(crate) identities: Vec<SpiffePattern>,
     /// Labels that a pod of the binding's namespace must all have. Never empty.
     pub(crate) labels: Option<BTreeMap<String, String>>,
 }
@@ -38,7 +38,7 @@ pub(crate) fn read(binding: &IdentityBinding) -> Object<Binding> {
         read.labels = labels.filter(|labels| !labels.is_empty()).cloned();
     }
     for (i, text) in schemes.spiffe_identities.iter().flatten().enumerate() {
-        match SpiffeId::parse_lenient(text) {
+        match SpiffePattern::parse_lenient(text) {
             Ok(id) => read.identities.push(id),
             Err(error) => {
                 let message = format!("spec.schemes.spiffeIdentities[{i}]: {error}");

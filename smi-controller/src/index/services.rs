@@ -8,6 +8,7 @@ use std::{
 
 use isthmus_core::id::ObjectName;
 use k8s_openapi::api::core::v1 as k8s;
+use kube::ResourceExt;
 
 use super::{Fact, Facts, table::name_of};
 
@@ -37,6 +38,10 @@ pub(crate) struct Service {
     pub(crate) name: ObjectName,
     pub(crate) exposure: Exposure,
     pub(crate) ports: Vec<ServicePort>,
+    /// Where it is reached from outside the cluster.
+    pub(crate) external: Vec<IpAddr>,
+    /// The uid of the ImportedService that it was made for.
+    pub(crate) import: Option<Arc<str>>,
 }
 
 impl Service {
@@ -123,7 +128,17 @@ fn read(service: &k8s::Service) -> Service {
             app_protocol: p.app_protocol.map(Into::into),
         })
     };
+    let balancer = service.status.as_ref().and_then(|status| status.load_balancer.as_ref());
+    let ingress = balancer.and_then(|balancer| balancer.ingress.as_ref()).into_iter().flatten();
+    let given = spec.external_ips.iter().flatten().map(String::as_str);
+    let mut external: Vec<IpAddr> =
+        ingress.filter_map(|point| point.ip.as_deref()).chain(given).filter_map(|text| text.parse().ok()).collect();
+    external.sort();
+    external.dedup();
+    let owner = service.owner_references().iter().find(|owner| owner.kind == "ImportedService");
     Service {
+        external,
+        import: owner.map(|owner| owner.uid.as_str().into()),
         name: name_of(service),
         exposure,
         ports: spec.ports.unwrap_or_default().into_iter().filter_map(port).collect(),

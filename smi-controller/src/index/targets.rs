@@ -5,7 +5,7 @@ use std::{
     sync::Arc,
 };
 
-use isthmus_core::id::ObjectName;
+use isthmus_core::id::{ObjectName, SpiffePattern};
 use isthmus_k8s::access::{self, TrafficTarget};
 
 use super::{
@@ -15,10 +15,12 @@ use super::{
 use crate::fault::{Fault, Kind, Reason};
 
 /// What a subject is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum SubjectKind {
     Account,
     Binding,
+    /// Of any mesh; of sources only.
+    Identity(SpiffePattern),
 }
 
 /// Workloads that a target names.
@@ -85,29 +87,32 @@ impl Targets {
         if let Some(old) = changed.before
             && let Some(destination) = old.content.destination
         {
-            facts.insert(fact(&destination));
+            facts.extend(fact(&destination));
             match destination.kind {
                 SubjectKind::Account => forget(&mut self.by_account, &destination.name, &old.name),
                 SubjectKind::Binding => forget(&mut self.by_binding, &destination.name.namespace, &old.name),
+                SubjectKind::Identity(_) => {}
             }
         }
         if let Some(now) = changed.now.and_then(|name| self.table.get(&name))
             && let Some(destination) = &now.content.destination
         {
-            facts.insert(fact(destination));
+            facts.extend(fact(destination));
             let targets = match destination.kind {
                 SubjectKind::Account => self.by_account.entry(destination.name.clone()).or_default(),
                 SubjectKind::Binding => self.by_binding.entry(destination.name.namespace.clone()).or_default(),
+                SubjectKind::Identity(_) => return,
             };
             targets.insert(now.name.clone());
         }
     }
 }
 
-fn fact(destination: &Subject) -> Fact {
+fn fact(destination: &Subject) -> Option<Fact> {
     match destination.kind {
-        SubjectKind::Account => Fact::TargetsFor(destination.name.clone()),
-        SubjectKind::Binding => Fact::TargetsByBinding(destination.name.namespace.clone()),
+        SubjectKind::Account => Some(Fact::TargetsFor(destination.name.clone())),
+        SubjectKind::Binding => Some(Fact::TargetsByBinding(destination.name.namespace.clone())),
+        SubjectKind::Identity(_) => None,
     }
 }
 
@@ -178,9 +183,19 @@ fn subject(
     let kind = match subject.kind.as_str() {
         "ServiceAccount" => SubjectKind::Account,
         "IdentityBinding" => SubjectKind::Binding,
+        "SPIFFEIdentity" if !whole => match SpiffePattern::parse_lenient(&subject.name) {
+            Ok(pattern) => SubjectKind::Identity(pattern),
+            Err(error) => {
+                let message = format!("{field}.name: {error}; a prefix ends in /*");
+                faults.push(Fault::partly(Reason::InvalidSpiffeId, message));
+                return None;
+            }
+        },
         other => {
             let fault = if whole { Fault::excluded } else { Fault::partly };
-            let message = format!("{field}.kind: {other:?} names nobody: it must be ServiceAccount or IdentityBinding");
+            let more = if whole { "" } else { ", or SPIFFEIdentity" };
+            let message =
+                format!("{field}.kind: {other:?} names nobody: it must be ServiceAccount or IdentityBinding{more}");
             faults.push(fault(Reason::UnsupportedKind, message));
             return None;
         }

@@ -82,6 +82,23 @@ pub(super) fn manifests(config: &InstallConfig) -> Vec<Value> {
                 }]
             },
                 {
+                "name": "federation.validator.isthmus.mesh",
+                "admissionReviewVersions": ["v1"],
+                "clientConfig": client("/validate"),
+                // What slips past is reported in its status, and joins nobody by mistake.
+                "failurePolicy": "Ignore",
+                "matchPolicy": "Equivalent",
+                "sideEffects": "None",
+                "timeoutSeconds": 5,
+                "rules": [{
+                    "apiGroups": ["federation.isthmus.mesh"],
+                    "apiVersions": ["v1alpha1"],
+                    "operations": ["CREATE", "UPDATE"],
+                    "resources": ["*"],
+                    "scope": "*"
+                }]
+            },
+                {
                 "name": "annotations.validator.isthmus.mesh",
                 "admissionReviewVersions": ["v1"],
                 "clientConfig": client("/validate"),

@@ -62,6 +62,12 @@ impl ControlService {
         }
     }
 
+    /// Only gateways are told what gateways relay.
+    fn is_gateway(&self, peer: &SpiffeId) -> bool {
+        let gateway = self.hub.with(|registry| registry.index().settings.gateway());
+        peer.service_account() == Some((&*gateway.namespace, &*gateway.name))
+    }
+
     /// Admits a proxy and hears it out; says how it ended.
     async fn converse(
         self,
@@ -86,10 +92,11 @@ impl ControlService {
         if admitted.send((id, wake)).is_err() {
             return Status::cancelled("the proxy has gone");
         }
+        let caller = Caller { pod: pod.clone(), is_gateway: self.is_gateway(&peer) };
         let hear = async {
             loop {
                 match messages.message().await {
-                    Ok(Some(message)) => self.take(id, &pod, message)?,
+                    Ok(Some(message)) => self.take(id, &caller, message)?,
                     Ok(None) => return Ok(()),
                     Err(status) => return Err(status),
                 }
@@ -112,8 +119,14 @@ impl ControlService {
         }
     }
 
-    fn take(&self, id: SessionId, pod: &ObjectName, message: ProxyMessage) -> Result<(), Status> {
-        let key = |key| Key::read(key, pod).map_err(|error| Status::invalid_argument(error.to_string()));
+    fn take(&self, id: SessionId, caller: &Caller, message: ProxyMessage) -> Result<(), Status> {
+        let key = |key| match Key::read(key, &caller.pod) {
+            Ok(Key::Gateway) if !caller.is_gateway => {
+                Err(Status::permission_denied(format!("pod {} isn't a gateway of the mesh", caller.pod)))
+            }
+            Ok(key) => Ok(key),
+            Err(error) => Err(Status::invalid_argument(error.to_string())),
+        };
         match message.message {
             Some(Message::Subscribe(m)) => {
                 let key = key(m.key)?;
@@ -147,6 +160,12 @@ impl ControlService {
             None => Ok(()),
         }
     }
+}
+
+/// Who is at the other end, for as long as the session lasts.
+struct Caller {
+    pod: ObjectName,
+    is_gateway: bool,
 }
 
 /// Forgets a session however it ends.

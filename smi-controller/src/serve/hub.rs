@@ -32,6 +32,8 @@ pub(crate) struct Hub {
     synced: watch::Sender<bool>,
     /// Some object's status may have changed.
     pub(crate) unsettled: Notify,
+    /// What concerns other meshes has changed.
+    pub(crate) outlook: Notify,
     metrics: Metrics,
 }
 
@@ -42,6 +44,7 @@ impl Hub {
             revision: watch::Sender::new(0),
             synced: watch::Sender::new(false),
             unsettled: Notify::new(),
+            outlook: Notify::new(),
             metrics,
         }
     }
@@ -51,11 +54,15 @@ impl Hub {
         let mut registry: MutexGuard<'_, Registry> = self.registry.lock();
         let result = act(&mut registry);
         let unsettled = registry.is_unsettled();
+        let outlook = registry.has_other_outlook();
         self.metrics.count(registry.take_work());
         self.metrics.sessions.set(i64::try_from(registry.session_count()).unwrap_or(i64::MAX));
         drop(registry);
         if unsettled {
             self.unsettled.notify_one();
+        }
+        if outlook {
+            self.outlook.notify_one();
         }
         result
     }

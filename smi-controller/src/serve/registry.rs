@@ -19,13 +19,15 @@ use super::{
     session::{MAX_SUBSCRIPTIONS, Session, Subscription},
 };
 use crate::{
-    compile::{self, Checked, Objects, Reader},
+    compile::{self, Checked, Objects, Outlook, Reader},
     fault::ObjectRef,
     index::{Fact, Facts, Index, Update},
 };
 
+mod links;
 mod trust;
 
+pub(crate) use links::Link;
 pub(crate) use trust::Standings;
 
 /// Names a session within this process.
@@ -36,6 +38,7 @@ pub(crate) type SessionId = u64;
 enum Made {
     Resource(Key),
     Check(ObjectRef),
+    Outlook,
 }
 
 /// What one key stands for, and who wants to know.
@@ -57,6 +60,7 @@ impl Resource {
 #[derive(Debug)]
 pub(crate) struct Registry {
     index: Index,
+    /// This mesh's own.
     bundles: Vec<Bundle>,
     pub(super) resources: HashMap<Key, Resource>,
     pub(super) sessions: BTreeMap<SessionId, Session>,
@@ -64,6 +68,8 @@ pub(crate) struct Registry {
     made: Dependencies<Made>,
     pub(super) checks: BTreeMap<ObjectRef, Checked>,
     pub(super) effects: Effects,
+    links: BTreeMap<ObjectRef, Link>,
+    outlook_changed: bool,
     work: Work,
     next_session: SessionId,
 }
@@ -84,6 +90,8 @@ impl Registry {
             made: Dependencies::default(),
             checks: BTreeMap::new(),
             effects: Effects::default(),
+            links: BTreeMap::new(),
+            outlook_changed: false,
             work: Work::default(),
             next_session: 0,
         }
@@ -109,6 +117,8 @@ impl Registry {
             match made {
                 Made::Resource(key) => self.make(&key),
                 Made::Check(object) => self.check(object),
+                // It is made when it is asked for.
+                Made::Outlook => self.outlook_changed = true,
             }
         }
     }
@@ -246,6 +256,21 @@ impl Registry {
     /// Is there something that [`Self::take_unsettled`] would give?
     pub(crate) fn is_unsettled(&self) -> bool {
         !self.effects.unsettled.is_empty()
+    }
+
+    /// What other meshes are told, and what they have to do with this one. From now on it is told when this changes.
+    pub(crate) fn outlook(&mut self) -> Outlook {
+        let reader = Reader::new(&self.index);
+        let outlook = compile::outlook(&reader);
+        let (facts, _) = reader.into_parts();
+        self.made.set(Made::Outlook, facts);
+        self.outlook_changed = false;
+        outlook
+    }
+
+    /// Would [`Self::outlook`] say something else than when it was asked last?
+    pub(crate) fn has_other_outlook(&self) -> bool {
+        self.outlook_changed
     }
 
     /// Every object: for a replica that has just become the one that writes.

@@ -4,10 +4,11 @@ use std::{net::IpAddr, sync::Arc};
 
 use isthmus_api::{
     control::v1::{self as proto, controller_message::Content as Body, resource_key},
-    decode, delta, encode, version,
+    decode, delta, encode, gateway, version,
 };
 use isthmus_core::{
     destination::{Destination, DestinationKey},
+    gateway::Routes,
     id::ObjectName,
     inbound::InboundPolicy,
 };
@@ -26,6 +27,8 @@ pub(crate) enum Key {
     Inbound(ObjectName),
     /// As called from this namespace; empty for an address, which means the same everywhere.
     Destination(Arc<str>, DestinationKey),
+    /// What gateways relay: the same for all of them.
+    Gateway,
 }
 
 impl Key {
@@ -34,7 +37,7 @@ impl Key {
         match key.and_then(|key| key.kind).ok_or(decode::InvalidMessage::Missing("key"))? {
             resource_key::Kind::Bundles(_) => Ok(Self::Bundles),
             resource_key::Kind::Inbound(_) => Ok(Self::Inbound(pod.clone())),
-            resource_key::Kind::Gateway(_) => Err(decode::InvalidMessage::Missing("key that a sidecar may ask for")),
+            resource_key::Kind::Gateway(_) => Ok(Self::Gateway),
             resource_key::Kind::Destination(key) => {
                 let key = decode::destination_key(&key)?;
                 let namespace = if key.host.parse::<IpAddr>().is_ok() { "".into() } else { pod.namespace.clone() };
@@ -49,6 +52,7 @@ impl Key {
             Self::Bundles => encode::bundles_key(),
             Self::Inbound(_) => encode::inbound_key(),
             Self::Destination(_, key) => encode::destination_key(key),
+            Self::Gateway => encode::gateway_key(),
         }
     }
 }
@@ -59,6 +63,7 @@ pub(crate) enum Content {
     Bundles(Vec<Bundle>),
     Inbound(InboundPolicy),
     Destination(Destination),
+    Gateway(Routes),
 }
 
 /// A content with its version, and the SMI objects that it is made of.
@@ -73,9 +78,10 @@ pub(crate) struct Compiled {
 pub(crate) fn compile(index: &Index, bundles: &[Bundle], key: &Key) -> (Option<Compiled>, Facts) {
     let reader = Reader::new(index);
     let content = match key {
-        Key::Bundles => Some(Content::Bundles(bundles.to_vec())),
+        Key::Bundles => Some(Content::Bundles(compile::bundles(&reader, bundles))),
         Key::Inbound(pod) => compile::inbound(&reader, pod).map(Content::Inbound),
         Key::Destination(namespace, key) => Some(Content::Destination(compile::destination(&reader, namespace, key))),
+        Key::Gateway => Some(Content::Gateway(compile::routes(&reader))),
     };
     let (facts, objects) = reader.into_parts();
     let compiled = content.map(|content| Compiled {
@@ -92,6 +98,7 @@ impl Content {
             Self::Bundles(all) => version::of(&bundles(all)),
             Self::Inbound(policy) => version::of(&encode::inbound(policy)),
             Self::Destination(destination) => version::of(&encode::destination(destination)),
+            Self::Gateway(routes) => version::of(&gateway::encode(routes)),
         }
     }
 
@@ -100,6 +107,7 @@ impl Content {
             Self::Bundles(all) => Body::Bundles(bundles(all)),
             Self::Inbound(policy) => Body::Inbound(encode::inbound(policy)),
             Self::Destination(destination) => Body::Destination(encode::destination(destination)),
+            Self::Gateway(routes) => Body::Gateway(gateway::encode(routes)),
         }
     }
 }

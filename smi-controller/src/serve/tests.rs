@@ -121,6 +121,10 @@ impl Server {
             Update::TcpRoute(Change::Synced),
             Update::UdpRoute(Change::Synced),
             Update::Binding(Change::Synced),
+            Update::Mesh(Change::Synced),
+            Update::Peer(Change::Synced),
+            Update::Export(Change::Synced),
+            Update::Import(Change::Synced),
         ] {
             self.updates.send(update).await.unwrap();
         }
@@ -153,9 +157,15 @@ impl Server {
     }
 
     async fn proxy(&self, account: &str, pod: &str) -> Proxy {
-        let channel = self.channel(Some(account)).await.unwrap();
+        self.session(id(account), "shop", pod).await
+    }
+
+    async fn session(&self, identity: SpiffeId, namespace: &str, pod: &str) -> Proxy {
+        let cell = Arc::new(SvidCell::new());
+        cell.set(svid(&self.authority, &identity));
+        let channel = self.channel_as(cell).await.unwrap();
         let (send, receive) = mpsc::channel(100);
-        let hello = proto::Hello { namespace: "shop".into(), pod: pod.into(), proxy_version: "test".into() };
+        let hello = proto::Hello { namespace: namespace.into(), pod: pod.into(), proxy_version: "test".into() };
         let mut proxy = Proxy { send, hear: None };
         proxy.say(Message::Hello(hello)).await;
         let stream = ControlClient::new(channel).session(ReceiverStream::new(receive)).await.unwrap();
@@ -241,6 +251,25 @@ async fn a_session_needs_a_certificate_that_agrees_with_what_it_says() {
     let code = async |account: &str, pod: &str| server.proxy(account, pod).await.hear().await.unwrap_err().code();
     assert_eq!(code("other", "web-1").await, Code::PermissionDenied, "the pod runs as another account");
     assert_eq!(code("web", "nobody").await, Code::Unavailable, "no such pod");
+}
+
+#[tokio::test]
+async fn only_gateways_are_told_what_gateways_relay() {
+    let gateway =
+        with(pod("gateway-1", "isthmus-gateway", "10.42.0.9"), "/metadata/namespace", json!("isthmus-system"));
+    let twin = pod("gateway-2", "isthmus-gateway", "10.42.0.10");
+    let server = serve(shop().into_iter().chain([gateway, twin])).await.synced().await;
+    let named = |namespace: &str| format!("spiffe://isthmus.local/ns/{namespace}/sa/isthmus-gateway").parse().unwrap();
+    let mut gateway = server.session(named("isthmus-system"), "isthmus-system", "gateway-1").await;
+    gateway.subscribe(encode::gateway_key()).await;
+    let message = gateway.hear().await.unwrap();
+    assert!(matches!(message.content, Some(Content::Gateway(routes)) if routes.mesh == "isthmus"));
+    let mut twin = server.session(named("shop"), "shop", "gateway-2").await;
+    twin.subscribe(encode::gateway_key()).await;
+    assert_eq!(twin.hear().await.unwrap_err().code(), Code::PermissionDenied, "a ServiceAccount of the same name");
+    let mut sidecar = server.proxy("web", "web-1").await;
+    sidecar.subscribe(encode::gateway_key()).await;
+    assert_eq!(sidecar.hear().await.unwrap_err().code(), Code::PermissionDenied);
 }
 
 #[tokio::test]

@@ -8,17 +8,28 @@ use k8s_openapi::{
 
 use crate::{
     compile::Checked,
-    fault::{Effect, Fault},
-    serve::InEffect,
+    fault::{Effect, Fault, Kind},
+    serve::{InEffect, Link},
 };
 
 /// Longest message of a condition, in bytes.
 const MAX_MESSAGE: usize = 8 << 10;
 
 /// The status that an object should have. What hasn't changed keeps its time.
-pub(super) fn status(before: &Status, checked: &Checked, effect: &InEffect, now: Timestamp) -> Status {
-    let conditions = [accepted(checked), resolved(checked), programmed(checked, effect)];
-    let conditions = conditions.map(|(kind, holds, reason, message)| {
+pub(super) fn status(
+    kind: Kind,
+    before: &Status,
+    checked: &Checked,
+    effect: &InEffect,
+    link: Option<&Link>,
+    now: Timestamp,
+) -> Status {
+    let conditions = match kind {
+        Kind::Mesh => vec![accepted(checked), connected(link)],
+        Kind::MeshPeer => vec![accepted(checked), connected(link), trusted(checked, effect)],
+        _ => vec![accepted(checked), resolved(checked), programmed(checked, effect)],
+    };
+    let conditions = conditions.into_iter().map(|(kind, holds, reason, message)| {
         let status = if holds { "True" } else { "False" };
         let since = before.condition(kind).filter(|c| c.status == status).map(|c| c.last_transition_time.clone());
         Condition {
@@ -30,7 +41,7 @@ pub(super) fn status(before: &Status, checked: &Checked, effect: &InEffect, now:
             last_transition_time: since.unwrap_or(Time(now)),
         }
     });
-    Status { observed_generation: Some(checked.generation), conditions: conditions.into() }
+    Status { observed_generation: Some(checked.generation), conditions: conditions.collect() }
 }
 
 type Verdict = (&'static str, bool, String, String);
@@ -57,6 +68,32 @@ fn programmed(checked: &Checked, effect: &InEffect) -> Verdict {
     let count = format!("{programmed}/{concerned} proxies");
     match refused {
         _ if programmed == concerned => (KIND, true, "Programmed".into(), count),
+        Some((pod, why)) => (KIND, false, "Refused".into(), format!("{count}; the proxy of {pod} refused it: {why}")),
+        None => (KIND, false, "Pending".into(), count),
+    }
+}
+
+fn connected(link: Option<&Link>) -> Verdict {
+    match link {
+        Some(link) => ("Connected", link.up, link.reason.to_owned(), link.message.clone()),
+        None => ("Connected", false, "NotConnected".into(), "nothing has been heard yet".into()),
+    }
+}
+
+/// Whether every proxy holds the peer's present bundle.
+fn trusted(checked: &Checked, effect: &InEffect) -> Verdict {
+    const KIND: &str = "TrustPropagated";
+    if !of(checked, Effect::Excluded).is_empty() {
+        return (KIND, false, "NotAccepted".into(), "the peer has no effect: see condition Accepted".into());
+    }
+    let (_, holds, reason, message) = verdict(KIND, KIND, "", &of(checked, Effect::Unresolved));
+    if !holds {
+        return (KIND, false, reason, message);
+    }
+    let InEffect { concerned, programmed, refused } = effect;
+    let count = format!("{programmed}/{concerned} proxies hold its bundle");
+    match refused {
+        _ if programmed == concerned => (KIND, true, KIND.into(), count),
         Some((pod, why)) => (KIND, false, "Refused".into(), format!("{count}; the proxy of {pod} refused it: {why}")),
         None => (KIND, false, "Pending".into(), count),
     }

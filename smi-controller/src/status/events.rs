@@ -87,7 +87,7 @@ impl Raised {
 
 /// Raises one.
 pub(super) async fn publish(client: &Client, object: &ObjectRef, uid: &str, raise: &Raise) -> Result<(), kube::Error> {
-    let api: Api<Event> = Api::namespaced(client.clone(), &object.name.namespace);
+    let api: Api<Event> = Api::namespaced(client.clone(), namespace(object));
     let (fault, again) = match raise {
         Raise::First(fault) => (fault, false),
         Raise::Again(fault) => (fault, true),
@@ -110,19 +110,24 @@ pub(super) async fn publish(client: &Client, object: &ObjectRef, uid: &str, rais
     }
 }
 
+/// Where an object's Events are: for those outside of namespaces that is where the API server's own are.
+fn namespace(object: &ObjectRef) -> &str {
+    if object.kind.is_cluster_scoped() { "default" } else { &object.name.namespace }
+}
+
 fn event(object: &ObjectRef, uid: &str, fault: &Fault, now: Timestamp) -> Event {
     // The same fault of the same object has the same name, whichever replica raises it.
     let digest = digest(&[uid, fault.reason.as_str(), &fault.message]);
     Event {
         metadata: ObjectMeta {
             name: Some(format!("{}.{digest}", object.name.name)),
-            namespace: Some(object.name.namespace.to_string()),
+            namespace: Some(namespace(object).to_owned()),
             ..ObjectMeta::default()
         },
         involved_object: ObjectReference {
             api_version: Some(object.kind.api_version().to_owned()),
             kind: Some(object.kind.as_str().to_owned()),
-            namespace: Some(object.name.namespace.to_string()),
+            namespace: (!object.kind.is_cluster_scoped()).then(|| object.name.namespace.to_string()),
             name: Some(object.name.name.to_string()),
             uid: Some(uid.to_owned()),
             ..ObjectReference::default()

@@ -25,8 +25,8 @@ use super::{
 };
 use crate::{
     compile::Checked,
-    fault::ObjectRef,
-    serve::{Hub, InEffect},
+    fault::{Kind, ObjectRef},
+    serve::{Hub, InEffect, Link},
 };
 
 /// How long a change may settle before it is written: most proxies have acknowledged by then.
@@ -52,7 +52,7 @@ struct Known {
     raised: Raised,
 }
 
-type Job = (ObjectRef, Option<(Checked, InEffect)>);
+type Job = (ObjectRef, Option<(Checked, InEffect)>, Option<Link>);
 
 impl Writer {
     /// `writes` counts by result.
@@ -102,19 +102,20 @@ impl Writer {
             objects
                 .into_iter()
                 .map(|object| {
-                    let state = registry.state_of(&object);
-                    (object, state)
+                    let (state, link) = (registry.state_of(&object), registry.link(&object));
+                    (object, state, link)
                 })
                 .collect()
         });
         let mut work = Vec::new();
         let now = Instant::now();
-        for (object, state) in jobs {
+        for (object, state, link) in jobs {
             match state {
                 Some((_, effect)) if !self.due.is_time(&object, effect.is_pending(), now) => {}
                 Some((checked, effect)) => {
                     let known = self.known.get(&object).filter(|known| known.uid == checked.uid).cloned();
-                    work.push(settle(self.client.clone(), object, checked, effect, known));
+                    let found = Found { checked, effect, link };
+                    work.push(settle(self.client.clone(), object, found, known));
                 }
                 None => {
                     self.due.forget(&object);
@@ -147,6 +148,13 @@ impl Writer {
     }
 }
 
+/// What an object's status is to say.
+struct Found {
+    checked: Checked,
+    effect: InEffect,
+    link: Option<Link>,
+}
+
 enum Settled {
     /// The status is what it should be. `waiting`: some fault is still in its grace.
     Done {
@@ -160,22 +168,24 @@ enum Settled {
 async fn settle(
     client: Client,
     object: ObjectRef,
-    checked: Checked,
-    effect: InEffect,
+    found: Found,
     known: Option<Known>,
 ) -> (ObjectRef, Result<Settled, kube::Error>) {
-    let result = write(&client, &object, &checked, &effect, known).await;
+    let result = write(&client, &object, &found, known).await;
     (object, result)
 }
 
 async fn write(
     client: &Client,
     object: &ObjectRef,
-    checked: &Checked,
-    effect: &InEffect,
+    Found { checked, effect, link }: &Found,
     known: Option<Known>,
 ) -> Result<Settled, kube::Error> {
-    let api: Api<DynamicObject> = Api::namespaced_with(client.clone(), &object.name.namespace, &resource(object));
+    let resource = resource(object);
+    let api: Api<DynamicObject> = match object.kind.is_cluster_scoped() {
+        true => Api::all_with(client.clone(), &resource),
+        false => Api::namespaced_with(client.clone(), &object.name.namespace, &resource),
+    };
     let mut known = match known {
         Some(known) => known,
         None => {
@@ -185,10 +195,17 @@ async fn write(
             Known { uid: checked.uid.clone(), status: status.unwrap_or_default(), raised: Raised::default() }
         }
     };
-    let status = conditions::status(&known.status, checked, effect, Timestamp::now());
+    let status = conditions::status(object.kind, &known.status, checked, effect, link.as_ref(), Timestamp::now());
     let differs = status != known.status;
     if differs {
-        let patch = Patch::Merge(json!({ "status": status }));
+        let mut patch = json!({ "status": status });
+        if object.kind == Kind::MeshPeer
+            && let Some(fields) = patch.get_mut("status").and_then(|status| status.as_object_mut())
+        {
+            let count = format!("{}/{}", effect.programmed, effect.concerned);
+            fields.insert("trustPropagated".to_owned(), count.into());
+        }
+        let patch = Patch::Merge(patch);
         match api.patch_status(&object.name.name, &PatchParams::default(), &patch).await {
             Ok(_) => known.status = status,
             Err(kube::Error::Api(error)) if error.code == 404 => return Ok(Settled::Gone),

@@ -22,10 +22,14 @@ fn every_phase_survives_its_secret() {
         Phase::Turning { signer, old: other },
     ] {
         let rotation = Rotation { phase, sequence: 7, since, longest_leaf: Duration::from_secs(86_400) };
-        let roots = Roots::of(rotation, &[old.clone(), new.clone()]).unwrap();
+        let roots = Roots::begin(new.clone(), Duration::from_secs(60), since).unwrap();
+        let (chain, tokens) = (roots.chain().clone(), roots.tokens().clone());
+        let roots = Roots::of(rotation, &[old.clone(), new.clone()], chain, tokens).unwrap().unwrap();
         let again = read(&names(), &write(&names(), &roots)).unwrap();
         assert_eq!(again.rotation, rotation);
         assert_eq!(again.bundle(), roots.bundle());
+        assert_eq!((again.chain(), again.tokens()), (roots.chain(), roots.tokens()));
+        assert_eq!(again.chain().links().len(), 2, "the one before, and this one");
         assert_eq!(again.bundle().roots.len(), if matches!(phase, Phase::Steady { .. }) { 1 } else { 2 });
         assert_eq!(again.signer().root(), signer);
         let elder = if matches!(phase, Phase::Turning { .. }) { other } else { signer };
@@ -35,7 +39,7 @@ fn every_phase_survives_its_secret() {
 
 #[test]
 fn a_state_that_cannot_be_read_is_refused_by_entry() {
-    let roots = Roots::begin(authority(), Duration::from_secs(60), SystemTime::now());
+    let roots = Roots::begin(authority(), Duration::from_secs(60), SystemTime::now()).unwrap();
     let with = |key: &str, value: Option<&str>| {
         let mut secret = write(&names(), &roots);
         let data = secret.data.as_mut().unwrap();
@@ -49,6 +53,8 @@ fn a_state_that_cannot_be_read_is_refused_by_entry() {
         ("state.json", None, "entry state.json is missing"),
         ("state.json", Some("{"), "entry state.json EOF"),
         ("signer.key", None, "entry signer.key is missing"),
+        ("bundles.json", Some("[{}]"), "entry bundles.json missing field"),
+        ("tokens.key", Some("short"), "entry tokens.key is missing or not a key"),
         ("signer.crt", Some("PEM"), "is not a PEM certificate"),
     ] {
         let error = with(key, value);

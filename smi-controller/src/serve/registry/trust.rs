@@ -6,18 +6,19 @@ use isthmus_core::id::ObjectName;
 use isthmus_identity::{Bundle, Duty, RootId, Standing};
 
 use super::{Key, Registry, SessionId};
+use crate::compile::{self, Reader};
 
 /// How far the proxies that are connected here are.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Standings(pub(crate) BTreeMap<ObjectName, Standing>);
 
 impl Registry {
-    /// What proxies may trust, this mesh's own first.
-    pub(crate) fn bundles(&self) -> &[Bundle] {
-        &self.bundles
+    /// What proxies may trust, this mesh's own first, then its peers'.
+    pub(crate) fn bundles(&self) -> Vec<Bundle> {
+        compile::bundles(&Reader::new(&self.index), &self.bundles)
     }
 
-    /// Trusts these from now on, and tells the proxies.
+    /// These are this mesh's own from now on: the proxies are told.
     pub(crate) fn set_bundles(&mut self, bundles: Vec<Bundle>) {
         self.bundles = bundles;
         if self.resources.contains_key(&Key::Bundles) {
@@ -32,9 +33,13 @@ impl Registry {
         }
     }
 
-    /// The pods that should have a proxy.
+    /// The pods that should have a proxy, or are gateways.
     pub(crate) fn expected_proxies(&self) -> BTreeSet<ObjectName> {
-        self.index.pods.meshed().map(|pod| pod.name.clone()).collect()
+        let gateway = self.index.settings.gateway();
+        let gateways = self.index.pods.in_namespace(&self.index.settings.namespace);
+        // They are no sidecars, and hold the roots all the same: for their sessions here.
+        let gateways = gateways.filter(|pod| pod.account == gateway.name && !pod.addresses.is_empty());
+        self.index.pods.meshed().chain(gateways).map(|pod| pod.name.clone()).collect()
     }
 
     /// How far each connected proxy is with what is asked of it.

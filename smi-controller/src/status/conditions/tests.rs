@@ -22,9 +22,13 @@ fn text(a: &str, b: &str, c: &str) -> (String, String, String) {
     (a.into(), b.into(), c.into())
 }
 
+fn smi(before: &Status, checked: &Checked, effect: &InEffect, now: Timestamp) -> Status {
+    status(Kind::TrafficSplit, before, checked, effect, None, now)
+}
+
 #[test]
 fn programmed_counts_proxies() {
-    let of = |effect| read(&status(&Status::default(), &checked(1, vec![]), &effect, at(1)), "Programmed");
+    let of = |effect| read(&smi(&Status::default(), &checked(1, vec![]), &effect, at(1)), "Programmed");
     assert_eq!(of(effect(3, 3)), text("True", "Programmed", "3/3 proxies"));
     assert_eq!(of(effect(1, 3)), text("False", "Pending", "1/3 proxies"));
     assert_eq!(of(effect(0, 0)), text("True", "Unused", "no proxy uses it yet"));
@@ -40,23 +44,41 @@ fn faults_are_in_the_condition_that_they_concern() {
         Fault::unresolved(Reason::PortMismatch, "no port 81"),
         Fault::hint(Reason::NestedSplit, "by the way"),
     ];
-    let status = status(&Status::default(), &checked(1, faults), &effect(0, 0), at(1));
+    let status = smi(&Status::default(), &checked(1, faults), &effect(0, 0), at(1));
     assert_eq!(read(&status, "Accepted"), text("False", "DuplicateSplit", "older one"));
     assert_eq!(read(&status, "ResolvedRefs"), text("False", "PortMismatch", "no port 80; no port 81"));
     assert_eq!(read(&status, "Programmed").1, "NotAccepted");
     let partly = vec![Fault::partly(Reason::InvalidRegex, "bad")];
-    let status = super::status(&Status::default(), &checked(1, partly), &effect(1, 1), at(1));
+    let status = smi(&Status::default(), &checked(1, partly), &effect(1, 1), at(1));
     assert_eq!(read(&status, "Accepted").1, "InvalidRegex");
     assert_eq!(read(&status, "Programmed").0, "True", "what is left of it is in effect");
 }
 
 #[test]
 fn a_condition_keeps_its_time_until_it_turns() {
-    let first = status(&Status::default(), &checked(1, vec![]), &effect(1, 1), at(1));
-    let second = status(&first, &checked(2, vec![]), &effect(0, 1), at(2));
-    let third = status(&second, &checked(2, vec![]), &effect(0, 1), at(3));
+    let first = smi(&Status::default(), &checked(1, vec![]), &effect(1, 1), at(1));
+    let second = smi(&first, &checked(2, vec![]), &effect(0, 1), at(2));
+    let third = smi(&second, &checked(2, vec![]), &effect(0, 1), at(3));
     let time = |status: &Status, kind| status.condition(kind).unwrap().last_transition_time.0;
     assert_eq!((time(&second, "Accepted"), time(&second, "Programmed")), (at(1), at(2)));
     assert_eq!(second, third);
     assert_eq!(second.observed_generation, Some(2));
+}
+
+#[test]
+fn a_peer_says_whether_it_is_connected_and_trusted() {
+    let link = Link { up: true, reason: "Connected", message: "by hub 192.0.2.1:15030".into() };
+    let of = |faults, effect, link| {
+        let status = status(Kind::MeshPeer, &Status::default(), &checked(1, faults), &effect, link, at(1));
+        assert!(status.condition("Programmed").is_none());
+        (read(&status, "Connected"), read(&status, "TrustPropagated"))
+    };
+    let (connected, trusted) = of(vec![], effect(412, 412), Some(&link));
+    assert_eq!(connected, text("True", "Connected", "by hub 192.0.2.1:15030"));
+    assert_eq!(trusted, text("True", "TrustPropagated", "412/412 proxies hold its bundle"));
+    let (connected, trusted) = of(vec![], effect(411, 412), None);
+    assert_eq!(connected, text("False", "NotConnected", "nothing has been heard yet"));
+    assert_eq!(trusted, text("False", "Pending", "411/412 proxies hold its bundle"));
+    let missing = vec![Fault::unresolved(Reason::BundleMissing, "not yet")];
+    assert_eq!(of(missing, effect(0, 0), None).1, text("False", "BundleMissing", "not yet"));
 }

@@ -45,3 +45,11 @@ fn an_event_names_its_object_so_that_describe_finds_it() {
     let other = super::event(&object, "u2", &fault("no port 80"), Timestamp::UNIX_EPOCH);
     assert_ne!(event.metadata.name, other.metadata.name);
 }
+
+#[test]
+fn an_event_of_an_object_outside_of_namespaces_is_where_describe_looks_for_it() {
+    let object = ObjectRef { kind: Kind::MeshPeer, name: ObjectName::new("", "west") };
+    let event = event(&object, "u1", &bad("not yet"), Timestamp::UNIX_EPOCH);
+    assert_eq!(event.metadata.namespace.as_deref(), Some("default"));
+    assert_eq!(event.involved_object.namespace, None);
+}

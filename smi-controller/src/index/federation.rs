@@ -1,0 +1,12 @@
+//! Meshes that are joined, and the services that they share.
+
+mod duration;
+mod exports;
+mod imports;
+mod meshes;
+mod peers;
+
+pub(crate) use exports::{Export, Exports, read as read_export};
+pub(crate) use imports::{Cluster, Import, Imports, RemotePort, read as read_import};
+pub(crate) use meshes::{Mesh, read as read_mesh};
+pub(crate) use peers::{Peer, Peers, read as read_peer};
