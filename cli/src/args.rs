@@ -7,8 +7,12 @@ use isthmus_runtime::{
 };
 
 use crate::app::AppArgs;
+#[cfg(feature = "federation")]
+use crate::federation::FederationCommand;
 #[cfg(feature = "local")]
 use crate::local;
+#[cfg(feature = "probe")]
+use crate::probe::ProbeArgs;
 #[cfg(any(feature = "proxy", feature = "controller"))]
 use crate::roles;
 
@@ -47,6 +51,14 @@ pub(crate) enum Command {
     /// Show what the mesh does: a sample shop, real requests, a verdict for each promise
     #[cfg(feature = "local")]
     Demo(local::demo::DemoArgs),
+    /// Join meshes, look after them, and part them
+    #[cfg(feature = "federation")]
+    #[command(subcommand)]
+    Federation(FederationCommand),
+    /// Look at something from where a pod is, for `federation check`
+    #[cfg(feature = "probe")]
+    #[command(hide = true)]
+    Probe(ProbeArgs),
     /// Print a shell's completion script
     Completion {
         /// The shell

@@ -5,12 +5,13 @@ pub(crate) mod demo;
 pub(crate) mod down;
 mod images;
 mod mesh;
-mod progress;
 mod state;
 pub(crate) mod status;
 pub(crate) mod up;
 
 use std::process::ExitCode;
+
+use crate::progress;
 
 /// The name of the hidden subcommand by which the node makes containers.
 const POD_HELPER: &str = "pod-helper";

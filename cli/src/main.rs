@@ -58,6 +58,10 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Status(args) => return local::status::run(&args),
         #[cfg(feature = "local")]
         Command::Demo(args) => return local::demo::run(&cli.log, args),
+        #[cfg(feature = "federation")]
+        Command::Federation(command) => return federation::run(&cli.log, command),
+        #[cfg(feature = "probe")]
+        Command::Probe(args) => probe::run(args),
         Command::Completion { shell } => {
             let mut script = Vec::new();
             clap_complete::generate(shell, &mut Cli::command(), "isthmus", &mut script);
@@ -72,7 +76,13 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
     done.map(|()| ExitCode::SUCCESS)
 }
 
+#[cfg(feature = "federation")]
+mod federation;
 #[cfg(feature = "local")]
 mod local;
-#[cfg(feature = "local")]
+#[cfg(feature = "federation")]
 mod output;
+#[cfg(feature = "probe")]
+mod probe;
+#[cfg(feature = "federation")]
+mod progress;

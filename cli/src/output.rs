@@ -17,6 +17,16 @@ pub(crate) fn print<T: Serialize>(form: Output, rows: &[T], columns: &[Column<T>
     Ok(())
 }
 
+/// Prints one thing in the form asked for; for people, as `text` has it.
+pub(crate) fn print_one<T: Serialize>(form: Output, value: &T, text: impl FnOnce(&T) -> String) -> anyhow::Result<()> {
+    match form {
+        Output::Table => print!("{}", text(value)),
+        Output::Json => println!("{}", serde_json::to_string_pretty(value)?),
+        Output::Yaml => print!("{}", serde_saphyr::to_string(value)?),
+    }
+    Ok(())
+}
+
 /// Columns as wide as their widest cell, three blanks between them, as kubectl does it.
 pub(crate) fn table<T>(rows: &[T], columns: &[Column<T>]) -> String {
     let heads = columns.iter().map(|(head, _)| (*head).to_owned()).collect();

@@ -19,6 +19,6 @@ pub(crate) fn app(log: &LogArgs, args: app::AppArgs) -> anyhow::Result<()> {
 }
 
 /// Runs on a runtime of the calling thread.
-fn on_one_thread(work: impl Future<Output = anyhow::Result<()>>) -> anyhow::Result<()> {
+pub(crate) fn on_one_thread<T>(work: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {
     tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(work)
 }

@@ -55,6 +55,10 @@ fn what_cannot_be_is_refused_before_anything_happens() {
         (&["up", "--clusters", "0"], "1..=16"),
         (&["controller", "--trust-domain", "UPPER"], "UPPER"),
         (&["controller", "--leaf-lifetime", "24"], "s, m or h"),
+        (&["federation", "invite", "--expires", "5"], "like 30m"),
+        (&["federation", "join", "isthmus1.abc"], "copy the whole text again"),
+        (&["federation", "revoke", "No.Mesh"], "1 to 63 of a-z"),
+        (&["federation", "check", "--from", "shop/web"], "--url"),
     ] {
         let output = isthmus(args);
         assert_eq!(output.status.code(), Some(64), "{args:?}: {}", stderr(&output));
@@ -131,4 +135,14 @@ fn a_reader_that_goes_away_is_no_panic() {
         .unwrap();
     drop(child.stdout.take());
     assert_eq!(child.wait().unwrap().code(), Some(0));
+}
+
+#[test]
+fn a_cluster_that_is_not_there_is_an_error_that_says_where_it_was_sought() {
+    let none = ["--kubeconfig", "/nowhere/kubeconfig"];
+    for command in ["status", "check", "invite", "rotate-root"] {
+        let output = isthmus(&[&["federation", command], &none[..]].concat());
+        assert_eq!(output.status.code(), Some(1), "{command}: {}", stderr(&output));
+        assert!(stderr(&output).contains("--kubeconfig /nowhere/kubeconfig"), "{command}: {}", stderr(&output));
+    }
 }

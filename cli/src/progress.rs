@@ -45,6 +45,15 @@ impl Progress {
         self.ended(true, what, took);
     }
 
+    /// Why a step isn't done yet.
+    pub(crate) fn waiting(&self, what: &str, why: &str) {
+        if self.live {
+            self.write(&format!("\r\x1b[K  … {what}: {why}"));
+        } else {
+            self.write(&format!("{}    {what}: {why}\n", self.prefix));
+        }
+    }
+
     fn ended(&self, good: bool, what: &str, took: Duration) {
         let mark = if good { self.paint("32", "✓") } else { self.paint("31", "✗") };
         let back = if self.live { "\r\x1b[K" } else { "" };
