@@ -53,6 +53,8 @@ fn what_cannot_be_is_refused_before_anything_happens() {
         (&["redirect", "--inbound-port", "1", "--outbound-port", "1"], "must differ"),
         (&["down", "--name", "No"], "a-z"),
         (&["up", "--clusters", "0"], "1..=16"),
+        (&["up", "--meshes", "east,east"], "twice"),
+        (&["up", "--meshes", "east,West"], "a-z"),
         (&["controller", "--trust-domain", "UPPER"], "UPPER"),
         (&["controller", "--leaf-lifetime", "24"], "s, m or h"),
         (&["federation", "invite", "--expires", "5"], "like 30m"),

@@ -8,6 +8,7 @@ mod census;
 mod keeper;
 mod kept;
 mod metrics;
+mod published;
 mod roots;
 mod stored;
 mod telling;
@@ -20,6 +21,7 @@ use isthmus_identity::{AuthorityError, BadBundle, SignFailed};
 
 pub(crate) use keeper::{Keeper, Parts};
 pub(crate) use metrics::TrustMetrics;
+pub(crate) use published::{ENTRY as PUBLISHED_ENTRY, NAME as PUBLISHED, publish};
 pub(crate) use roots::{Roots, SharedRoots};
 pub(crate) use stored::load;
 

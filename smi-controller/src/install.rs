@@ -1,5 +1,8 @@
 //! The control plane's manifests.
 
+mod gateway;
+mod hub;
+mod member;
 mod rbac;
 mod webhooks;
 mod workload;
@@ -7,6 +10,8 @@ mod workload;
 use serde_json::{Value, json};
 
 use crate::config::{NAME, SYSTEM_NAMESPACE};
+pub use gateway::{GATEWAY, GATEWAY_PORT};
+pub use hub::{HUB, HUB_PORT};
 
 /// Name of the MutatingWebhookConfiguration.
 pub const INJECTOR: &str = "isthmus-injector";
@@ -40,6 +45,19 @@ pub struct InstallConfig {
     pub proxy_log: String,
     /// Mark of the sidecars' sockets, where the kernel can't tell their user apart (a user namespace of one user).
     pub proxy_mark: Option<u32>,
+    /// The gateway to other meshes, if there is to be one.
+    pub gateway: Option<RoleConfig>,
+    /// The hub, in one of the meshes that are to be joined.
+    pub hub: Option<RoleConfig>,
+}
+
+/// A part of the mesh that not every cluster has.
+#[derive(Debug, Clone)]
+pub struct RoleConfig {
+    /// Its image.
+    pub image: String,
+    /// Its replicas. Gateways all serve; of hubs one does, and the others are ready to.
+    pub replicas: u32,
 }
 
 impl Default for InstallConfig {
@@ -57,6 +75,8 @@ impl Default for InstallConfig {
             log: "info".to_owned(),
             proxy_log: "info".to_owned(),
             proxy_mark: None,
+            gateway: None,
+            hub: None,
         }
     }
 }
@@ -71,16 +91,27 @@ pub fn manifests(config: &InstallConfig) -> Vec<Value> {
     })];
     all.extend(rbac::manifests(config));
     all.extend(workload::manifests(config));
+    all.extend(config.gateway.iter().flat_map(|role| gateway::manifests(config, role)));
+    all.extend(config.hub.iter().flat_map(|role| hub::manifests(config, role)));
     all.extend(webhooks::manifests(config));
     all
 }
 
 fn labels() -> Value {
-    json!({ "app.kubernetes.io/name": NAME, "app.kubernetes.io/part-of": "isthmus" })
+    labels_of(NAME)
+}
+
+fn labels_of(role: &str) -> Value {
+    json!({ "app.kubernetes.io/name": role, "app.kubernetes.io/part-of": "isthmus" })
 }
 
 fn metadata(config: &InstallConfig, name: &str) -> Value {
     json!({ "name": name, "namespace": config.namespace, "labels": labels() })
+}
+
+/// Of an object named like the role that it belongs to.
+fn metadata_of(config: &InstallConfig, role: &str) -> Value {
+    json!({ "name": role, "namespace": config.namespace, "labels": labels_of(role) })
 }
 
 #[cfg(test)]

@@ -147,6 +147,8 @@ pub async fn run_with(config: Config, client: Client, shutdown: CancellationToke
         stop.clone(),
     );
     tasks.spawn(keeping);
+    let (client, namespace) = (mesh.client.clone(), mesh.config.namespace.clone());
+    tasks.spawn(ca::publish(client, namespace, mesh.roots.clone(), leader.clone(), stop.clone()));
 
     let listener = Arc::new(TrustStore::with(&[mesh.roots.borrow().bundle()])?);
     let server = mesh.serve_proxies(hub.clone(), grpc, listener.clone())?;

@@ -1,16 +1,12 @@
 //! The controller is killed without a word, and comes back.
 
-use std::{fs, path::Path};
-
 use anyhow::{Context, bail};
 use isthmus_tests::{
     cluster::Cluster,
+    process,
     wait::{expect_eq, until},
 };
-use nix::{
-    sys::signal::{Signal, kill},
-    unistd::Pid,
-};
+use nix::sys::signal::{Signal, kill};
 use serde_json::Value;
 
 use crate::{
@@ -24,7 +20,7 @@ pub(crate) fn run(cluster: &Cluster) -> anyhow::Result<()> {
     let stage = Stage::set(cluster, "load-controller", 2, 1, &[])?;
     let (pod, restarts) = controller(cluster)?;
     let before = stage.succeeded()?;
-    kill(process(&pod)?, Signal::SIGKILL)?;
+    kill(process::of_pod(&pod, "controller")?, Signal::SIGKILL)?;
     until("the controller to have been started again", PATIENCE, || {
         let (now, again) = controller(cluster)?;
         expect_eq("the controller's pod", &now, &pod)?;
@@ -57,24 +53,4 @@ fn controller(cluster: &Cluster) -> anyhow::Result<(String, u64)> {
     let name = pods.pointer("/items/0/metadata/name").and_then(Value::as_str).context("no controller")?;
     let restarts = pods.pointer("/items/0/status/containerStatuses/0/restartCount").and_then(Value::as_u64);
     Ok((name.to_owned(), restarts.unwrap_or(0)))
-}
-
-/// The process that is this controller: its environment names its pod, whose name nobody else has.
-fn process(pod: &str) -> anyhow::Result<Pid> {
-    for entry in fs::read_dir("/proc")?.flatten() {
-        let pid = entry.file_name().to_str().and_then(|name| name.parse().ok());
-        if let Some(pid) = pid.filter(|_| is_controller(&entry.path(), pod).unwrap_or(false)) {
-            return Ok(Pid::from_raw(pid));
-        }
-    }
-    bail!("no process is the controller of {pod}")
-}
-
-/// Other processes may be out of reach, or gone in this moment.
-fn is_controller(process: &Path, pod: &str) -> std::io::Result<bool> {
-    let has = |file: &str, word: &str| -> std::io::Result<bool> {
-        let text = fs::read(process.join(file))?;
-        Ok(text.split(|byte| *byte == 0).any(|each| each == word.as_bytes()))
-    };
-    Ok(has("cmdline", "controller")? && has("environ", &format!("POD_NAME={pod}"))?)
 }

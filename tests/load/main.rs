@@ -14,7 +14,6 @@ mod late;
 mod leaves;
 mod manifest;
 mod proxies;
-mod report;
 mod root;
 mod scale;
 mod stage;

@@ -10,14 +10,12 @@ use std::{
 use anyhow::{Context, bail};
 use isthmus_tests::{
     cluster::Cluster,
+    report::{self, Report},
     wait::{expect_eq, until},
 };
 use serde_json::Value;
 
-use crate::{
-    manifest,
-    report::{self, Report},
-};
+use crate::manifest;
 
 /// How long anything may take. Slow machines are slow; only what never comes is a failure.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(120);

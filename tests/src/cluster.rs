@@ -26,16 +26,7 @@ impl Cluster {
     pub fn up(name: &str, flags: &[&str]) -> anyhow::Result<Self> {
         let program = kubectl::built("isthmus")?;
         let state = tempfile::tempdir()?;
-        let output = isthmus(&program, state.path())
-            .args(["up", "--detach", "--name", name])
-            .args(flags)
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .output()?;
-        if !output.status.success() {
-            let (out, err) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
-            bail!("isthmus up exited {}:\n{out}{err}{}", output.status, logs(state.path()));
-        }
+        up(&program, state.path(), &[&["--name", name], flags].concat())?;
         let kubeconfig = find(state.path(), "kubeconfig").context("isthmus up wrote no kubeconfig")?;
         let found = kubectl::find().map_err(anyhow::Error::msg)?;
         let kubectl = Kubectl::new(found, kubeconfig, state.path().join("kubectl-cache"));
@@ -55,14 +46,11 @@ impl Cluster {
 
 impl Drop for Cluster {
     fn drop(&mut self) {
-        let status = self.isthmus().args(["down", "--name", &self.name]).status();
-        if !status.as_ref().is_ok_and(|s| s.success()) {
-            println!("isthmus down: {status:?}");
-        }
+        down(&self.program, self.state.path(), &self.name);
     }
 }
 
-fn isthmus(program: &Path, state: &Path) -> Command {
+pub(crate) fn isthmus(program: &Path, state: &Path) -> Command {
     let mut command = Command::new(program);
     command.env("XDG_STATE_HOME", state).env("NO_COLOR", "1").stdin(Stdio::null());
     command
@@ -75,6 +63,24 @@ fn find(dir: &Path, name: &str) -> Option<PathBuf> {
     here.or_else(|| entries.iter().filter(|p| p.is_dir() && !p.is_symlink()).find_map(|p| find(p, name)))
 }
 
-fn logs(state: &Path) -> String {
+/// `isthmus up --detach`: returns when all is ready.
+pub(crate) fn up(program: &Path, state: &Path, flags: &[&str]) -> anyhow::Result<()> {
+    let output = isthmus(program, state).args(["up", "--detach"]).args(flags).output()?;
+    if !output.status.success() {
+        let (out, err) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+        bail!("isthmus up exited {}:\n{out}{err}{}", output.status, logs(state));
+    }
+    Ok(())
+}
+
+/// `isthmus down`; what goes wrong is told, for it is no test's failure.
+pub(crate) fn down(program: &Path, state: &Path, name: &str) {
+    let status = isthmus(program, state).args(["down", "--name", name]).status();
+    if !status.as_ref().is_ok_and(|s| s.success()) {
+        println!("isthmus down: {status:?}");
+    }
+}
+
+pub(crate) fn logs(state: &Path) -> String {
     find(state, "cluster.log").and_then(|path| fs::read_to_string(path).ok()).unwrap_or_default()
 }

@@ -1,7 +1,10 @@
-//! What whole-system tests share: a cluster made by the real program, real `kubectl`, ways to wait and to call.
+//! What whole-system tests share: clusters made by the real program, real `kubectl`, ways to wait and to call.
 
 pub mod cluster;
 pub mod http;
 pub mod kubectl;
 pub mod left_out;
+pub mod meshes;
+pub mod process;
+pub mod report;
 pub mod wait;

@@ -9,6 +9,7 @@ mod apps;
 mod conformance;
 mod demo;
 mod denial;
+mod meshes;
 mod resilience;
 mod trust;
 
@@ -17,7 +18,8 @@ type Body = fn(&Cluster) -> anyhow::Result<()>;
 
 /// Name and body of every test.
 fn all() -> Vec<(&'static str, Body)> {
-    [conformance::tests(), trust::tests(), resilience::tests(), demo::tests(), denial::tests()].concat()
+    [conformance::tests(), trust::tests(), resilience::tests(), demo::tests(), denial::tests(), meshes::tests()]
+        .concat()
 }
 
 fn main() -> ExitCode {

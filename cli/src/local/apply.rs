@@ -13,7 +13,7 @@ use kube::{
 use serde_json::Value;
 
 /// Who owns the fields that we apply.
-const MANAGER: &str = "isthmus";
+pub(crate) const MANAGER: &str = "isthmus";
 
 /// Applies objects; remembers what discovery has said.
 #[derive(Clone)]

@@ -28,6 +28,8 @@ impl Images for OwnImages {
             "isthmus/proxy" => "proxy",
             "isthmus/init" => "redirect",
             "isthmus/controller" => "controller",
+            "isthmus/gateway" => "gateway",
+            "isthmus/hub" => "hub",
             "isthmus/app" => "app",
             _ => return None,
         };

@@ -7,7 +7,7 @@ use k8s_openapi::jiff::Timestamp;
 use k8s_openapi::{
     api::{
         apps::v1::Deployment,
-        core::v1::{ContainerStatus, Pod},
+        core::v1::{ContainerStatus, Pod, Service},
     },
     apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition,
 };
@@ -18,16 +18,26 @@ use kube::{
 };
 
 use isthmus_proxy::{PROXY_UID, SOCKET_MARK};
-use isthmus_smi_controller::install::{InstallConfig, manifests};
+use isthmus_smi_controller::install::{InstallConfig, RoleConfig, manifests};
 pub(crate) use isthmus_smi_controller::{NAME as CONTROLLER, SYSTEM_NAMESPACE as NAMESPACE};
 
 use super::apply::Applier;
+pub(crate) use super::apply::MANAGER;
 
 /// What tells meshes apart.
 #[derive(Debug, Clone)]
 pub(crate) struct MeshName {
     pub(crate) mesh: String,
     pub(crate) trust_domain: String,
+}
+
+/// What a mesh has beside its control plane.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Parts {
+    /// A gateway to other meshes.
+    pub(crate) gateway: bool,
+    /// The hub that they are joined by.
+    pub(crate) hub: bool,
 }
 
 impl MeshName {
@@ -40,6 +50,8 @@ impl MeshName {
 
 /// The sidecar's container.
 const SIDECAR: &str = "isthmus-proxy";
+/// Two gateways, so that one can be lost.
+const GATEWAYS: u32 = 2;
 /// How long each part may take to be there: a second on a quiet machine, and many on one that compiles meanwhile.
 const PATIENCE: Duration = Duration::from_secs(120);
 const LOOK_EVERY: Duration = Duration::from_millis(25);
@@ -62,12 +74,15 @@ pub(crate) async fn install_crds(client: &Client) -> anyhow::Result<()> {
 }
 
 /// Applies the control plane.
-pub(crate) async fn install_control_plane(client: &Client, name: &MeshName) -> anyhow::Result<()> {
+pub(crate) async fn install_control_plane(client: &Client, name: &MeshName, parts: Parts) -> anyhow::Result<()> {
+    let role = |role: &str, replicas| RoleConfig { image: format!("isthmus/{role}"), replicas };
     let config = InstallConfig {
         mesh: name.mesh.clone(),
         trust_domain: name.trust_domain.clone(),
         // In a user namespace of one user the sidecar can't have its own.
         proxy_mark: (!isthmus_local_node::user_exists(PROXY_UID)).then_some(SOCKET_MARK),
+        gateway: parts.gateway.then(|| role("gateway", GATEWAYS)),
+        hub: parts.hub.then(|| role("hub", 1)),
         ..InstallConfig::default()
     };
     let mut applier = Applier::new(client.clone());
@@ -98,6 +113,19 @@ pub(crate) async fn wait_ready(client: &Client, since: Timestamp) -> anyhow::Res
             bail!("the controller isn't ready after {} s: {}", PATIENCE.as_secs(), unready(client, NAMESPACE).await?)
         }
     }
+}
+
+/// The address of a LoadBalancer Service of the control plane, once it has one.
+pub(crate) async fn balancer_address(client: &Client, name: &str) -> anyhow::Result<String> {
+    let services: Api<Service> = Api::namespaced(client.clone(), NAMESPACE);
+    let address = |service: &Service| {
+        let balancer = service.status.as_ref()?.load_balancer.as_ref()?;
+        balancer.ingress.iter().flatten().find_map(|given| given.ip.clone())
+    };
+    let given = |service: Option<&Service>| service.and_then(address).is_some();
+    let waited = tokio::time::timeout(PATIENCE, await_condition(services, name, given)).await;
+    let service = waited.with_context(|| format!("Service {name} has no address"))??;
+    service.as_ref().and_then(address).with_context(|| format!("Service {name} has gone"))
 }
 
 /// Are all containers of the pod ready, and were they started at that time or later?

@@ -39,7 +39,13 @@ pub(crate) struct Record {
     pub(crate) mesh: bool,
     /// Was everything ready?
     pub(crate) ready: bool,
+    /// The name of those that one process started together.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) group: Option<String>,
 }
+
+/// Asks the process of several clusters to end this one.
+const END: &str = "end";
 
 /// The folder of one cluster.
 #[derive(Debug, Clone)]
@@ -139,12 +145,25 @@ impl StateDir {
         serde_json::from_str(&fs::read_to_string(self.path.join("record.json")).ok()?).ok()
     }
 
-    /// Forgets what an earlier process has written.
+    /// Forgets what an earlier process has written, or was asked.
     pub(crate) fn forget(&self) -> anyhow::Result<()> {
-        match fs::remove_file(self.path.join("record.json")) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error).context("record.json"),
-            _ => Ok(()),
+        for name in ["record.json", END] {
+            match fs::remove_file(self.path.join(name)) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error).context(name),
+                _ => {}
+            }
         }
+        Ok(())
+    }
+
+    /// Asks the process that runs this cluster, among others, to end it alone.
+    pub(crate) fn ask_to_end(&self) -> anyhow::Result<()> {
+        self.write(END, "")
+    }
+
+    /// Has somebody asked?
+    pub(crate) fn is_asked_to_end(&self) -> bool {
+        self.path.join(END).exists()
     }
 
     /// Writes it so that a reader finds the old or the new one.

@@ -3,8 +3,10 @@
 use std::{process::ExitCode, time::Duration};
 
 use clap::Args;
-use isthmus_k8s::{access::TrafficTarget, split::TrafficSplit, status::Status};
+use isthmus_k8s::{access::TrafficTarget, federation::MeshPeer, split::TrafficSplit};
+use isthmus_smi_controller::install::{GATEWAY, HUB};
 use k8s_openapi::api::{apps::v1::Deployment, core::v1::Pod};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::{
     Api, Client,
     api::ListParams,
@@ -33,6 +35,9 @@ pub(crate) struct StatusArgs {
 #[serde(rename_all = "camelCase")]
 struct Row {
     name: String,
+    /// Of those that were started together.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    group: Option<String>,
     /// Running, Starting, Stopped or Unreachable.
     state: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -54,6 +59,28 @@ struct Mesh {
     policies: usize,
     /// Those that are in effect in every proxy.
     programmed: usize,
+    /// Present where there are any.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    gateways: Option<Replicas>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    hub: Option<Replicas>,
+    /// Other meshes.
+    peers: usize,
+    /// Those whose members are connected.
+    connected_peers: usize,
+}
+
+#[derive(Debug, Serialize)]
+struct Replicas {
+    ready: i32,
+    wanted: i32,
+}
+
+impl Replicas {
+    fn of(deployment: &Deployment) -> Self {
+        let wanted = deployment.spec.as_ref().and_then(|spec| spec.replicas).unwrap_or(1);
+        Self { ready: deployment.status.as_ref().and_then(|status| status.ready_replicas).unwrap_or(0), wanted }
+    }
 }
 
 pub(crate) fn run(args: &StatusArgs) -> anyhow::Result<ExitCode> {
@@ -69,7 +96,7 @@ pub(crate) fn run(args: &StatusArgs) -> anyhow::Result<ExitCode> {
         println!("no clusters; `isthmus up` starts one");
         return Ok(ExitCode::SUCCESS);
     }
-    let columns: [Column<Row>; 6] = [
+    let mut columns: Vec<Column<Row>> = vec![
         ("NAME", |r| r.name.clone()),
         ("STATE", |r| r.state.to_owned()),
         ("API", |r| r.api.clone()),
@@ -81,6 +108,14 @@ pub(crate) fn run(args: &StatusArgs) -> anyhow::Result<ExitCode> {
         ("PODS", |r| r.mesh.as_ref().map_or("-".into(), |m| format!("{} ({} meshed)", m.pods, m.meshed_pods))),
         ("POLICIES", |r| r.mesh.as_ref().map_or("-".into(), |m| format!("{}/{} programmed", m.programmed, m.policies))),
     ];
+    if rows.iter().any(|row| row.group.is_some()) {
+        columns.insert(1, ("GROUP", |r| r.group.clone().unwrap_or_else(|| "-".into())));
+        columns.push(("GATEWAYS", |r| ready(r, |mesh| mesh.gateways.as_ref())));
+        columns.push(("HUB", |r| ready(r, |mesh| mesh.hub.as_ref())));
+        columns.push(("PEERS", |r| {
+            r.mesh.as_ref().map_or("-".into(), |m| format!("{}/{} connected", m.connected_peers, m.peers))
+        }));
+    }
     output::print(args.output, &rows, &columns)?;
     if args.output == Output::Table {
         for row in rows.iter().filter(|row| row.pid.is_some()) {
@@ -90,11 +125,16 @@ pub(crate) fn run(args: &StatusArgs) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
+fn ready(row: &Row, part: impl Fn(&Mesh) -> Option<&Replicas>) -> String {
+    row.mesh.as_ref().and_then(part).map_or("-".into(), |part| format!("{}/{} ready", part.ready, part.wanted))
+}
+
 async fn look(state: &StateDir) -> anyhow::Result<Row> {
     let record = state.record();
     let running = state.is_running()?;
     let mut row = Row {
         name: state.name.clone(),
+        group: record.as_ref().and_then(|r| r.group.clone()),
         state: "Stopped",
         pid: record.as_ref().filter(|_| running).map(|r| r.pid),
         api: record.as_ref().map_or("-".into(), |r| r.api.clone()),
@@ -121,8 +161,10 @@ async fn ask(state: &StateDir) -> anyhow::Result<Mesh> {
     let config = kube::Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default()).await?;
     let client = Client::try_from(config)?;
     let all = ListParams::default();
-    let controllers: Api<Deployment> = Api::namespaced(client.clone(), mesh::NAMESPACE);
-    let controller = controllers.get_opt(mesh::CONTROLLER).await?;
+    let deployments: Api<Deployment> = Api::namespaced(client.clone(), mesh::NAMESPACE);
+    let controller = deployments.get_opt(mesh::CONTROLLER).await?;
+    let (gateway, hub) = (deployments.get_opt(GATEWAY).await?, deployments.get_opt(HUB).await?);
+    let peers = Api::<MeshPeer>::all(client.clone()).list(&all).await?;
     let pods = Api::<Pod>::all(client.clone()).list(&all).await?;
     let splits = Api::<TrafficSplit>::all(client.clone()).list(&all).await?;
     let targets = Api::<TrafficTarget>::all(client).list(&all).await?;
@@ -132,10 +174,18 @@ async fn ask(state: &StateDir) -> anyhow::Result<Mesh> {
         pods: pods.items.len(),
         meshed_pods: pods.iter().filter(|p| mesh::has_sidecar(p)).count(),
         policies: splits.items.len() + targets.items.len(),
-        programmed: statuses.filter(|s| s.is_some_and(programmed)).count(),
+        programmed: statuses.filter(|s| s.is_some_and(|s| is_true(&s.conditions, "Programmed"))).count(),
+        gateways: gateway.as_ref().map(Replicas::of),
+        hub: hub.as_ref().map(Replicas::of),
+        connected_peers: peers.iter().filter(|p| is_connected(p)).count(),
+        peers: peers.items.len(),
     })
 }
 
-fn programmed(status: &Status) -> bool {
-    status.conditions.iter().any(|c| c.type_ == "Programmed" && c.status == "True")
+fn is_connected(peer: &MeshPeer) -> bool {
+    peer.status.as_ref().is_some_and(|status| is_true(&status.conditions, "Connected"))
+}
+
+fn is_true(conditions: &[Condition], kind: &str) -> bool {
+    conditions.iter().any(|c| c.type_ == kind && c.status == "True")
 }

@@ -1,6 +1,7 @@
 //! `isthmus up`: clusters on this machine, each with the mesh in it.
 
 mod detach;
+pub(super) mod meshes;
 
 use std::{
     future::Future,
@@ -16,11 +17,12 @@ use futures::future::join_all;
 use isthmus_local::{Cluster, ClusterConfig};
 use isthmus_runtime::{logging::Format, signals};
 use k8s_openapi::jiff::Timestamp;
+use kube::Client;
 use tokio_util::sync::CancellationToken;
 
 use super::{
     images::OwnImages,
-    mesh::{self, MeshName},
+    mesh::{self, MeshName, Parts},
     progress::Progress,
     state::{Record, StateDir},
 };
@@ -37,10 +39,13 @@ pub(crate) struct UpArgs {
     /// How many clusters; they are called NAME-1, NAME-2 and so on
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..=16))]
     clusters: u8,
+    /// A cluster for each of these meshes, joined with the others; the hub is in the first
+    #[arg(long, value_name = "MESH,…", value_delimiter = ',', conflicts_with_all = ["clusters", "no_mesh"])]
+    meshes: Vec<String>,
     /// Keep the cluster's objects in this folder, over restarts (with several clusters, in one folder each below it)
     #[arg(long, value_name = "DIR")]
     data_dir: Option<PathBuf>,
-    /// The cluster's name
+    /// The cluster's name; with --meshes, that of all together
     #[arg(long, default_value = DEFAULT_NAME)]
     name: String,
     /// A cluster without the mesh
@@ -62,6 +67,15 @@ struct Plan {
     index: u8,
     data_dir: Option<PathBuf>,
     mesh: Option<MeshName>,
+    /// The name of those that one process runs together.
+    group: Option<String>,
+}
+
+impl Plan {
+    fn record(&self) -> Record {
+        let (mesh, group) = (self.mesh.is_some(), self.group.clone());
+        Record { pid: pid(), index: self.index, api: String::new(), mesh, ready: false, group }
+    }
 }
 
 pub(crate) fn run(log: &LogArgs, args: UpArgs) -> anyhow::Result<ExitCode> {
@@ -77,6 +91,10 @@ pub(crate) fn run(log: &LogArgs, args: UpArgs) -> anyhow::Result<ExitCode> {
     on_own_namespaces(async move {
         log.for_service(Format::Text, "warn")?;
         let shutdown = signals::shutdown_token()?;
+        if !args.meshes.is_empty() {
+            meshes::run(&plans, &shutdown).await?;
+            return Ok(ExitCode::SUCCESS);
+        }
         let several = plans.len() > 1;
         let ups = plans.iter().map(async |plan| {
             let prefix = if several { format!("{}: ", plan.state.name) } else { String::new() };
@@ -91,6 +109,13 @@ pub(crate) fn run(log: &LogArgs, args: UpArgs) -> anyhow::Result<ExitCode> {
 }
 
 fn plans(args: &UpArgs) -> anyhow::Result<Vec<Plan>> {
+    let data_dir = |name: &str, several: bool| {
+        let dir = args.data_dir.clone().map(|dir| if several { dir.join(name) } else { dir });
+        dir.map(std::path::absolute).transpose()
+    };
+    if !args.meshes.is_empty() {
+        return meshes::plans(args, |name| data_dir(name, true));
+    }
     let indices = match args.detached_index {
         Some(index) => index..index + 1,
         None => 0..args.clusters,
@@ -98,13 +123,12 @@ fn plans(args: &UpArgs) -> anyhow::Result<Vec<Plan>> {
     let several = args.clusters > 1;
     let plan = |index: u8| {
         let name = if several { format!("{}-{}", args.name, index + 1) } else { args.name.clone() };
-        let data_dir = args.data_dir.clone().map(|dir| if several { dir.join(&name) } else { dir });
-        let data_dir = data_dir.map(std::path::absolute).transpose()?;
         Ok(Plan {
             state: StateDir::new(&name)?,
             index,
-            data_dir,
+            data_dir: data_dir(&name, several)?,
             mesh: (!args.no_mesh).then(|| MeshName::of(&name, several)),
+            group: None,
         })
     };
     indices.map(plan).collect()
@@ -113,8 +137,7 @@ fn plans(args: &UpArgs) -> anyhow::Result<Vec<Plan>> {
 /// Runs one cluster until the shutdown.
 async fn one(plan: &Plan, progress: Progress, shutdown: CancellationToken) -> anyhow::Result<()> {
     let _held = plan.state.hold()?;
-    let mut record =
-        Record { pid: pid(), index: plan.index, api: String::new(), mesh: plan.mesh.is_some(), ready: false };
+    let mut record = plan.record();
     plan.state.write_record(&record)?;
     let begun = Instant::now();
     progress.head(&format!("Cluster {:?}", plan.state.name));
@@ -146,23 +169,27 @@ async fn one(plan: &Plan, progress: Progress, shutdown: CancellationToken) -> an
 /// The cluster, then the mesh in it.
 async fn start(plan: &Plan, progress: &Progress) -> anyhow::Result<Cluster> {
     let since = Timestamp::now();
+    let cluster = start_cluster(plan, progress).await?;
+    if let Some(name) = &plan.mesh {
+        start_mesh(&cluster.client(), name, Parts::default(), since, progress).await?;
+    }
+    Ok(cluster)
+}
+
+async fn start_cluster(plan: &Plan, progress: &Progress) -> anyhow::Result<Cluster> {
     let config = ClusterConfig {
         index: plan.index,
         data_dir: plan.data_dir.clone(),
         ..config(&plan.state.name, plan.state.path(), progress)?
     };
-    let cluster = Cluster::start(config).await?;
-    if let Some(name) = &plan.mesh {
-        start_mesh(&cluster, name, since, progress).await?;
-    }
-    Ok(cluster)
+    Ok(Cluster::start(config).await?)
 }
 
 /// A cluster with the mesh, for the demo.
 pub(super) async fn start_with_mesh(progress: &Progress, state: &Path) -> anyhow::Result<Cluster> {
     let since = Timestamp::now();
     let cluster = Cluster::start(config("demo", state, progress)?).await?;
-    start_mesh(&cluster, &MeshName::of("demo", false), since, progress).await?;
+    start_mesh(&cluster.client(), &MeshName::of("demo", false), Parts::default(), since, progress).await?;
     Ok(cluster)
 }
 
@@ -176,11 +203,16 @@ fn config(name: &str, state: &Path, progress: &Progress) -> anyhow::Result<Clust
     })
 }
 
-async fn start_mesh(cluster: &Cluster, name: &MeshName, since: Timestamp, progress: &Progress) -> anyhow::Result<()> {
-    let client = cluster.client();
-    progress.step("SMI kinds (CRDs)", mesh::install_crds(&client)).await?;
-    progress.step("control plane applied", mesh::install_control_plane(&client, name)).await?;
-    progress.step("control plane ready", mesh::wait_ready(&client, since)).await
+async fn start_mesh(
+    client: &Client,
+    name: &MeshName,
+    parts: Parts,
+    since: Timestamp,
+    progress: &Progress,
+) -> anyhow::Result<()> {
+    progress.step("SMI kinds (CRDs)", mesh::install_crds(client)).await?;
+    progress.step("control plane applied", mesh::install_control_plane(client, name, parts)).await?;
+    progress.step("control plane ready", mesh::wait_ready(client, since)).await
 }
 
 fn ready(plan: &Plan, progress: &Progress, begun: Instant) {

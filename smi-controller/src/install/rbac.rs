@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::{INJECTOR, InstallConfig, VALIDATOR, labels, metadata};
-use crate::config::NAME;
+use crate::{ca::PUBLISHED, config::NAME};
 
 const READ: [&str; 3] = ["get", "list", "watch"];
 
@@ -16,30 +16,35 @@ const SMI: [(&str, &[&str]); 3] = [
 pub(super) fn manifests(config: &InstallConfig) -> Vec<Value> {
     let account = json!({ "kind": "ServiceAccount", "name": NAME, "namespace": config.namespace });
     let cluster = json!({ "name": NAME, "labels": labels() });
-    let binding = |kind: &str, metadata: Value| {
-        json!({
-            "apiVersion": "rbac.authorization.k8s.io/v1",
-            "kind": format!("{kind}Binding"),
-            "metadata": metadata,
-            "roleRef": { "apiGroup": "rbac.authorization.k8s.io", "kind": kind, "name": NAME },
-            "subjects": [account]
-        })
-    };
-    let role = |kind: &str, metadata: Value, rules: Vec<Value>| json!({ "apiVersion": "rbac.authorization.k8s.io/v1", "kind": kind, "metadata": metadata, "rules": rules });
     vec![
         json!({ "apiVersion": "v1", "kind": "ServiceAccount", "metadata": metadata(config, NAME) }),
         role("ClusterRole", cluster.clone(), everywhere()),
-        binding("ClusterRole", cluster),
+        binding("ClusterRole", NAME, cluster, &account),
         role("Role", metadata(config, NAME), at_home()),
-        binding("Role", metadata(config, NAME)),
+        binding("Role", NAME, metadata(config, NAME), &account),
     ]
 }
 
-fn rule(group: &str, resources: &[&str], verbs: &[&str]) -> Value {
+pub(super) fn role(kind: &str, metadata: Value, rules: Vec<Value>) -> Value {
+    json!({ "apiVersion": "rbac.authorization.k8s.io/v1", "kind": kind, "metadata": metadata, "rules": rules })
+}
+
+/// Gives the role of the same name to the account.
+pub(super) fn binding(kind: &str, name: &str, metadata: Value, account: &Value) -> Value {
+    json!({
+        "apiVersion": "rbac.authorization.k8s.io/v1",
+        "kind": format!("{kind}Binding"),
+        "metadata": metadata,
+        "roleRef": { "apiGroup": "rbac.authorization.k8s.io", "kind": kind, "name": name },
+        "subjects": [account]
+    })
+}
+
+pub(super) fn rule(group: &str, resources: &[&str], verbs: &[&str]) -> Value {
     json!({ "apiGroups": [group], "resources": resources, "verbs": verbs })
 }
 
-fn named(group: &str, resource: &str, names: &[&str], verbs: &[&str]) -> Value {
+pub(super) fn named(group: &str, resource: &str, names: &[&str], verbs: &[&str]) -> Value {
     json!({ "apiGroups": [group], "resources": [resource], "resourceNames": names, "verbs": verbs })
 }
 
@@ -79,12 +84,13 @@ fn federation() -> Vec<Value> {
     ]
 }
 
-/// A name can't be required of what is created: that it is in this namespace is all that can be said.
+/// A name can't be required of what is created, nor a prefix of any: that it is in this namespace is all that can be said.
 fn at_home() -> Vec<Value> {
     vec![
-        rule("", &["secrets"], &["create"]),
-        named("", "secrets", &["isthmus-ca"], &["get", "update"]),
-        named("", "secrets", &["isthmus-trust"], &["get", "update", "patch"]),
+        // The mesh's own, isthmus-ca and isthmus-trust; and isthmus-invitation-* for as long as an invitation is open.
+        rule("", &["secrets"], &["get", "list", "watch", "create", "update", "patch", "delete"]),
+        rule("", &["configmaps"], &["create"]),
+        named("", "configmaps", &[PUBLISHED], &["get", "update"]),
         rule("coordination.k8s.io", &["leases"], &["create"]),
         named("coordination.k8s.io", "leases", &[NAME], &["get", "update"]),
     ]

@@ -14,9 +14,20 @@ fn typed<T: DeserializeOwned + Serialize>(manifest: &Value) {
     assert_eq!(&serde_json::to_value(object).unwrap(), manifest);
 }
 
+/// With every part.
+fn all() -> Vec<Value> {
+    let role = |image: &str| Some(RoleConfig { image: image.to_owned(), replicas: 2 });
+    let (gateway, hub) = (role("isthmus/gateway"), role("isthmus/hub"));
+    manifests(&InstallConfig { gateway, hub, ..InstallConfig::default() })
+}
+
+fn find<'a>(manifests: &'a [Value], kind: &str, name: &str) -> Option<&'a Value> {
+    manifests.iter().find(|manifest| manifest["kind"] == kind && manifest["metadata"]["name"] == name)
+}
+
 #[test]
 fn every_manifest_is_what_kubernetes_knows() {
-    for manifest in manifests(&InstallConfig::default()) {
+    for manifest in all() {
         match manifest["kind"].as_str().unwrap() {
             "Namespace" => typed::<Namespace>(&manifest),
             "ServiceAccount" => typed::<ServiceAccount>(&manifest),
@@ -35,19 +46,62 @@ fn every_manifest_is_what_kubernetes_knows() {
 
 #[test]
 fn the_namespace_comes_first_and_the_webhooks_last() {
-    let kinds: Vec<String> =
-        manifests(&InstallConfig::default()).iter().map(|m| m["kind"].as_str().unwrap().to_owned()).collect();
+    let kinds: Vec<String> = all().iter().map(|m| m["kind"].as_str().unwrap().to_owned()).collect();
     assert_eq!(kinds.first().unwrap(), "Namespace");
     assert_eq!(kinds[kinds.len() - 2..], ["MutatingWebhookConfiguration", "ValidatingWebhookConfiguration"]);
 }
 
 #[test]
 fn a_controller_that_is_down_stops_pods_only_where_the_mesh_was_asked_for() {
-    for manifest in manifests(&InstallConfig::default()) {
+    for manifest in all() {
         for webhook in manifest["webhooks"].as_array().into_iter().flatten() {
             let asked = webhook["namespaceSelector"]["matchExpressions"][0]["operator"] == "In"
                 || webhook["objectSelector"]["matchExpressions"][0]["operator"] == "In";
             assert!(asked || webhook["failurePolicy"] == "Ignore", "{}", webhook["name"]);
         }
+    }
+}
+
+#[test]
+fn gateways_and_hubs_are_there_when_asked_for_and_get_their_certificates_as_sidecars_do() {
+    let (without, all) = (manifests(&InstallConfig::default()), all());
+    for (name, port) in [(GATEWAY, GATEWAY_PORT), (HUB, HUB_PORT)] {
+        assert!(without.iter().all(|manifest| manifest["metadata"]["name"] != name), "{name}");
+        let pod = &find(&all, "Deployment", name).unwrap()["spec"]["template"]["spec"];
+        assert_eq!(pod["serviceAccountName"], name);
+        let token = &pod["volumes"][0]["projected"]["sources"][0]["serviceAccountToken"];
+        assert_eq!(token["audience"], "isthmus");
+        let folder = pod["containers"][0]["volumeMounts"][0]["mountPath"].as_str().unwrap();
+        let env = |name: &str| {
+            let env = pod["containers"][0]["env"].as_array().unwrap();
+            env.iter().find(|variable| variable["name"] == name).unwrap().clone()
+        };
+        assert_eq!(env("ISTHMUS_TOKEN_FILE")["value"], format!("{folder}/{}", token["path"].as_str().unwrap()));
+        assert_eq!(env("ISTHMUS_TRUST_BUNDLE")["valueFrom"]["configMapKeyRef"]["name"], "isthmus-roots");
+        let service = &find(&all, "Service", name).unwrap()["spec"];
+        assert_eq!((&service["type"], &service["ports"][0]["port"]), (&json!("LoadBalancer"), &json!(port)));
+        assert_eq!(service["selector"]["app.kubernetes.io/name"], name);
+    }
+}
+
+#[test]
+fn the_hub_cant_read_the_meshs_keys_and_the_gateway_can_do_nothing() {
+    let all = all();
+    for kind in ["Role", "ClusterRole", "RoleBinding", "ClusterRoleBinding"] {
+        assert!(find(&all, kind, GATEWAY).is_none(), "{kind}");
+    }
+    let bound = |manifest: &&Value| manifest["subjects"][0]["name"] == HUB;
+    let bindings: Vec<_> = all.iter().filter(bound).collect();
+    assert!(!bindings.is_empty());
+    for binding in bindings {
+        let (kind, name) = (&binding["roleRef"]["kind"], &binding["roleRef"]["name"]);
+        let same_place = |role: &&Value| role["metadata"]["namespace"] == binding["metadata"]["namespace"];
+        let role =
+            all.iter().find(|role| role["kind"] == *kind && role["metadata"]["name"] == *name && same_place(role));
+        let secrets = role.unwrap()["rules"].as_array().unwrap().iter().any(|rule| {
+            let resources = rule["resources"].as_array().unwrap();
+            resources.iter().any(|resource| resource == "secrets" || resource == "*")
+        });
+        assert!(!secrets || binding["metadata"]["namespace"] != SYSTEM_NAMESPACE, "{name}: {role:?}");
     }
 }

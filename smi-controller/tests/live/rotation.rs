@@ -11,7 +11,7 @@ use k8s_openapi::{
     ByteString,
     api::{
         admissionregistration::v1::ValidatingWebhookConfiguration,
-        core::v1::{Event, Secret},
+        core::v1::{ConfigMap, Event, Secret},
     },
 };
 use kube::{
@@ -147,6 +147,13 @@ async fn a_root_is_replaced_step_by_step_and_by_nothing_less_than_every_proxy() 
         .until("the webhook configurations have the new root alone", async || {
             let webhooks = validators.get(isthmus_smi_controller::install::VALIDATOR).await.unwrap().webhooks.unwrap();
             webhooks.iter().all(|w| w.client_config.ca_bundle.as_ref().is_some_and(|ca| ca.0 == pem.as_bytes()))
+        })
+        .await;
+    let maps: Api<ConfigMap> = Api::namespaced(world.client.clone(), "isthmus-system");
+    world
+        .until("gateways and hubs that start now begin with the new root", async || {
+            let data = maps.get_opt("isthmus-roots").await.unwrap().and_then(|map| map.data).unwrap_or_default();
+            data.get("roots.pem") == Some(&pem)
         })
         .await;
     world

@@ -7,9 +7,17 @@ fn whoever_holds_the_lock_runs_and_nobody_else_can() {
     assert!(!state.is_running().unwrap());
     let held = state.hold().unwrap();
     assert!(state.is_running().unwrap());
-    let record = Record { pid: 7, index: 0, api: "https://127.0.0.1:1".into(), mesh: true, ready: false };
+    let record = Record { pid: 7, index: 0, api: "https://127.0.0.1:1".into(), mesh: true, ready: false, group: None };
+    let before = record.clone();
     state.write_record(&record).unwrap();
     assert_eq!(state.record(), Some(record));
+    assert!(!state.is_asked_to_end());
+    state.ask_to_end().unwrap();
+    assert!(state.is_asked_to_end());
+    state.forget().unwrap();
+    assert!(!state.is_asked_to_end() && state.record().is_none());
+    state.write_record(&Record { group: Some("both".into()), ..before }).unwrap();
+    assert_eq!(state.record().unwrap().group.as_deref(), Some("both"));
     let error = state.hold().unwrap_err().to_string();
     assert!(error.contains("process 7") && error.contains("isthmus down --name test"), "{error}");
     drop(held);

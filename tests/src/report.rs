@@ -1,4 +1,4 @@
-//! What the callers saw: one file for each of their pods, read while they run and after their end.
+//! What programs of the kind `isthmus app load` saw: one file for each of their pods, read while they run and after their end.
 
 use std::{collections::BTreeMap, fmt, fs, path::Path};
 
@@ -7,15 +7,16 @@ use serde_json::Value;
 
 /// One caller's report.
 #[derive(Debug)]
-pub(crate) struct Report {
-    pub(crate) host: String,
+pub struct Report {
+    /// The pod.
+    pub host: String,
     /// The load is over, and the report complete.
-    pub(crate) ended: bool,
+    pub ended: bool,
     loads: BTreeMap<String, Value>,
 }
 
 /// Reads all reports of a folder.
-pub(crate) fn read(folder: &Path) -> anyhow::Result<Vec<Report>> {
+pub fn read(folder: &Path) -> anyhow::Result<Vec<Report>> {
     let mut all = Vec::new();
     for entry in fs::read_dir(folder)? {
         let path = entry?.path();
@@ -39,17 +40,17 @@ impl Report {
     }
 
     /// A number of one load.
-    pub(crate) fn count(&self, load: &str, what: &str) -> u64 {
+    pub fn count(&self, load: &str, what: &str) -> u64 {
         self.loads.get(load).and_then(|counts| counts.get(what)).and_then(Value::as_u64).unwrap_or(0)
     }
 
     /// A number over all loads.
-    pub(crate) fn total(&self, what: &str) -> u64 {
+    pub fn total(&self, what: &str) -> u64 {
         self.loads.keys().map(|load| self.count(load, what)).sum()
     }
 
     /// Answers by name, `hosts` or `versions`, over all loads.
-    pub(crate) fn by(&self, what: &str) -> BTreeMap<String, u64> {
+    pub fn by(&self, what: &str) -> BTreeMap<String, u64> {
         let mut sums = BTreeMap::new();
         let maps = self.loads.values().filter_map(|counts| counts.get(what)?.as_object());
         for (name, number) in maps.flatten() {
@@ -59,7 +60,7 @@ impl Report {
     }
 
     /// Identifiers and reasons of the failures that were kept.
-    pub(crate) fn failures(&self) -> impl Iterator<Item = (&str, &Value)> {
+    pub fn failures(&self) -> impl Iterator<Item = (&str, &Value)> {
         let kept = self.loads.values().filter_map(|counts| counts.get("failures")?.as_array()).flatten();
         kept.map(|failure| (failure.get("id").and_then(Value::as_str).unwrap_or_default(), failure))
     }

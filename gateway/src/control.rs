@@ -1,0 +1,171 @@
+//! What the gateway wants of the controller: the roots, and what it may relay.
+
+use std::{
+    convert::Infallible,
+    future::pending,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use isthmus_api::{
+    control::v1::{
+        ControllerMessage, Subscribe, controller_message::Content, proxy_message::Message, resource_key::Kind,
+    },
+    encode, gateway,
+};
+use isthmus_core::gateway::Routes;
+use isthmus_identity::Bundle;
+use isthmus_proxy::control::{Subscriber, Verdict, read_bundle};
+use isthmus_runtime::readiness;
+use serde_json::{Value, json};
+use tokio::sync::{mpsc, oneshot};
+
+use crate::worker::Command;
+
+/// What is held, for the admin server too. Never locked across an await.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Held(Arc<Mutex<Versions>>);
+
+#[derive(Debug, Default)]
+struct Versions {
+    bundles: Option<String>,
+    routes: Option<(String, Arc<Routes>)>,
+}
+
+/// The gateway's subscriptions, and the workers that use them.
+pub(crate) struct Subscriptions {
+    workers: Vec<mpsc::Sender<Command>>,
+    /// Until the routes have come.
+    routes: Option<readiness::Pending>,
+    held: Held,
+}
+
+/// A new content, to be applied everywhere before it is held.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Change {
+    Bundles(Vec<Bundle>),
+    Routes(Arc<Routes>),
+}
+
+impl Held {
+    fn with<T>(&self, act: impl FnOnce(&mut Versions) -> T) -> T {
+        act(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    pub(crate) fn to_json(&self) -> Result<String, serde_json::Error> {
+        let shown = self.with(|held| {
+            json!({
+                "bundles": { "version": held.bundles },
+                "routes": held.routes.as_ref().map(|(version, routes)| shown(version, routes)),
+            })
+        });
+        serde_json::to_string_pretty(&shown)
+    }
+}
+
+fn shown(version: &str, routes: &Routes) -> Value {
+    let mut exported: Vec<_> = routes
+        .exported
+        .iter()
+        .map(|((service, port), targets)| {
+            let targets: Vec<_> =
+                targets.iter().map(|t| json!({ "token": t.token.as_str(), "addr": t.addr })).collect();
+            (format!("{service}:{port}"), targets)
+        })
+        .collect();
+    exported.sort_by(|(a, _), (b, _)| a.cmp(b));
+    let mut peers: Vec<_> = routes
+        .peers
+        .iter()
+        .map(|(mesh, egress)| {
+            let mut services: Vec<_> =
+                egress.services.iter().map(|(service, port)| format!("{service}:{port}")).collect();
+            services.sort();
+            json!({ "mesh": mesh.as_str(), "gateways": egress.gateways, "services": services })
+        })
+        .collect();
+    peers.sort_by_key(|peer| peer["mesh"].to_string());
+    let exported: Vec<_> =
+        exported.into_iter().map(|(service, targets)| json!({ "service": service, "targets": targets })).collect();
+    json!({ "version": version, "mesh": routes.mesh.as_str(), "exported": exported, "peers": peers })
+}
+
+impl Subscriptions {
+    pub(crate) fn new(workers: Vec<mpsc::Sender<Command>>, routes: readiness::Pending, held: Held) -> Self {
+        Self { workers, routes: Some(routes), held }
+    }
+}
+
+impl Subscriber for Subscriptions {
+    type Change = Change;
+    type Wish = Infallible;
+
+    fn all(&self) -> Vec<Subscribe> {
+        let (bundles, routes) =
+            self.held.with(|held| (held.bundles.clone(), held.routes.as_ref().map(|(version, _)| version.clone())));
+        [(encode::bundles_key(), bundles), (encode::gateway_key(), routes)]
+            .map(|(key, held)| Subscribe { key: Some(key), held: held.unwrap_or_default() })
+            .into()
+    }
+
+    fn judge(&self, message: ControllerMessage) -> Verdict<Change> {
+        let kind = message.key.and_then(|key| key.kind);
+        match (kind, message.content) {
+            (Some(Kind::Bundles(_) | Kind::Gateway(_)), Some(Content::Unchanged(_))) => Verdict::Held,
+            (Some(Kind::Bundles(_)), Some(Content::Bundles(bundles))) => {
+                match bundles.bundles.into_iter().map(read_bundle).collect() {
+                    Ok(bundles) => Verdict::Apply(Change::Bundles(bundles)),
+                    Err(error) => Verdict::Refuse(error.to_string()),
+                }
+            }
+            (Some(Kind::Gateway(_)), Some(Content::Gateway(routes))) => match gateway::decode(routes) {
+                Ok(routes) => Verdict::Apply(Change::Routes(Arc::new(routes))),
+                Err(error) => Verdict::Refuse(error.to_string()),
+            },
+            (Some(Kind::Bundles(_) | Kind::Gateway(_)), _) => {
+                Verdict::Refuse("the content doesn't belong to the key".into())
+            }
+            _ => Verdict::Stray,
+        }
+    }
+
+    fn bundles(change: &Change) -> Option<&[Bundle]> {
+        match change {
+            Change::Bundles(bundles) => Some(bundles),
+            Change::Routes(_) => None,
+        }
+    }
+
+    /// Has every worker take routes over. Roots matter to the session alone: the gateway ends no TLS of others.
+    async fn apply(&mut self, change: &Change) {
+        let Change::Routes(routes) = change else { return };
+        let mut answers = Vec::with_capacity(self.workers.len());
+        for worker in &self.workers {
+            let (done, answer) = oneshot::channel();
+            // A worker that is gone has nothing to apply; its end stops the process.
+            if worker.send((Arc::clone(routes), done)).await.is_ok() {
+                answers.push(answer);
+            }
+        }
+        futures::future::join_all(answers).await;
+        self.routes = None;
+    }
+
+    fn hold(&mut self, change: Change, version: String) {
+        self.held.with(|held| match change {
+            Change::Bundles(_) => held.bundles = Some(version),
+            Change::Routes(routes) => held.routes = Some((version, routes)),
+        });
+    }
+
+    async fn wish(&mut self) -> Infallible {
+        pending().await
+    }
+
+    fn note(&mut self, wish: Infallible) {
+        match wish {}
+    }
+
+    async fn fulfil(&mut self, wish: Infallible) -> Vec<Message> {
+        match wish {}
+    }
+}

@@ -1,0 +1,39 @@
+//! Gateways, pods behind them, and clients before them.
+
+#[path = "../../../proxy/tests/mesh/support/control.rs"]
+pub mod control;
+pub mod gateway;
+pub mod raw;
+pub mod tls;
+
+use std::{
+    future::Future,
+    net::{IpAddr, Ipv4Addr},
+    sync::atomic::{AtomicU32, Ordering},
+    time::Duration,
+};
+
+/// Longest that a test waits for anything.
+pub const DEADLINE: Duration = Duration::from_secs(60);
+
+/// A loopback address of one's own, so that tests and processes don't meet.
+pub fn address() -> IpAddr {
+    static NEXT: AtomicU32 = AtomicU32::new(1);
+    let n = NEXT.fetch_add(1, Ordering::Relaxed);
+    let process = u8::try_from(std::process::id() % 200).unwrap() + 16;
+    Ipv4Addr::new(127, process, u8::try_from(n / 250).unwrap(), u8::try_from(n % 250 + 1).unwrap()).into()
+}
+
+/// Waits until the condition holds.
+pub async fn eventually<F: Future<Output = bool>>(what: &str, mut condition: impl FnMut() -> F) {
+    let begun = std::time::Instant::now();
+    while !condition().await {
+        assert!(begun.elapsed() < DEADLINE, "not within {DEADLINE:?}: {what}");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}
+
+/// Waits for a future, but not for ever.
+pub async fn soon<T>(what: &str, future: impl Future<Output = T>) -> T {
+    tokio::time::timeout(DEADLINE, future).await.unwrap_or_else(|_| panic!("not within {DEADLINE:?}: {what}"))
+}

@@ -1,0 +1,53 @@
+//! Two meshes with a root, a policy and a cluster of their own, joined: what each sees of the other, and what holds when parts are away.
+//!
+//! One pair of clusters, one test at a time.
+
+use std::{process::ExitCode, sync::Arc};
+
+use isthmus_tests::kubectl;
+use libtest_mimic::{Arguments, Failed, Trial};
+
+mod apart;
+mod manifest;
+mod pod;
+mod scene;
+
+use scene::Scene;
+
+/// A test's body.
+type Body = fn(&Scene) -> anyhow::Result<()>;
+
+/// Name and body of every test.
+const ALL: &[(&str, Body)] =
+    &[("no_pod_or_service_of_another_mesh_is_reached_but_what_has_an_address_for_it", apart::run)];
+
+fn main() -> ExitCode {
+    let mut arguments = Arguments::from_args();
+    // Each changes what both clusters share.
+    arguments.test_threads = Some(1);
+    if arguments.list {
+        return run(&arguments, None);
+    }
+    if kubectl::find_for("all tests of joined meshes").is_none() {
+        return ExitCode::SUCCESS;
+    }
+    match Scene::set() {
+        Ok(scene) => run(&arguments, Some(Arc::new(scene))),
+        Err(error) => {
+            println!("no meshes to test on: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(arguments: &Arguments, scene: Option<Arc<Scene>>) -> ExitCode {
+    let trial = |(name, body): &(&'static str, Body)| {
+        let (body, scene) = (*body, scene.clone());
+        Trial::test(*name, move || match &scene {
+            Some(scene) => body(scene).map_err(|error| Failed::from(format!("{error:#}"))),
+            None => Ok(()),
+        })
+    };
+    // The trials hold the meshes: they go down when the last has run and this function's own handle is dropped.
+    libtest_mimic::run(arguments, ALL.iter().map(trial).collect()).exit_code()
+}
