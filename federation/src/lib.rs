@@ -2,6 +2,7 @@
 //!
 //! - [`bundle_endpoint`]: where a trust domain publishes its roots for those that have no hub in common with it.
 //! - [`catalog`]: what a cluster of a mesh offers to a peer: its changes, its age, and the merging of several clusters.
+//! - [`hub`]: who has joined, and the relay between them.
 //! - [`invitation`]: how a mesh comes to be admitted: one token, used once.
 //! - [`member`]: a mesh's controller as the hub and the peers see it.
 //!
@@ -10,8 +11,18 @@
 
 pub mod bundle_endpoint;
 pub mod catalog;
+pub mod hub;
 pub mod invitation;
 pub mod limits;
 pub mod member;
 pub mod names;
 pub mod wire;
+
+#[cfg(test)]
+mod attacks;
+#[cfg(test)]
+mod conversations;
+#[cfg(test)]
+mod network;
+#[cfg(test)]
+pub(crate) mod testing;

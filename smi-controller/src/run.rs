@@ -2,6 +2,7 @@
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
+use isthmus_api::listen;
 use isthmus_core::{
     federation::{InvalidName, MeshName},
     id::InvalidId,
@@ -27,7 +28,7 @@ use crate::{
     index::Index,
     inject::Injector,
     metrics::Metrics,
-    serve::{self, Certifier, ControlService, Hub, KubeTokens, Registry},
+    serve::{Certifier, ControlService, Hub, KubeTokens, Registry},
     status::Writer,
     watches,
     webhook::{self, Certificate, CertificateError},
@@ -39,6 +40,8 @@ const CA_RETRY: Backoff = Backoff { base: Duration::from_millis(200), max: Durat
 const KEEPALIVE: Duration = Duration::from_secs(20);
 /// …and given up after this.
 const KEEPALIVE_LIMIT: Duration = Duration::from_secs(10);
+/// Most connections of proxies at a time.
+const MAX_CONNECTIONS: usize = 20_000;
 /// Most streams of one connection: a proxy needs two.
 const MAX_STREAMS: u32 = 16;
 /// How long tasks may take to end.
@@ -257,7 +260,7 @@ impl Mesh {
         self.tasks.spawn(identity::renew(roots, cell.clone(), elder.root(), id, config.leaf_lifetime, stop));
         let tls = MeshTls::new(trusted, cell);
         let tls = tls.server_config(&[b"h2"], ClientCerts::Optional)?;
-        let connections = serve::listen(listener, tls, self.stop.clone());
+        let connections = listen::listen(listener, tls, MAX_CONNECTIONS, self.stop.clone());
         let tokens = KubeTokens(self.client.clone());
         let certificates = self.metrics.certificates.clone();
         Ok(tonic::transport::Server::builder()

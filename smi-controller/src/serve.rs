@@ -1,7 +1,6 @@
 //! Serving proxies: what they subscribe to is compiled, sent, and followed until they have acknowledged it.
 
 mod certify;
-mod connection;
 mod control;
 mod dependencies;
 mod effect;
@@ -13,7 +12,6 @@ mod session;
 mod tokens;
 
 pub(crate) use certify::Certifier;
-pub(crate) use connection::listen;
 pub(crate) use control::ControlService;
 pub(crate) use effect::InEffect;
 pub(crate) use frames::Work;

@@ -1,12 +1,13 @@
 //! The control protocol between proxies and the controller (design §5), and the federation protocol between controllers and
-//! the hub (design §8): generated types, their conversions
-//! to and from the model, versions, deltas, and the server that shares encoded messages.
+//! the hub (design §8): generated types, their conversions to and from the model, versions, deltas, the listener that knows
+//! its peers, and the server that shares encoded messages.
 
 pub mod decode;
 pub mod delta;
 pub mod encode;
 pub mod frame;
 pub mod gateway;
+pub mod listen;
 pub mod server;
 pub mod version;
 

@@ -143,7 +143,7 @@ pub(super) fn read_endpoint(message: proto::Endpoint) -> Result<(Token, Endpoint
     Ok((parse("endpoint.token", &message.token)?, endpoint))
 }
 
-pub(super) fn object_name(namespace: String, object: String) -> Result<ObjectName, BadMessage> {
+pub(crate) fn object_name(namespace: String, object: String) -> Result<ObjectName, BadMessage> {
     // They come into DNS names and the names of objects here.
     let label = |field: &'static str, text: String| {
         if is_label(&text) {

@@ -89,7 +89,7 @@ fn the_two_secrets_are_different_and_none_is_ever_printed() {
     let made = invitation();
     let (hub, text) = (made.hub_secret(), made.to_text());
     assert_ne!(hub.expose(), made.secret.as_bytes());
-    assert!(!made.peer_secret().verify(b"hello", &made.secret.hub(InvitationId([0; 16])).expose()));
+    assert!(!made.peer_secret().verify(b"hello", made.secret.hub(InvitationId([0; 16])).expose()));
     let printed = format!("{made:?} {hub:?} {:?} {:?} {text:?}", made.peer_secret(), made.secret);
     let bytes = format!("{:?}", &made.secret.as_bytes()[..4]);
     assert!(!printed.contains(&bytes[1..bytes.len() - 1]) && !printed.contains(text.expose()), "{printed}");

@@ -5,6 +5,7 @@ use std::{sync::Arc, time::Duration};
 use hyper::body::Bytes;
 use isthmus_api::{
     control::v1::{ProxyMessage, proxy_message::Message},
+    listen::Peer,
     server::{ControlServer, Frames, Sessions},
 };
 use isthmus_core::id::{ObjectName, SpiffeId, TrustDomain};
@@ -13,7 +14,7 @@ use tokio::sync::{Notify, oneshot};
 use tokio_util::sync::CancellationToken;
 use tonic::{Status, Streaming, codegen::http::Extensions};
 
-use super::{Hub, connection::Peer, registry::SessionId, resource::Key};
+use super::{Hub, registry::SessionId, resource::Key};
 
 /// How long a proxy may take to say who it is.
 const HELLO_LIMIT: Duration = Duration::from_secs(10);

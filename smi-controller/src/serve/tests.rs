@@ -102,7 +102,10 @@ async fn serve_with(manifests: impl IntoIterator<Item = Value>, tokens: impl Tok
             HOUR,
             metrics.certificates,
         ))
-        .serve_with_incoming_shutdown(listen(listener, config, stop.clone()), stop.clone().cancelled_owned());
+        .serve_with_incoming_shutdown(
+            isthmus_api::listen::listen(listener, config, 64, stop.clone()),
+            stop.clone().cancelled_owned(),
+        );
     tokio::spawn(server);
     Server { hub, metrics: registered, authority, addr, updates, stop }
 }

@@ -24,8 +24,6 @@ use tonic::transport::server::Connected;
 
 /// Most handshakes at a time.
 const MAX_HANDSHAKES: usize = 256;
-/// Most connections at a time.
-const MAX_CONNECTIONS: usize = 20_000;
 /// How long a handshake may take.
 const HANDSHAKE_LIMIT: Duration = Duration::from_secs(10);
 /// Pause after an accept that failed for want of file descriptors or the like.
@@ -33,32 +31,33 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 /// Who is connected.
 #[derive(Debug, Clone)]
-pub(crate) struct Peer {
+pub struct Peer {
     /// `None`: no client certificate was shown.
-    pub(crate) identity: Option<SpiffeId>,
+    pub identity: Option<SpiffeId>,
     /// Where from.
-    pub(crate) addr: SocketAddr,
+    pub addr: SocketAddr,
 }
 
 /// A TLS connection that knows its peer.
 #[derive(Debug)]
-pub(crate) struct Connection {
+pub struct Connection {
     stream: TlsStream<TcpStream>,
     peer: Peer,
     _slot: tokio::sync::OwnedSemaphorePermit,
 }
 
-/// Accepts connections until `stop`.
-pub(crate) fn listen(
+/// Accepts connections until `stop`, at most so many at a time: more wait in the kernel's queue.
+pub fn listen(
     listener: TcpListener,
     config: Arc<ServerConfig>,
+    most: usize,
     stop: CancellationToken,
 ) -> ReceiverStream<io::Result<Connection>> {
     let (send, receive) = mpsc::channel(16);
     tokio::spawn(async move {
         let acceptor = TlsAcceptor::from(config);
         let handshakes = Arc::new(Semaphore::new(MAX_HANDSHAKES));
-        let slots = Arc::new(Semaphore::new(MAX_CONNECTIONS));
+        let slots = Arc::new(Semaphore::new(most));
         loop {
             let accept = async {
                 let slot = slots.clone().acquire_owned().await.ok()?;
