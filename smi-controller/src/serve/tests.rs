@@ -103,7 +103,7 @@ async fn serve_with(manifests: impl IntoIterator<Item = Value>, tokens: impl Tok
             metrics.certificates,
         ))
         .serve_with_incoming_shutdown(
-            isthmus_api::listen::listen(listener, config, 64, stop.clone()),
+            isthmus_api::listen::listen(listener, config, 1024, stop.clone()),
             stop.clone().cancelled_owned(),
         );
     tokio::spawn(server);
