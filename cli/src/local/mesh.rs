@@ -92,15 +92,15 @@ pub(crate) async fn install_control_plane(client: &Client, name: &MeshName, part
     Ok(())
 }
 
-/// Waits until a controller that was started at `since` or later serves proxies and webhooks. Of a kept cluster the
-/// objects still tell of its earlier life.
-pub(crate) async fn wait_ready(client: &Client, since: Timestamp) -> anyhow::Result<()> {
+/// Waits until a part of the control plane that was started at `since` or later is ready. Of a kept cluster the objects still
+/// tell of its earlier life.
+pub(crate) async fn wait_ready(client: &Client, part: &str, since: Timestamp) -> anyhow::Result<()> {
     let deployments: Api<Deployment> = Api::namespaced(client.clone(), NAMESPACE);
     let pods: Api<Pod> = Api::namespaced(client.clone(), NAMESPACE);
-    let ours = ListParams::default().labels(&format!("app.kubernetes.io/name={CONTROLLER}"));
+    let ours = ListParams::default().labels(&format!("app.kubernetes.io/name={part}"));
     let ready = async {
         loop {
-            await_condition(deployments.clone(), CONTROLLER, |d: Option<&Deployment>| d.is_some_and(is_ready)).await?;
+            await_condition(deployments.clone(), part, |d: Option<&Deployment>| d.is_some_and(is_ready)).await?;
             if pods.list(&ours).await?.iter().any(|pod| is_ready_since(pod, since)) {
                 return anyhow::Ok(());
             }
@@ -108,10 +108,8 @@ pub(crate) async fn wait_ready(client: &Client, since: Timestamp) -> anyhow::Res
         }
     };
     match tokio::time::timeout(PATIENCE, ready).await {
-        Ok(done) => done.context("waiting for the controller"),
-        Err(_) => {
-            bail!("the controller isn't ready after {} s: {}", PATIENCE.as_secs(), unready(client, NAMESPACE).await?)
-        }
+        Ok(done) => done.with_context(|| format!("waiting for {part}")),
+        Err(_) => bail!("{part} isn't ready after {} s: {}", PATIENCE.as_secs(), unready(client, NAMESPACE).await?),
     }
 }
 

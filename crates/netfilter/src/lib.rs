@@ -28,7 +28,7 @@ pub mod fuzzing {
 
 pub use error::Error;
 pub use expr::{Cmp, Expr, MetaKey, NatKind, Payload, Reg, RejectWith, Verdict};
-pub use links::{Link, Loss, TABLE as LINKS_TABLE, links};
+pub use links::{Detour, Link, Loss, TABLE as LINKS_TABLE, links};
 pub use match_address::Cidr;
 pub use redirect::{RedirectConfig, TABLE as REDIRECT_TABLE, redirect, remove_redirect};
 pub use ruleset::{ChainType, Element, Family, Hook, Ruleset, Set, SetData, remove_table};

@@ -7,11 +7,11 @@
 #[cfg(test)]
 mod tests;
 
-use std::net::Ipv4Addr;
+use std::net::{Ipv4Addr, SocketAddrV4};
 use std::num::NonZeroU32;
 
-use crate::expr::{Cmp, Expr, MetaKey, Payload, Reg, Verdict};
-use crate::match_address::{Cidr, outside4};
+use crate::expr::{Cmp, Expr, MetaKey, NatKind, Payload, Reg, Verdict};
+use crate::match_address::{Cidr, outside4, within4};
 use crate::refuse::rejections;
 use crate::ruleset::{ChainType, Family, Hook, Ruleset};
 
@@ -19,6 +19,8 @@ use crate::ruleset::{ChainType, Family, Hook, Ruleset};
 pub const TABLE: &str = "isthmus_links";
 /// Before destination NAT: what is asked for still has the address that was asked for.
 const BEFORE_NAT: i32 = -150;
+/// Before the destination NAT of Services.
+const BEFORE_SERVICES: i32 = -110;
 const SOURCE_NAT: i32 = 100;
 /// After source NAT: packets are as the other side sees them.
 const AFTER_NAT: i32 = 150;
@@ -36,6 +38,19 @@ pub struct Link {
     pub peer: Ipv4Addr,
     /// What goes wrong on it, both ways.
     pub losses: Vec<Loss>,
+    /// What is sent by a relay instead.
+    pub detours: Vec<Detour>,
+}
+
+/// New TCP connections that come from elsewhere than this host go to a relay on it, which can ask the kernel for their destination.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Detour {
+    /// Where they were going: an IPv4 range.
+    pub range: Cidr,
+    /// Only to this port. None: to all.
+    pub port: Option<u16>,
+    /// The relay; an address of this host.
+    pub relay: SocketAddrV4,
 }
 
 /// Packets that are dropped.
@@ -50,6 +65,7 @@ pub struct Loss {
 /// The table for these links; applying it replaces the one before. Nothing but the `open` range, which must be IPv4, is reached by them.
 pub fn links(links: &[Link], open: Cidr) -> Ruleset {
     let (mut arriving, mut masquerade, mut leaving) = (Vec::new(), Vec::new(), Vec::new());
+    let detours = links.iter().flat_map(|link| &link.detours).filter_map(|detour| sent_by(*detour)).collect();
     for link in links {
         let (inward, outward) = (named(MetaKey::IifName, &link.name), named(MetaKey::OifName, &link.name));
         for loss in &link.losses {
@@ -66,6 +82,7 @@ pub fn links(links: &[Link], open: Cidr) -> Ruleset {
     let mut rules = Ruleset::new(Family::Ip, TABLE);
     rules
         .base_chain("arriving", ChainType::Filter, Hook::Prerouting, BEFORE_NAT, arriving)
+        .base_chain("detours", ChainType::Nat, Hook::Prerouting, BEFORE_SERVICES, detours)
         .base_chain("masquerade", ChainType::Nat, Hook::Postrouting, SOURCE_NAT, masquerade)
         .base_chain("leaving", ChainType::Filter, Hook::Postrouting, AFTER_NAT, leaving);
     rules
@@ -89,15 +106,31 @@ fn lost(interface: &[Expr], loss: Loss) -> Vec<Vec<Expr>> {
         1 => Vec::new(),
         many => vec![Expr::Random(many, Reg(0)), Expr::Cmp(Reg(0), Cmp::Eq, 0u32.to_ne_bytes().into())],
     };
-    let port = |field: Payload, port: u16| {
-        let tcp = [Expr::Meta(MetaKey::L4Proto, Reg(0)), Expr::Cmp(Reg(0), Cmp::Eq, vec![TCP])];
-        let same = [Expr::Payload(field, Reg(0)), Expr::Cmp(Reg(0), Cmp::Eq, port.to_be_bytes().into())];
-        [tcp, same].concat()
-    };
     let conditions = match loss.port {
         None => vec![Vec::new()],
-        Some(number) => vec![port(Payload::SourcePort, number), port(Payload::DestinationPort, number)],
+        Some(port) => vec![tcp(Payload::SourcePort, port), tcp(Payload::DestinationPort, port)],
     };
     let rule = |condition: Vec<Expr>| [interface, &condition, &chance, &[Expr::Verdict(Verdict::Drop)]].concat();
     conditions.into_iter().map(rule).collect()
+}
+
+/// TCP with this port.
+fn tcp(field: Payload, port: u16) -> Vec<Expr> {
+    let port = [Expr::Payload(field, Reg(0)), Expr::Cmp(Reg(0), Cmp::Eq, port.to_be_bytes().into())];
+    [any_tcp(), port].concat()
+}
+
+fn any_tcp() -> [Expr; 2] {
+    [Expr::Meta(MetaKey::L4Proto, Reg(0)), Expr::Cmp(Reg(0), Cmp::Eq, vec![TCP])]
+}
+
+/// None for an IPv6 range.
+fn sent_by(detour: Detour) -> Option<Vec<Expr>> {
+    let condition = detour.port.map_or_else(|| any_tcp().into(), |port| tcp(Payload::DestinationPort, port));
+    let relay = [
+        Expr::Load(Reg(0), detour.relay.ip().octets().into()),
+        Expr::Load(Reg(1), detour.relay.port().to_be_bytes().into()),
+        Expr::Nat4(NatKind::Dnat, Reg(0), Some(Reg(1))),
+    ];
+    Some([condition, within4(detour.range)?, relay.into()].concat())
 }

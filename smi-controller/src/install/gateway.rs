@@ -25,6 +25,7 @@ pub(super) fn manifests(config: &InstallConfig, role: &RoleConfig) -> Vec<Value>
         grace: GRACE,
         // There is never one less than there should be.
         strategy: json!({ "type": "RollingUpdate", "rollingUpdate": { "maxSurge": 1, "maxUnavailable": 0 } }),
+        env: Vec::new(),
     };
     vec![gateway.account(config), gateway.service(config), gateway.deployment(config)]
 }

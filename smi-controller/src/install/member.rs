@@ -25,6 +25,8 @@ pub(super) struct Member<'a> {
     /// Seconds that it has to end.
     pub(super) grace: u32,
     pub(super) strategy: Value,
+    /// What it is told beside what both are.
+    pub(super) env: Vec<Value>,
 }
 
 impl Member<'_> {
@@ -84,22 +86,23 @@ impl Member<'_> {
         let roots = json!({ "configMapKeyRef": { "name": PUBLISHED, "key": PUBLISHED_ENTRY } });
         let get = |path: &str| json!({ "path": path, "port": self.admin_port });
         let port = |name: &str, port: u16| json!({ "name": name, "containerPort": port, "protocol": "TCP" });
+        let env = [
+            value("ISTHMUS_CONTROL_ADDR", &format!("{NAME}.{namespace}.svc.{cluster_domain}:{GRPC_PORT}")),
+            value("ISTHMUS_CONTROLLER_ID", &format!("spiffe://{trust_domain}/ns/{namespace}/sa/{NAME}")),
+            value("ISTHMUS_MESH", &config.mesh),
+            value("ISTHMUS_TRUST_DOMAIN", trust_domain),
+            json!({ "name": "ISTHMUS_TRUST_BUNDLE", "valueFrom": roots }),
+            value("ISTHMUS_TRUST_FILE", &format!("{STATE_FOLDER}/roots")),
+            value("ISTHMUS_TOKEN_FILE", &format!("{TOKEN_FOLDER}/token")),
+            value("ISTHMUS_LOG", &config.log),
+            field("POD_NAMESPACE", "metadata.namespace"),
+            field("POD_NAME", "metadata.name"),
+            field("POD_IP", "status.podIP"),
+        ];
         json!({
             "name": self.name.strip_prefix("isthmus-").unwrap_or(self.name),
             "image": self.role.image,
-            "env": [
-                value("ISTHMUS_CONTROL_ADDR", &format!("{NAME}.{namespace}.svc.{cluster_domain}:{GRPC_PORT}")),
-                value("ISTHMUS_CONTROLLER_ID", &format!("spiffe://{trust_domain}/ns/{namespace}/sa/{NAME}")),
-                value("ISTHMUS_MESH", &config.mesh),
-                value("ISTHMUS_TRUST_DOMAIN", trust_domain),
-                { "name": "ISTHMUS_TRUST_BUNDLE", "valueFrom": roots },
-                value("ISTHMUS_TRUST_FILE", &format!("{STATE_FOLDER}/roots")),
-                value("ISTHMUS_TOKEN_FILE", &format!("{TOKEN_FOLDER}/token")),
-                value("ISTHMUS_LOG", &config.log),
-                field("POD_NAMESPACE", "metadata.namespace"),
-                field("POD_NAME", "metadata.name"),
-                field("POD_IP", "status.podIP")
-            ],
+            "env": env.iter().chain(&self.env).collect::<Vec<_>>(),
             "ports": [port(self.port.0, self.port.1), port("admin", self.admin_port)],
             "startupProbe": { "httpGet": get("/live"), "periodSeconds": 1, "failureThreshold": 60 },
             "readinessProbe": { "httpGet": get("/ready"), "periodSeconds": 1 },

@@ -2,6 +2,7 @@
 
 mod joins;
 mod links;
+mod relay;
 
 use std::fs;
 use std::io;

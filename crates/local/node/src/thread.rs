@@ -12,8 +12,8 @@ use tokio::sync::oneshot;
 
 type Job = Box<dyn FnOnce() + Send>;
 
-/// A thread with its own namespaces, which runs what it is given, one after the other. It ends when this value is dropped.
-#[derive(Debug)]
+/// A thread with its own namespaces, which runs what it is given, one after the other. It ends when the last of these values is dropped.
+#[derive(Debug, Clone)]
 pub(crate) struct NamespaceThread {
     jobs: mpsc::Sender<Job>,
 }

@@ -5,7 +5,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener};
 use std::num::NonZeroU32;
 use std::time::Duration;
 
-use isthmus_netfilter::{Cidr, Link, Loss, links};
+use isthmus_netfilter::{Cidr, Detour, Link, Loss, links};
 
 use super::Case;
 use super::support::{add_address, ask, ask_from, default_route, greeter, neighbour};
@@ -15,14 +15,16 @@ pub(crate) const CASES: &[Case] = &[
     ("a_forged_source_is_dropped_at_a_link", forged),
     ("what_leaves_by_a_link_has_its_address", masqueraded),
     ("a_lossy_port_loses_nothing_of_others", lossy),
+    ("a_detour_leads_to_a_relay_that_learns_the_destination", detoured),
 ];
 
+const OPEN: Cidr = Cidr { address: IpAddr::V4(Ipv4Addr::new(100, 64, 0, 0)), prefix: 24 };
 const HERE: &str = "10.9.0.2";
 const THERE: &str = "10.9.0.3";
 
 fn apply(losses: Vec<Loss>) {
-    let link = Link { name: "inside".into(), peer: THERE.parse().unwrap(), losses };
-    links(&[link], Cidr { address: [100, 64, 0, 0].into(), prefix: 24 }).apply().unwrap();
+    let link = Link { name: "inside".into(), peer: THERE.parse().unwrap(), losses, detours: Vec::new() };
+    links(&[link], OPEN).apply().unwrap();
 }
 
 /// A pod and an open address, and a neighbour that routes everything here.
@@ -81,5 +83,20 @@ fn lossy() {
         let short = Duration::from_millis(300);
         assert_eq!(ask_from(THERE, "100.64.0.10:80", short).unwrap_err().kind(), io::ErrorKind::TimedOut);
         assert!(ask("100.64.0.10:81").unwrap().starts_with("another"));
+    });
+}
+
+/// The neighbour is a pod here, and what it asks for is elsewhere.
+fn detoured() {
+    let range = Cidr { address: [100, 64, 7, 0].into(), prefix: 24 };
+    add_address("lo", "10.42.0.1", 32);
+    greeter("10.42.0.1:9000", "relay");
+    let detours = vec![Detour { range, port: Some(80), relay: "10.42.0.1:9000".parse().unwrap() }];
+    let link = Link { name: "elsewhere".into(), peer: [192, 0, 2, 1].into(), losses: Vec::new(), detours };
+    links(&[link], OPEN).apply().unwrap();
+    asked_by_a_neighbour(|| {
+        assert_eq!(ask("100.64.7.10:80").unwrap(), "relay 100.64.7.10:80");
+        assert!(ask("100.64.0.10:80").unwrap().starts_with("open"), "another range");
+        assert!(ask_from(THERE, "100.64.7.10:81", Duration::from_millis(300)).is_err(), "another port");
     });
 }

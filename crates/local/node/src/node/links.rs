@@ -51,6 +51,7 @@ enum Error {
 
 async fn round(context: &Context, map: Option<&ConfigMap>, applied: &mut Vec<LinkFault>) -> Result<(), Error> {
     let text = map.and_then(|map| map.data.as_ref()?.get(ENTRY)).map(String::as_str);
+    let refused = |error: String| Some(format!("refused: {}: {error}", text.unwrap_or_default()));
     let told = match read(text) {
         Ok(faults) if faults == *applied => text.map(str::to_owned),
         Ok(faults) => match context.router.set_faults(faults.clone()).await {
@@ -58,10 +59,10 @@ async fn round(context: &Context, map: Option<&ConfigMap>, applied: &mut Vec<Lin
                 *applied = faults;
                 text.map(str::to_owned)
             }
-            Err(error @ BadFault::UnknownCluster { .. }) => Some(format!("refused: {error}")),
+            Err(error @ (BadFault::UnknownCluster { .. } | BadFault::Jitter { .. })) => refused(error.to_string()),
             Err(error) => return Err(Error::Links(error)),
         },
-        Err(error) => Some(format!("refused: {error}")),
+        Err(error) => refused(error.to_string()),
     };
     let Some(map) = map else { return Ok(()) };
     let before = map.metadata.annotations.as_ref().and_then(|annotations| annotations.get(TOLD));

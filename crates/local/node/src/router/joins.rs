@@ -8,12 +8,14 @@ use std::fs::File;
 use std::io;
 use std::net::Ipv4Addr;
 use std::num::NonZeroU32;
+use std::sync::Arc;
 
-use isthmus_netfilter::{Link, Loss};
+use isthmus_netfilter::{Detour, Link, Loss};
 use serde::{Deserialize, Serialize};
 use tokio::sync::{Mutex, watch};
 
 use super::Router;
+use super::relay::{Delay, Relay};
 use crate::cidr::Cidr;
 
 /// Something that goes wrong between this cluster and another, both ways.
@@ -24,13 +26,20 @@ pub struct LinkFault {
     pub cluster: String,
     /// Only TCP to or from this port, as a client names it. None: everything.
     pub port: Option<u16>,
-    /// One packet in so many is dropped, by chance. 1 cuts the link.
-    #[serde(default = "every")]
-    pub drop_one_in: NonZeroU32,
+    /// One packet in so many is dropped, by chance; 1 cuts the link, and is the default where there is no delay.
+    pub drop_one_in: Option<NonZeroU32>,
+    /// What pods of this cluster send and get by new TCP connections is late by so many milliseconds, each way…
+    #[serde(default)]
+    pub delay_ms: u16,
+    /// …more or less so many, by chance.
+    #[serde(default)]
+    pub jitter_ms: u16,
 }
 
-fn every() -> NonZeroU32 {
-    NonZeroU32::MIN
+impl LinkFault {
+    fn drops(&self) -> Option<NonZeroU32> {
+        self.drop_one_in.or((self.delay_ms == 0).then_some(NonZeroU32::MIN))
+    }
 }
 
 /// Why faults can't be put into effect. Those before stay.
@@ -44,6 +53,17 @@ pub enum BadFault {
         /// The clusters that there are links to.
         joined: Vec<String>,
     },
+    /// Nothing can be early.
+    #[error("jitterMs {jitter}: use at most delayMs, {delay}")]
+    Jitter {
+        /// As given.
+        jitter: u16,
+        /// As given.
+        delay: u16,
+    },
+    /// Delayed connections have no relay.
+    #[error("relay for delayed connections: {0}")]
+    Relay(#[source] io::Error),
     /// The kernel refuses the rules.
     #[error("packet filter: {0}")]
     Filter(#[source] io::Error),
@@ -59,9 +79,20 @@ pub(super) struct Joins {
 
 #[derive(Debug, Default, Clone)]
 struct State {
-    /// This router's ends, and the others' addresses, by cluster.
-    peers: BTreeMap<String, (End, Ipv4Addr)>,
+    peers: BTreeMap<String, Peer>,
     faults: Vec<LinkFault>,
+    /// Takes delayed connections; there once there are any.
+    relay: Option<Arc<Relay>>,
+}
+
+/// Another cluster's router.
+#[derive(Debug, Clone)]
+struct Peer {
+    /// This router's end of the link to it.
+    end: End,
+    address: Ipv4Addr,
+    /// What is reached there.
+    range: Cidr,
 }
 
 /// One router's end of a link between two.
@@ -93,22 +124,42 @@ fn transit(own: Cidr, other: Cidr) -> Ipv4Addr {
 
 impl State {
     fn links(&self) -> Vec<Link> {
-        let link = |(cluster, (end, peer)): (&String, &(End, Ipv4Addr))| {
+        let link = |(cluster, peer): (&String, &Peer)| {
             let faults = self.faults.iter().filter(|fault| fault.cluster == *cluster);
-            let losses = faults.map(|fault| Loss { port: fault.port, one_in: fault.drop_one_in }).collect();
-            Link { name: end.link.clone(), peer: *peer, losses }
+            let loss = |fault: &LinkFault| Some(Loss { port: fault.port, one_in: fault.drops()? });
+            let late = faults.clone().filter(|fault| fault.delay_ms > 0);
+            let relay = self.relay.as_ref().map(|relay| relay.address());
+            let detour = |fault: &LinkFault| Some(Detour { range: peer.range.into(), port: fault.port, relay: relay? });
+            Link {
+                name: peer.end.link.clone(),
+                peer: peer.address,
+                losses: faults.filter_map(loss).collect(),
+                detours: late.filter_map(detour).collect(),
+            }
         };
         self.peers.iter().map(link).collect()
     }
 
+    fn delays(&self) -> Vec<Delay> {
+        let delay = |fault: &LinkFault| {
+            let (delay, jitter) = (fault.delay_ms, fault.jitter_ms);
+            let range = self.peers.get(&fault.cluster)?.range;
+            (delay > 0).then_some(Delay { range, port: fault.port, delay, jitter })
+        };
+        self.faults.iter().filter_map(delay).collect()
+    }
+
     fn check(&self, faults: &[LinkFault]) -> Result<(), BadFault> {
-        match faults.iter().find(|fault| !self.peers.contains_key(&fault.cluster)) {
-            None => Ok(()),
-            Some(fault) => Err(BadFault::UnknownCluster {
-                cluster: fault.cluster.clone(),
-                joined: self.peers.keys().cloned().collect(),
-            }),
+        for LinkFault { cluster, delay_ms: delay, jitter_ms: jitter, .. } in faults {
+            if !self.peers.contains_key(cluster) {
+                let joined = self.peers.keys().cloned().collect();
+                return Err(BadFault::UnknownCluster { cluster: cluster.clone(), joined });
+            }
+            if jitter > delay {
+                return Err(BadFault::Jitter { jitter: *jitter, delay: *delay });
+            }
         }
+        Ok(())
     }
 }
 
@@ -126,18 +177,20 @@ impl Router {
             return Err(io::Error::new(io::ErrorKind::InvalidInput, text));
         }
         // First the rules, then the way.
-        self.admit(&other.name, &here, there.address).await?;
-        other.admit(&self.name, &there, here.address).await?;
+        let to_other = Peer { end: here.clone(), address: there.address, range: others };
+        let to_self = Peer { end: there.clone(), address: here.address, range: own };
+        self.admit(&other.name, to_other).await?;
+        other.admit(&self.name, to_self).await?;
         let namespace = other.thread.run(|| File::open("/proc/thread-self/ns/net")).await??;
         self.links.pair(&here, &there, &namespace).await?;
         self.links.connect(&here, &there, others).await?;
         other.links.connect(&there, &here, own).await
     }
 
-    async fn admit(&self, cluster: &str, end: &End, peer: Ipv4Addr) -> io::Result<()> {
+    async fn admit(&self, cluster: &str, peer: Peer) -> io::Result<()> {
         let mut state = self.joins.state.lock().await;
         let mut next = state.clone();
-        next.peers.insert(cluster.to_owned(), (end.clone(), peer));
+        next.peers.insert(cluster.to_owned(), peer);
         self.filter(&next).await?;
         self.joins.count.send_replace(next.peers.len());
         *state = next;
@@ -148,8 +201,16 @@ impl Router {
     pub(crate) async fn set_faults(&self, faults: Vec<LinkFault>) -> Result<(), BadFault> {
         let mut state = self.joins.state.lock().await;
         state.check(&faults)?;
-        let next = State { faults, ..state.clone() };
+        let mut next = State { faults, ..state.clone() };
+        let delays = next.delays();
+        if next.relay.is_none() && !delays.is_empty() {
+            let relay = Relay::start(&self.thread, self.address).await;
+            next.relay = Some(Arc::new(relay.map_err(BadFault::Relay)?));
+        }
         self.filter(&next).await.map_err(BadFault::Filter)?;
+        if let Some(relay) = &next.relay {
+            relay.set(delays);
+        }
         *state = next;
         Ok(())
     }

@@ -53,7 +53,7 @@ async fn set_faults(cluster: &Cluster, faults: &str) -> String {
     loop {
         let seen = cluster.send("GET", &map, Value::Null).await;
         match seen["metadata"]["annotations"]["isthmus-local/in-effect"].as_str() {
-            Some(told) if told == faults || told.starts_with("refused") => return told.to_owned(),
+            Some(told) if told == faults || told.starts_with(&format!("refused: {faults}")) => return told.to_owned(),
             _ => tokio::time::sleep(Duration::from_millis(10)).await,
         }
     }
@@ -87,6 +87,11 @@ pub(crate) async fn balancers_alone(east: &Cluster) {
     set_faults(east, r#"[{"cluster": "west", "port": 80}]"#).await;
     let (heard, back) = tokio::join!(fetch(east, &ways[..1]), fetch(&west, &ways[1..]));
     assert!(heard[0].starts_with("failed") && back[0].starts_with("failed"), "cut: {heard:?}, {back:?}");
+    // Not so long that it would be late for the client, nor so short that it could come by chance.
+    set_faults(east, r#"[{"cluster": "west", "delayMs": 700, "jitterMs": 100}]"#).await;
+    let begun = std::time::Instant::now();
+    assert_eq!(fetch(east, &ways[..1]).await, ["west sees 100.127.0.1"], "late");
+    assert!(begun.elapsed() >= Duration::from_millis(1200), "there and back: {:?}", begun.elapsed());
     set_faults(east, "[]").await;
     let (heard, back) = tokio::join!(fetch(east, &ways[..1]), fetch(&west, &ways[1..]));
     assert_eq!((heard[0].as_str(), back[0].as_str()), ("west sees 100.127.0.1", "east sees 100.127.1.0"));
