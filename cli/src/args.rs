@@ -13,7 +13,7 @@ use crate::federation::FederationCommand;
 use crate::local;
 #[cfg(feature = "probe")]
 use crate::probe::ProbeArgs;
-#[cfg(any(feature = "proxy", feature = "controller"))]
+#[cfg(any(feature = "controller", feature = "gateway", feature = "proxy"))]
 use crate::roles;
 
 /// A service mesh: SMI objects steer and guard real traffic.
@@ -32,7 +32,7 @@ pub(crate) struct LogArgs {
     /// Log filter: a level, or directives like info,isthmus_proxy=debug
     #[arg(long = "log", env = "ISTHMUS_LOG", global = true, value_name = "FILTER", value_parser = logging::check, help_heading = "Logging")]
     filter: Option<String>,
-    /// Log format: text or json [default: json for proxy and controller, else text]
+    /// Log format: text or json [default: json for proxy, gateway and controller, else text]
     #[arg(long = "log-format", env = "ISTHMUS_LOG_FORMAT", global = true, help_heading = "Logging")]
     format: Option<Format>,
 }
@@ -76,6 +76,9 @@ pub(crate) enum Command {
     /// Role: the sidecar
     #[cfg(feature = "proxy")]
     Proxy(Box<roles::proxy::ProxyArgs>),
+    /// Role: the gateway between meshes
+    #[cfg(feature = "gateway")]
+    Gateway(Box<roles::gateway::GatewayArgs>),
     /// Role: the init container that sends a pod's traffic through its sidecar
     #[cfg(feature = "proxy")]
     Redirect(roles::redirect::RedirectCli),

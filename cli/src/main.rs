@@ -46,6 +46,8 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::App(args) => roles::app(&cli.log, args),
         #[cfg(feature = "proxy")]
         Command::Proxy(args) => roles::proxy::run(&cli.log, args),
+        #[cfg(feature = "gateway")]
+        Command::Gateway(args) => roles::gateway::run(&cli.log, args),
         #[cfg(feature = "proxy")]
         Command::Redirect(args) => roles::redirect::run(&cli.log, args),
         #[cfg(feature = "controller")]

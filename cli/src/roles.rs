@@ -1,7 +1,11 @@
 //! The roles: command line to configuration, a runtime of the right kind, and the library's `run`.
 
+#[cfg(any(feature = "gateway", feature = "proxy"))]
+mod control;
 #[cfg(feature = "controller")]
 pub(crate) mod controller;
+#[cfg(feature = "gateway")]
+pub(crate) mod gateway;
 #[cfg(feature = "proxy")]
 pub(crate) mod proxy;
 #[cfg(feature = "proxy")]

@@ -1,6 +1,9 @@
 //! What a gateway is told at its start.
 
-use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::{
+    net::{Ipv4Addr, Ipv6Addr, SocketAddr},
+    path::PathBuf,
+};
 
 use isthmus_core::inbound::Cidr;
 
@@ -16,6 +19,8 @@ pub const ADMIN_PORT: u16 = 15021;
 pub struct Config {
     /// Who the gateway is to its controller, and where that is.
     pub control: isthmus_proxy::control::Config,
+    /// File to keep the last good routes in, for a start while the controller is away; `None` for none.
+    pub routes_file: Option<PathBuf>,
     /// Where connections are taken. An IPv6 address that the host can't bind is left out.
     pub listen: Vec<SocketAddr>,
     /// Where the admin server listens; `None` for none.
@@ -37,6 +42,7 @@ impl Config {
     pub fn new(control: isthmus_proxy::control::Config) -> Self {
         Self {
             control,
+            routes_file: None,
             listen: vec![(Ipv4Addr::UNSPECIFIED, PORT).into(), (Ipv6Addr::UNSPECIFIED, PORT).into()],
             admin: Some((Ipv4Addr::UNSPECIFIED, ADMIN_PORT).into()),
             workers: 1,

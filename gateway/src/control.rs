@@ -3,6 +3,7 @@
 use std::{
     convert::Infallible,
     future::pending,
+    path::PathBuf,
     sync::{Arc, Mutex, PoisonError},
 };
 
@@ -19,7 +20,7 @@ use isthmus_runtime::readiness;
 use serde_json::{Value, json};
 use tokio::sync::{mpsc, oneshot};
 
-use crate::worker::Command;
+use crate::{saved, worker::Command};
 
 /// What is held, for the admin server too. Never locked across an await.
 #[derive(Debug, Clone, Default)]
@@ -37,6 +38,7 @@ pub(crate) struct Subscriptions {
     /// Until the routes have come.
     routes: Option<readiness::Pending>,
     held: Held,
+    file: Option<PathBuf>,
 }
 
 /// A new content, to be applied everywhere before it is held.
@@ -90,8 +92,33 @@ fn shown(version: &str, routes: &Routes) -> Value {
 }
 
 impl Subscriptions {
-    pub(crate) fn new(workers: Vec<mpsc::Sender<Command>>, routes: readiness::Pending, held: Held) -> Self {
-        Self { workers, routes: Some(routes), held }
+    /// Begins with the saved routes, if there are any.
+    pub(crate) async fn begin(
+        workers: Vec<mpsc::Sender<Command>>,
+        routes: readiness::Pending,
+        held: Held,
+        file: Option<PathBuf>,
+    ) -> Self {
+        let saved = file.as_deref().and_then(saved::read);
+        let mut subscriptions = Self { workers, routes: Some(routes), held, file };
+        if let Some(routes) = saved {
+            subscriptions.everywhere(&Arc::new(routes)).await;
+        }
+        subscriptions
+    }
+
+    /// Has every worker take routes over.
+    async fn everywhere(&mut self, routes: &Arc<Routes>) {
+        let mut answers = Vec::with_capacity(self.workers.len());
+        for worker in &self.workers {
+            let (done, answer) = oneshot::channel();
+            // A worker that is gone has nothing to apply; its end stops the process.
+            if worker.send((Arc::clone(routes), done)).await.is_ok() {
+                answers.push(answer);
+            }
+        }
+        futures::future::join_all(answers).await;
+        self.routes = None;
     }
 }
 
@@ -135,19 +162,13 @@ impl Subscriber for Subscriptions {
         }
     }
 
-    /// Has every worker take routes over. Roots matter to the session alone: the gateway ends no TLS of others.
+    /// Roots matter to the session alone: the gateway ends no TLS of others.
     async fn apply(&mut self, change: &Change) {
         let Change::Routes(routes) = change else { return };
-        let mut answers = Vec::with_capacity(self.workers.len());
-        for worker in &self.workers {
-            let (done, answer) = oneshot::channel();
-            // A worker that is gone has nothing to apply; its end stops the process.
-            if worker.send((Arc::clone(routes), done)).await.is_ok() {
-                answers.push(answer);
-            }
+        self.everywhere(routes).await;
+        if let Some(path) = &self.file {
+            saved::keep(path, routes).await;
         }
-        futures::future::join_all(answers).await;
-        self.routes = None;
     }
 
     fn hold(&mut self, change: Change, version: String) {

@@ -22,6 +22,7 @@ mod passing;
 mod preface;
 mod refusal;
 mod relay;
+mod saved;
 mod start;
 mod worker;
 

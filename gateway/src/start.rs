@@ -41,7 +41,9 @@ pub async fn run(mut config: Config, shutdown: CancellationToken) -> Result<(), 
         doors.push(open_doors(&config)?);
     }
     let ready = Ready::new();
-    let (identity, routes) = (ready.register("identity"), ready.register("routes"));
+    let routes = ready.register("routes");
+    // It relays without a certificate: that is for its session alone.
+    let identity = Ready::new().register("identity");
     let held = Held::default();
     let admin = Admin::new(ready.clone(), registry, config.log_level.clone());
     let shown = held.clone();
@@ -50,6 +52,7 @@ pub async fn run(mut config: Config, shutdown: CancellationToken) -> Result<(), 
         Err(error) => admin::text(http::StatusCode::INTERNAL_SERVER_ERROR, error.to_string()),
     });
     let _running = config.admin.map(|addr| admin.start(addr)).transpose()?;
+    let file = config.routes_file.clone();
     let shared = Arc::new(Shared { config, metrics, passing: Passing::default() });
 
     // Dropping this future stops the workers too.
@@ -77,8 +80,12 @@ pub async fn run(mut config: Config, shutdown: CancellationToken) -> Result<(), 
         tracing::info!("draining");
         std::future::pending::<()>().await;
     };
+    let controlled = async {
+        let subscriptions = Subscriptions::begin(commands, routes, held, file).await;
+        control::run(link, subscriptions, identity).await;
+    };
     tokio::select! {
-        () = control::run(link, Subscriptions::new(commands, routes, held), identity) => {}
+        () = controlled => {}
         () = stopping => {}
         () = ended => {}
     }

@@ -10,6 +10,7 @@ use std::{
 use isthmus_core::id::{SpiffeId, TrustDomain};
 
 use crate::{
+    control,
     limits::Bounds,
     original::{FromKernel, OriginalDestination},
 };
@@ -73,22 +74,27 @@ pub struct Config {
 impl Config {
     /// The configuration of a pod's sidecar, with every optional part at its default.
     pub fn new(control_addr: impl Into<String>, controller_id: SpiffeId, trust_domain: TrustDomain) -> Self {
+        Self::of(control::Config::new(control_addr, controller_id, trust_domain))
+    }
+
+    /// The same, of a pod that knows its controller.
+    pub fn of(control: control::Config) -> Self {
         Self {
-            control_addr: control_addr.into(),
-            controller_id,
-            trust_domain,
+            control_addr: control.control_addr,
+            controller_id: control.controller_id,
+            trust_domain: control.trust_domain,
             mesh: "isthmus".into(),
-            trust_bundle: String::new(),
-            trust_file: None,
-            token_file: "/var/run/secrets/isthmus/token".into(),
-            namespace: String::new(),
-            pod: String::new(),
+            trust_bundle: control.trust_bundle,
+            trust_file: control.trust_file,
+            token_file: control.token_file,
+            namespace: control.namespace,
+            pod: control.pod,
             pod_ips: Vec::new(),
             outbound: vec![(Ipv4Addr::LOCALHOST, OUTBOUND_PORT).into(), (Ipv6Addr::LOCALHOST, OUTBOUND_PORT).into()],
             inbound: vec![(Ipv4Addr::UNSPECIFIED, INBOUND_PORT).into(), (Ipv6Addr::UNSPECIFIED, INBOUND_PORT).into()],
             admin: Some((Ipv4Addr::UNSPECIFIED, ADMIN_PORT).into()),
             workers: 1,
-            socket_mark: None,
+            socket_mark: control.socket_mark,
             access_log: true,
             log_level: None,
             drain: Duration::from_secs(30),

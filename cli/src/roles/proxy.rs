@@ -2,47 +2,23 @@
 
 use std::{
     net::{IpAddr, SocketAddr},
-    path::PathBuf,
     time::Duration,
 };
 
 use clap::Args;
-use isthmus_core::id::{SpiffeId, TrustDomain};
 use isthmus_proxy::{ADMIN_PORT, Config, Error};
 use isthmus_runtime::{logging::Format, signals};
 
-use super::on_one_thread;
+use super::{control::ControlArgs, on_one_thread};
 use crate::args::{LogArgs, Usage};
 
 #[derive(Debug, Args)]
 pub(crate) struct ProxyArgs {
-    /// Where the controller serves, host:port
-    #[arg(long, env = "ISTHMUS_CONTROL_ADDR")]
-    control_addr: String,
-    /// Identity that the controller must show
-    #[arg(long, env = "ISTHMUS_CONTROLLER_ID", value_parser = spiffe_id)]
-    controller_id: SpiffeId,
-    /// This mesh's trust domain
-    #[arg(long, env = "ISTHMUS_TRUST_DOMAIN", default_value = "isthmus.local", value_parser = TrustDomain::new)]
-    trust_domain: TrustDomain,
-    /// Roots of the trust domain to begin with, PEM
-    #[arg(long, env = "ISTHMUS_TRUST_BUNDLE", hide_env_values = true)]
-    trust_bundle: String,
-    /// File to keep the newest roots in, for the next start of the same pod
-    #[arg(long, env = "ISTHMUS_TRUST_FILE")]
-    trust_file: Option<PathBuf>,
+    #[command(flatten)]
+    control: ControlArgs,
     /// This mesh's name
     #[arg(long, env = "ISTHMUS_MESH", default_value = "isthmus")]
     mesh: String,
-    /// File with the ServiceAccount token for the audience `isthmus`
-    #[arg(long, env = "ISTHMUS_TOKEN_FILE", default_value = "/var/run/secrets/isthmus/token")]
-    token_file: PathBuf,
-    /// The pod's namespace
-    #[arg(long, env = "POD_NAMESPACE")]
-    namespace: String,
-    /// The pod's name
-    #[arg(long, env = "POD_NAME")]
-    pod: String,
     /// The pod's addresses
     #[arg(long = "pod-ip", env = "POD_IP", value_delimiter = ',')]
     pod_ips: Vec<IpAddr>,
@@ -84,13 +60,8 @@ pub(crate) fn run(log: &LogArgs, args: Box<ProxyArgs>) -> anyhow::Result<()> {
 
 impl From<ProxyArgs> for Config {
     fn from(args: ProxyArgs) -> Self {
-        let mut config = Self::new(args.control_addr, args.controller_id, args.trust_domain);
+        let mut config = Self::of(args.control.into());
         config.mesh = args.mesh;
-        config.trust_bundle = args.trust_bundle;
-        config.trust_file = args.trust_file;
-        config.token_file = args.token_file;
-        config.namespace = args.namespace;
-        config.pod = args.pod;
         config.pod_ips = args.pod_ips;
         if !args.outbound.is_empty() {
             config.outbound = args.outbound;
@@ -105,8 +76,4 @@ impl From<ProxyArgs> for Config {
         config.drain = Duration::from_secs(args.drain_seconds);
         config
     }
-}
-
-fn spiffe_id(text: &str) -> Result<SpiffeId, isthmus_core::id::InvalidId> {
-    text.parse()
 }

@@ -62,6 +62,28 @@ async fn without_the_controller_it_goes_on_as_it_was() {
 }
 
 #[tokio::test]
+async fn one_that_starts_without_the_controller_goes_on_with_its_last_routes() {
+    let script = Script::start().await;
+    let pod = Listener::new().await;
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("routes");
+    let gateway =
+        Gateway::start_with(&script, exporting(&[pod.addr()]), |config| config.routes_file = Some(file.clone())).await;
+    script.acknowledged(POD, &gateway_key()).await;
+    drop(gateway);
+    script.stop();
+    let gateway = Gateway::launch(&script, |config| config.routes_file = Some(file));
+    gateway.ready().await;
+    let bytes = hello(&name_in("west"));
+    let _client = say(gateway.addr, &bytes).await;
+    pod.accept(&bytes).await;
+    // What has changed meanwhile counts as soon as it is known.
+    script.set_routes(isthmus_core::gateway::Routes::none("west".parse().unwrap()));
+    script.resume().await;
+    eventually("cut", async || gateway.cut("revoked").await == 1.0).await;
+}
+
+#[tokio::test]
 async fn routes_that_cannot_be_read_are_refused_and_the_last_good_stay() {
     let script = Script::start().await;
     let pod = Listener::new().await;

@@ -190,7 +190,8 @@ impl Script {
         self.push(|_| true, &encode::destination_key(&key));
     }
 
-    /// What gateways relay.
+    /// What gateways relay. Their tests share this control plane.
+    #[allow(dead_code)]
     pub fn set_routes(&self, routes: GatewayRoutes) {
         self.state.lock().unwrap().routes = Some(routes);
         self.push(|_| true, &encode::gateway_key());
