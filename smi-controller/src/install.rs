@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 use crate::config::{NAME, SYSTEM_NAMESPACE};
 pub use gateway::{GATEWAY, GATEWAY_PORT};
-pub use hub::{HUB, HUB_NAMESPACE, HUB_PORT};
+pub use hub::{HUB, HUB_PORT};
 
 /// Name of the MutatingWebhookConfiguration.
 pub const INJECTOR: &str = "isthmus-injector";

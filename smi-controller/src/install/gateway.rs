@@ -2,7 +2,10 @@
 
 use serde_json::{Value, json};
 
-use super::{InstallConfig, RoleConfig, member::Member};
+use super::{
+    InstallConfig, RoleConfig,
+    member::{Member, STATE_FOLDER},
+};
 
 /// The name of the gateway's Deployment, Service and ServiceAccount.
 pub const GATEWAY: &str = "isthmus-gateway";
@@ -25,7 +28,9 @@ pub(super) fn manifests(config: &InstallConfig, role: &RoleConfig) -> Vec<Value>
         grace: GRACE,
         // There is never one less than there should be.
         strategy: json!({ "type": "RollingUpdate", "rollingUpdate": { "maxSurge": 1, "maxUnavailable": 0 } }),
-        env: Vec::new(),
+        asks_kubernetes: false,
+        // What it was told last, for a container that starts anew while the controller is away.
+        env: vec![json!({ "name": "ISTHMUS_ROUTES_FILE", "value": format!("{STATE_FOLDER}/routes") })],
     };
     vec![gateway.account(config), gateway.service(config), gateway.deployment(config)]
 }

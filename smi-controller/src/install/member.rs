@@ -9,8 +9,8 @@ use crate::{
 };
 
 const TOKEN_FOLDER: &str = "/var/run/secrets/isthmus";
-/// Where the newest roots are kept for a container that starts anew.
-const STATE_FOLDER: &str = "/var/lib/isthmus";
+/// What is kept there is found by a container that starts anew.
+pub(super) const STATE_FOLDER: &str = "/var/lib/isthmus";
 /// Lifetime of the token in seconds; the kubelet renews it in time.
 const TOKEN_SECONDS: u32 = 3600;
 
@@ -25,6 +25,8 @@ pub(super) struct Member<'a> {
     /// Seconds that it has to end.
     pub(super) grace: u32,
     pub(super) strategy: Value,
+    /// Does it ask the Kubernetes API anything?
+    pub(super) asks_kubernetes: bool,
     /// What it is told beside what both are.
     pub(super) env: Vec<Value>,
 }
@@ -63,6 +65,7 @@ impl Member<'_> {
                     "metadata": { "labels": labels_of(self.name) },
                     "spec": {
                         "serviceAccountName": self.name,
+                        "automountServiceAccountToken": self.asks_kubernetes,
                         "terminationGracePeriodSeconds": self.grace,
                         "securityContext": { "runAsUser": self.uid, "runAsGroup": self.uid, "runAsNonRoot": true },
                         "containers": [self.container(config)],

@@ -90,18 +90,16 @@ fn the_hub_cant_read_the_meshs_keys_and_the_gateway_can_do_nothing() {
     for kind in ["Role", "ClusterRole", "RoleBinding", "ClusterRoleBinding"] {
         assert!(find(&all, kind, GATEWAY).is_none(), "{kind}");
     }
-    let bound = |manifest: &&Value| manifest["subjects"][0]["name"] == HUB;
-    let bindings: Vec<_> = all.iter().filter(bound).collect();
-    assert!(!bindings.is_empty());
-    for binding in bindings {
-        let (kind, name) = (&binding["roleRef"]["kind"], &binding["roleRef"]["name"]);
-        let same_place = |role: &&Value| role["metadata"]["namespace"] == binding["metadata"]["namespace"];
-        let role =
-            all.iter().find(|role| role["kind"] == *kind && role["metadata"]["name"] == *name && same_place(role));
-        let secrets = role.unwrap()["rules"].as_array().unwrap().iter().any(|rule| {
+    let named_hub = |manifest: &&Value| manifest["metadata"]["name"] == HUB && manifest["rules"].is_array();
+    let roles: Vec<_> = all.iter().filter(named_hub).collect();
+    assert_eq!(roles.len(), 2);
+    for role in roles {
+        for rule in role["rules"].as_array().unwrap() {
             let resources = rule["resources"].as_array().unwrap();
-            resources.iter().any(|resource| resource == "secrets" || resource == "*")
-        });
-        assert!(!secrets || binding["metadata"]["namespace"] != SYSTEM_NAMESPACE, "{name}: {role:?}");
+            assert!(resources.iter().all(|resource| resource != "secrets" && resource != "*"), "{rule}");
+        }
+    }
+    for binding in all.iter().filter(|manifest| manifest["subjects"][0]["name"] == HUB) {
+        assert_eq!(binding["roleRef"]["name"], HUB);
     }
 }
