@@ -2,6 +2,7 @@
 
 use std::{io, rc::Rc};
 
+use futures::FutureExt;
 use isthmus_runtime::sockets;
 use tokio::net::{TcpListener, TcpStream};
 use tokio_util::sync::CancellationToken;
@@ -9,21 +10,33 @@ use tokio_util::sync::CancellationToken;
 use super::{Door, Worker};
 use crate::{
     connection::{self, Arrival},
-    limits::{DESCRIPTOR_PAUSE, PROBE_AFTER, PROBE_EVERY, PROBES},
+    limits::{BACKLOG, DESCRIPTOR_PAUSE, PROBE_AFTER, PROBE_EVERY, PROBES},
 };
 
 /// Takes connections until the gateway closes its doors; those that wait at that moment are still taken.
 pub(super) async fn accept(worker: &Rc<Worker>, door: Door, closing: CancellationToken) -> io::Result<()> {
     let listener = TcpListener::from_std(door.socket)?;
     let mut short = false;
+    // Once the doors are closed: how many may have waited before them.
+    let mut waiting = None;
     loop {
-        let accepted = tokio::select! {
-            biased;
-            accepted = async {
-                worker.admission.places().any().await;
-                listener.accept().await
-            } => accepted,
-            () = closing.cancelled() => return Ok(()),
+        let accepted = match waiting {
+            None => tokio::select! {
+                accepted = async {
+                    worker.admission.places().any().await;
+                    listener.accept().await
+                } => accepted,
+                () = closing.cancelled() => {
+                    waiting = Some(BACKLOG);
+                    continue;
+                }
+            },
+            Some(left @ 1..) => {
+                waiting = Some(left - 1);
+                let Some(accepted) = listener.accept().now_or_never() else { return Ok(()) };
+                accepted
+            }
+            Some(_) => return Ok(()),
         };
         match accepted {
             Ok((stream, peer)) => {

@@ -2,7 +2,10 @@
 
 use std::{
     net::SocketAddr,
-    sync::{Arc, LazyLock},
+    sync::{
+        Arc, LazyLock,
+        atomic::{AtomicU64, Ordering},
+    },
     time::{Duration, Instant},
 };
 
@@ -46,11 +49,23 @@ pub(super) fn hello() -> anyhow::Result<Vec<u8>> {
     Ok(bytes)
 }
 
+/// The ClientHello of another connection: no two have the same random bytes, and a gateway would know that one has come round.
+fn fresh(hello: &[u8]) -> Vec<u8> {
+    const RANDOM: std::ops::Range<usize> = 11..43;
+    static OPENED: AtomicU64 = AtomicU64::new(0);
+    let mut hello = hello.to_owned();
+    let opened = OPENED.fetch_add(1, Ordering::Relaxed).to_be_bytes();
+    for (byte, other) in hello.get_mut(RANDOM).into_iter().flatten().zip(opened) {
+        *byte = other;
+    }
+    hello
+}
+
 /// A connection on which the relay has what it needs to know.
 async fn open(to: SocketAddr) -> anyhow::Result<TcpStream> {
     let hello = HELLO.as_ref().map_err(|error| anyhow::anyhow!("no ClientHello: {error}"))?;
     let mut stream = dial(to).await?;
-    stream.write_all(hello).await?;
+    stream.write_all(&fresh(hello)).await?;
     Ok(stream)
 }
 
