@@ -1,6 +1,6 @@
 //! What a hub and its members tell each other when all are honest.
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use crate::{
     catalog::{
@@ -9,6 +9,7 @@ use crate::{
     },
     limits::{DEFAULT_MAX_STALE, HEARTBEAT},
     member::{Event, InvitationState, Trust},
+    names::controller_id,
     testing::{World, cluster, mesh},
 };
 
@@ -174,6 +175,33 @@ fn what_is_heard_no_more_ages_and_comes_back() {
     world.controllers.insert(cluster("west"), west);
     world.live(HEARTBEAT);
     assert!(world.at("east").heard[before..].iter().any(|e| matches!(e, Event::Heartbeat { .. })));
+}
+
+/// The certificate, too, is made by the clock that is wrong.
+#[test]
+fn clocks_five_minutes_apart_do_no_harm() {
+    const FIVE: Duration = Duration::from_mins(5);
+    let clocks: [fn(SystemTime) -> SystemTime; 2] = [|wall| wall + FIVE, |wall| wall - FIVE];
+    for clock in clocks {
+        let mut world = World::new(&["west"]);
+        let trust = &world.trust[&mesh("west")];
+        let svid = trust.svid(controller_id(&trust.domain).unwrap().as_str(), clock(world.wall));
+        let west = world.at("west");
+        (west.clock, west.svid) = (clock, svid);
+        world.join("east", "west");
+        for tokens in [&["a"][..], &["a", "b"]] {
+            let to_west = world.export("east", "west", tokens);
+            let to_east = world.export("west", "east", tokens);
+            world.live(HEARTBEAT * 3);
+            for (name, other, given) in [("east", "west", to_east), ("west", "east", to_west)] {
+                let controller = world.at(name);
+                assert_eq!(controller.catalogs()[&key(other, other)], given);
+                assert_eq!(controller.refusals(), Vec::<String>::new());
+                let of_late = controller.heard.split_off(0);
+                assert!(of_late.iter().any(|event| matches!(event, Event::Heartbeat { .. })), "{name}: {of_late:?}");
+            }
+        }
+    }
 }
 
 #[test]

@@ -105,6 +105,8 @@ pub(crate) struct Controller {
     pub(crate) svid: Svid,
     pub(crate) session: Option<SessionId>,
     pub(crate) heard: Vec<Event>,
+    /// What time it is here, when it is that time elsewhere.
+    pub(crate) clock: fn(SystemTime) -> SystemTime,
 }
 
 impl Controller {
@@ -119,7 +121,7 @@ impl Controller {
             invitations: BTreeMap::new(),
         };
         let state = member::State::new(Arc::new(offer.clone()), hub.held(), now);
-        Self { state, offer, svid: trust.controller(), session: None, heard: Vec::new() }
+        Self { state, offer, svid: trust.controller(), session: None, heard: Vec::new(), clock: |wall| wall }
     }
 
     /// The exports that were taken last, by peer and cluster.
@@ -225,12 +227,13 @@ impl World {
         for _ in 0..10_000 {
             let mut quiet = true;
             for controller in self.controllers.values_mut() {
+                let here = (controller.clock)(wall);
                 let id = match controller.session {
                     Some(id) => id,
                     None => connect(&mut self.hub, controller),
                 };
                 controller.session = Some(id);
-                while let Some(message) = controller.state.next(&controller.svid, now, wall) {
+                while let Some(message) = controller.state.next(&controller.svid, now, here) {
                     quiet = false;
                     match self.hub.hear(id, message, wall) {
                         Some(hub::Keep::Invitation(id, record)) => self.hub.announced(id, record),
@@ -243,7 +246,7 @@ impl World {
                         Some(hostility) => hostility(&controller.offer.mesh, message),
                         None => vec![message],
                     };
-                    messages.into_iter().for_each(|message| controller.state.receive(message, now, wall));
+                    messages.into_iter().for_each(|message| controller.state.receive(message, now, here));
                 }
                 controller.heard.extend(controller.state.events());
             }
