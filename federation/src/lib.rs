@@ -25,4 +25,6 @@ mod conversations;
 #[cfg(test)]
 mod network;
 #[cfg(test)]
+mod simulation;
+#[cfg(test)]
 pub(crate) mod testing;

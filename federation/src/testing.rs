@@ -291,7 +291,7 @@ impl World {
     }
 }
 
-fn hub(trust: &BTreeMap<MeshName, Trust>) -> hub::State {
+pub(crate) fn hub(trust: &BTreeMap<MeshName, Trust>) -> hub::State {
     let record = |(mesh, trust): (&MeshName, &Trust)| hub::MemberRecord {
         mesh: mesh.clone(),
         trust_domain: trust.domain.clone(),
@@ -302,7 +302,7 @@ fn hub(trust: &BTreeMap<MeshName, Trust>) -> hub::State {
     hub::State::new(mesh("east"), own.clone(), trust.iter().map(record).collect(), BTreeMap::new())
 }
 
-fn connect(hub: &mut hub::State, controller: &mut Controller) -> SessionId {
+pub(crate) fn connect(hub: &mut hub::State, controller: &mut Controller) -> SessionId {
     let hello = controller.state.hello("test");
     let Some(proto::member_message::Message::Hello(hello)) = hello.message else { panic!("Hello comes first") };
     let (mesh, cluster) = hub.admit(controller.svid.id(), &hello).unwrap();

@@ -5,6 +5,7 @@ use clap::{Parser, Subcommand};
 mod bench;
 mod crds;
 mod proto;
+mod simulate;
 mod soak;
 mod test;
 
@@ -24,6 +25,8 @@ enum Command {
     Proto,
     /// Measure the data plane against other proxies, and the control plane.
     Bench(bench::BenchArgs),
+    /// Join many meshes on simulated links and time: convergence, bytes, memory, and how they grow.
+    Simulate(simulate::SimulateArgs),
     /// Run two sidecars under mixed load for a long time: no failure, memory and files flat.
     Soak(soak::SoakArgs),
     /// Run every test, and say at the end which were left out here, and why.
@@ -35,6 +38,7 @@ fn main() -> anyhow::Result<()> {
         Command::Crds => crds::generate(),
         Command::Proto => proto::generate(),
         Command::Bench(args) => bench::run(&args),
+        Command::Simulate(args) => simulate::run(&args),
         Command::Soak(args) => soak::run(&args),
         Command::Test => test::run(),
     }

@@ -89,6 +89,7 @@ fn gateway(program: &Path, callee: &Namespace, control: &Control, dir: &Path) ->
         ("--workers", "1".into()),
         // All load comes from one address here.
         ("--source-rate", "1000000".into()),
+        ("--source-burst", "1000000".into()),
         ("--drain-seconds", "2".into()),
     ]));
     Process::start(callee, "isthmus-gateway", command, dir)
