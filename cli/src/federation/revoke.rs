@@ -10,15 +10,16 @@ use std::{
 
 use anyhow::{Context, anyhow, bail};
 use clap::Args;
+use futures::TryStreamExt;
 use isthmus_core::federation::MeshName;
 use isthmus_k8s::federation::MeshPeer;
-use kube::api::DeleteParams;
-use parking_lot::Mutex;
-
-use super::{
-    target::{Side, Target},
-    waiting::{self, Look},
+use k8s_openapi::api::core::v1::Secret;
+use kube::{
+    Api, ResourceExt,
+    api::{DeleteParams, WatchEvent, WatchParams},
 };
+
+use super::target::{Side, Target};
 use crate::{
     args::{Output, Usage},
     output,
@@ -57,28 +58,45 @@ pub(super) async fn run(args: &RevokeArgs) -> anyhow::Result<ExitCode> {
 /// Deletes the peer, and waits for the controller's receipt.
 pub(crate) async fn revoke(side: &Side, mesh: &MeshName, progress: &Progress) -> anyhow::Result<Receipt> {
     let api = side.all::<MeshPeer>();
-    if api.get_opt(mesh.as_str()).await?.is_none() {
+    let Some(peer) = api.get_opt(mesh.as_str()).await? else {
         bail!("{} has no peer {mesh}; `isthmus federation status` lists its peers", side.mesh);
-    }
-    api.delete(mesh.as_str(), &DeleteParams::default()).await.with_context(|| format!("deleting MeshPeer {mesh}"))?;
-    // The controller writes the receipt into the status, and lets the object go then: the last that is seen of it has it.
-    let last = Mutex::new(None);
-    let look = || async {
-        let Some(peer) = api.get_opt(mesh.as_str()).await? else { return Ok(Look::Done(())) };
-        let revocation = peer.status.and_then(|status| status.revocation);
-        let written = revocation.is_some();
-        if written {
-            *last.lock() = revocation;
-        }
-        Ok(Look::Because(if written {
-            "the controller hasn't let the MeshPeer go".to_owned()
-        } else {
-            "proxies haven't all confirmed; a controller must run".to_owned()
-        }))
     };
-    waiting::until(progress, &format!("{mesh} revoked in every proxy"), PATIENCE, look).await?;
-    let text = last.into_inner();
-    Receipt::read(side.mesh.as_str(), mesh.as_str(), text.as_deref())
+    api.delete(mesh.as_str(), &DeleteParams::default()).await.with_context(|| format!("deleting MeshPeer {mesh}"))?;
+    let version = peer.resource_version().unwrap_or_default();
+    let gone = async {
+        tokio::time::timeout(PATIENCE, gone(&api, mesh, &version)).await.unwrap_or_else(|_| {
+            bail!(
+                "MeshPeer {mesh} is still there after {} s, though what it allows ended with its deletion: does a controller run? \
+                 `kubectl get pods -n {}` tells",
+                PATIENCE.as_secs(),
+                side.namespace
+            )
+        })
+    };
+    let receipt = progress.step(&format!("{mesh} revoked in every proxy"), gone).await?;
+    if let Some(invitation) = peer.spec.invitation {
+        // It was used, and lets nobody in any more. It may have been deleted already.
+        let secrets: Api<Secret> = Api::namespaced(side.client.clone(), &side.namespace);
+        let _ = secrets.delete(&invitation, &DeleteParams::default()).await;
+    }
+    Receipt::read(side.mesh.as_str(), mesh.as_str(), receipt.as_deref())
+}
+
+/// Waits for the object's end. The controller writes the receipt into its status, and lets it go then.
+async fn gone(api: &Api<MeshPeer>, mesh: &MeshName, version: &str) -> anyhow::Result<Option<String>> {
+    let only = WatchParams::default().fields(&format!("metadata.name={mesh}"));
+    let mut events = std::pin::pin!(api.watch(&only, version).await?);
+    let receipt = |peer: MeshPeer| peer.status.and_then(|status| status.revocation);
+    let mut last = None;
+    while let Some(event) = events.try_next().await? {
+        match event {
+            WatchEvent::Added(peer) | WatchEvent::Modified(peer) => last = receipt(peer).or(last),
+            WatchEvent::Deleted(peer) => return Ok(receipt(peer).or(last)),
+            WatchEvent::Bookmark(_) => {}
+            WatchEvent::Error(status) => bail!("watching MeshPeer {mesh}: {}", status.message),
+        }
+    }
+    bail!("the API server ended the watch of MeshPeer {mesh}; `isthmus federation status` says whether it is gone")
 }
 
 fn confirm(side: &Side, mesh: &MeshName) -> anyhow::Result<()> {
