@@ -75,12 +75,16 @@ fn is_numbered(cluster: &str, name: &str) -> bool {
 
 /// Ends one of several clusters of a process.
 fn stop_alone(state: &StateDir) -> anyhow::Result<&'static str> {
+    let (name, record) = (&state.name, state.record());
+    let group = record.as_ref().and_then(|record| record.group.clone()).unwrap_or_default();
+    if !record.is_some_and(|record| record.ready) {
+        bail!("{name}: is starting, together with others; try again, or end them all by `isthmus down --name {group}`");
+    }
     state.ask_to_end()?;
     if has_ended(state)? {
         return Ok("stopped");
     }
-    let group = state.record().and_then(|record| record.group).unwrap_or_default();
-    bail!("{}: doesn't end; `isthmus down --name {group}` ends its process, and the clusters beside it", state.name)
+    bail!("{name}: doesn't end; `isthmus down --name {group}` ends its process, and the clusters beside it")
 }
 
 /// Ends a process, and with it every cluster that it runs. A process is `told` once: of a second time it would make haste.

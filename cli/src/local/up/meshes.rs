@@ -7,7 +7,7 @@ use anyhow::{anyhow, bail};
 use futures::future::{join_all, try_join_all};
 use isthmus_k8s::federation::{HubRef, Mesh, MeshSpec};
 use isthmus_local::Cluster;
-use isthmus_smi_controller::install::{HUB, HUB_PORT};
+use isthmus_smi_controller::install::{GATEWAY, HUB, HUB_PORT};
 use k8s_openapi::jiff::Timestamp;
 use kube::{
     Api, Client,
@@ -116,6 +116,9 @@ async fn start(plans: &[Plan], progress: &Progress) -> anyhow::Result<Vec<Cluste
     });
     let named = async { try_join_all(named).await.map(drop) };
     progress.step("each mesh knows its name and its hub", named).await?;
+    let gateways = clusters.iter().map(async |cluster| mesh::wait_ready(&cluster.client(), GATEWAY, since).await);
+    let gateways = async { try_join_all(gateways).await.map(drop) };
+    progress.step("gateways ready", gateways).await?;
     Ok(clusters)
 }
 
