@@ -29,6 +29,8 @@ pub struct Config {
     pub workers: usize,
     /// Balancers before the gateway: their connections begin with a PROXY protocol header (version 2), which is believed.
     pub balancers: Vec<Cidr>,
+    /// Who may leave by this gateway for another mesh; empty: anybody who reaches it.
+    pub egress_from: Vec<Cidr>,
     /// Write one line for each connection to the `access` log target.
     pub access_log: bool,
     /// Changes the running process's log filter, for `/log-level`.
@@ -47,6 +49,7 @@ impl Config {
             admin: Some((Ipv4Addr::UNSPECIFIED, ADMIN_PORT).into()),
             workers: 1,
             balancers: Vec::new(),
+            egress_from: Vec::new(),
             access_log: true,
             log_level: None,
             bounds: Bounds::default(),

@@ -86,6 +86,7 @@ async fn open<'w>(
     let found = routes.find(&name)?;
     let pass = worker.passing.enter(random).ok_or(Refusal::Loop)?;
     let direction = match found {
+        Found::Gateways(_) if worker.is_outsider(arrival.peer.ip()) => return Err(Refusal::Outsider),
         Found::Gateways(_) => Direction::Egress,
         Found::One(_) | Found::Any(_) => Direction::Ingress,
     };

@@ -31,6 +31,8 @@ pub(crate) enum Refusal {
     NotExported,
     /// That mesh's service isn't imported here.
     NotImported,
+    /// The source may not leave by this gateway.
+    Outsider,
     /// No relation with that mesh.
     UnknownMesh,
     /// No endpoint has that token.
@@ -44,7 +46,7 @@ pub(crate) enum Refusal {
 }
 
 impl Refusal {
-    pub(crate) const ALL: [Self; 18] = [
+    pub(crate) const ALL: [Self; 19] = [
         Self::Share,
         Self::Rate,
         Self::Preface,
@@ -58,6 +60,7 @@ impl Refusal {
         Self::NoRoutes,
         Self::NotExported,
         Self::NotImported,
+        Self::Outsider,
         Self::UnknownMesh,
         Self::UnknownToken,
         Self::NoEndpoint,
@@ -80,6 +83,7 @@ impl Refusal {
             Self::NoRoutes => "no-routes",
             Self::NotExported => "not-exported",
             Self::NotImported => "not-imported",
+            Self::Outsider => "outsider",
             Self::UnknownMesh => "unknown-mesh",
             Self::UnknownToken => "unknown-token",
             Self::NoEndpoint => "no-endpoint",

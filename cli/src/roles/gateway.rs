@@ -29,6 +29,9 @@ pub(crate) struct GatewayArgs {
     /// Address prefixes of balancers, which must name their clients by the PROXY protocol, version 2
     #[arg(long, env = "ISTHMUS_PROXY_PROTOCOL", value_delimiter = ',', value_name = "CIDR")]
     proxy_protocol: Vec<Cidr>,
+    /// Address prefixes of those who may leave for other meshes by this gateway [default: whoever reaches it]
+    #[arg(long, env = "ISTHMUS_EGRESS_FROM", value_delimiter = ',', value_name = "CIDR")]
+    egress_from: Vec<Cidr>,
     /// Most connections of a worker
     #[arg(long, env = "ISTHMUS_MAX_CONNECTIONS", default_value_t = limits::CONNECTIONS)]
     max_connections: usize,
@@ -75,6 +78,7 @@ impl From<GatewayArgs> for Config {
         config.admin = Some(args.admin);
         config.workers = args.workers;
         config.balancers = args.proxy_protocol;
+        config.egress_from = args.egress_from;
         config.access_log = !args.no_access_log;
         config.bounds.connections = args.max_connections;
         config.bounds.source_rate = args.source_rate;

@@ -9,7 +9,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use isthmus_core::{federation::RemoteName, gateway::Routes, inbound::Cidr};
+use isthmus_core::{federation::RemoteName, gateway::Routes};
 use isthmus_proxy::places::Place;
 
 use super::Shared;
@@ -85,7 +85,13 @@ impl Worker {
 
     /// Is the source a balancer, whose word on its clients is taken?
     pub(crate) fn is_balancer(&self, source: IpAddr) -> bool {
-        self.config.balancers.iter().any(|cidr: &Cidr| cidr.contains(source))
+        self.config.balancers.iter().any(|cidr| cidr.contains(source))
+    }
+
+    /// May the source not leave for another mesh by this gateway?
+    pub(crate) fn is_outsider(&self, source: IpAddr) -> bool {
+        let inside = &self.config.egress_from;
+        !inside.is_empty() && !inside.iter().any(|cidr| cidr.contains(source))
     }
 
     /// Lets a connection in. Those of a balancer are counted against its clients' rates, once it has named them.

@@ -107,7 +107,7 @@ async fn it_ends_when_its_connections_have() {
     let script = Script::start().await;
     let pod = Listener::new().await;
     let mut gateway =
-        Gateway::start_with(&script, exporting(&[pod.addr()]), |c| c.bounds.leave = Duration::from_secs(3)).await;
+        Gateway::start_with(&script, exporting(&[pod.addr()]), |c| c.bounds.leave = Duration::from_secs(8)).await;
     let bytes = hello(&name_in("west"));
     let (mut client, mut server) = (say(gateway.addr, &bytes).await, pod.accept(&bytes).await);
     gateway.shutdown.cancel();

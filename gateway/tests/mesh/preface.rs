@@ -5,6 +5,7 @@ use std::time::Duration;
 use tokio::io::AsyncWriteExt;
 
 use crate::support::{
+    DEADLINE,
     control::Script,
     eventually,
     gateway::{Gateway, exporting, name_in},
@@ -17,12 +18,12 @@ fn header(host: u8) -> Vec<u8> {
     [b"\r\n\r\n\0\r\nQUIT\n\x21\x11\x00\x0c", &addresses[..]].concat()
 }
 
-async fn gateway(trusted: &str) -> (Script, Listener, Gateway) {
+async fn gateway(trusted: &str, hello_time: Duration) -> (Script, Listener, Gateway) {
     let script = Script::start().await;
     let pod = Listener::new().await;
     let gateway = Gateway::start_with(&script, exporting(&[pod.addr()]), |config| {
         config.balancers = vec![trusted.parse().unwrap()];
-        config.bounds.hello_time = Duration::from_secs(2);
+        config.bounds.hello_time = hello_time;
         (config.bounds.source_burst, config.bounds.source_rate) = (3, 1);
         config.bounds.connections = 10;
     })
@@ -32,7 +33,7 @@ async fn gateway(trusted: &str) -> (Script, Listener, Gateway) {
 
 #[tokio::test]
 async fn a_balancers_clients_are_the_sources() {
-    let (_script, pod, gateway) = gateway("127.0.0.0/8").await;
+    let (_script, pod, gateway) = gateway("127.0.0.0/8", DEADLINE).await;
     // More than one source might have: nine connections of nine clients, by one balancer.
     let mut open = Vec::new();
     for host in 1..=9 {
@@ -50,10 +51,10 @@ async fn a_balancers_clients_are_the_sources() {
     for _ in 0..20 {
         drop(say(gateway.addr, &header(77)).await);
     }
-    let most = 3.0 + begun.elapsed().as_secs_f64() + 1.0;
     // Either by the client's rate, or because too many of the balancer's connections haven't named their clients yet.
     let refused = async || gateway.refused("rate").await + gateway.refused("share").await;
     eventually("all are counted", async || refused().await + gateway.refused("closed").await == 20.0).await;
+    let most = 3.0 + begun.elapsed().as_secs_f64() + 1.0;
     assert!(refused().await >= 20.0 - most && gateway.refused("rate").await > 0.0);
     // A health check of the balancer's own, and one that names nobody.
     for command in [b"\x20\x00\x00\x00", b"\x21\x00\x00\x00"] {
@@ -69,7 +70,7 @@ async fn a_balancers_clients_are_the_sources() {
 
 #[tokio::test]
 async fn hostile_prefaces_are_refused() {
-    let (_script, _pod, gateway) = gateway("127.0.0.0/8").await;
+    let (_script, _pod, gateway) = gateway("127.0.0.0/8", Duration::from_secs(2)).await;
     let hello = hello(&name_in("west"));
     for bytes in [
         hello.clone(),
@@ -91,7 +92,7 @@ async fn hostile_prefaces_are_refused() {
 
 #[tokio::test]
 async fn nobody_else_is_believed() {
-    let (_script, pod, gateway) = gateway("192.0.2.0/24").await;
+    let (_script, pod, gateway) = gateway("192.0.2.0/24", DEADLINE).await;
     let bytes = hello(&name_in("west"));
     let mut client = say(gateway.addr, &[header(1), bytes.clone()].concat()).await;
     expect_reset(&mut client).await;

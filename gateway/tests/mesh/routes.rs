@@ -78,6 +78,31 @@ async fn what_is_no_longer_imported_is_cut() {
 }
 
 #[tokio::test]
+async fn others_do_not_leave_by_this_gateway() {
+    let script = Script::start().await;
+    let (next, pod) = (Listener::new().await, Listener::new().await);
+    let mut routes = importing(&[next.addr()]);
+    routes.exported = exporting(&[pod.addr()]).exported;
+    let inside = address();
+    let edit =
+        |config: &mut isthmus_gateway::Config| config.egress_from = vec![format!("{inside}/32").parse().unwrap()];
+    let gateway = Gateway::start_with(&script, routes, edit).await;
+    let mut outsider = say(gateway.addr, &hello(&name_in("west"))).await;
+    expect_reset(&mut outsider).await;
+    eventually("counted", async || gateway.refused("outsider").await == 1.0).await;
+    // It may come in all the same, and whoever is inside may leave.
+    let bytes = hello(&name_in("east"));
+    let _outsider = say(gateway.addr, &bytes).await;
+    pod.accept(&bytes).await;
+    let socket = tokio::net::TcpSocket::new_v4().unwrap();
+    socket.bind((inside, 0).into()).unwrap();
+    let mut insider = socket.connect(gateway.addr).await.unwrap();
+    let bytes = hello(&name_in("west"));
+    insider.write_all(&bytes).await.unwrap();
+    next.accept(&bytes).await;
+}
+
+#[tokio::test]
 async fn gateways_that_lead_to_each_other_are_no_loop() {
     let script = Script::start().await;
     let gateway = Gateway::start_with(&script, importing(&[]), |config| config.workers = 2).await;
