@@ -164,6 +164,8 @@ pub(crate) enum Reason {
     NestedSplit,
     /// A Service has no pod with a proxy: other meshes can't reach the others.
     NoMeshedPods,
+    /// Something that the hub relayed was not taken.
+    NotTaken,
     /// A target without rules or without sources: it grants nothing.
     NothingGranted,
     /// There is no such mesh among the peers.
@@ -217,6 +219,7 @@ impl Reason {
             Self::NamespaceMismatch => "NamespaceMismatch",
             Self::NestedSplit => "NestedSplit",
             Self::NoMeshedPods => "NoMeshedPods",
+            Self::NotTaken => "NotTaken",
             Self::NothingGranted => "NothingGranted",
             Self::PeerNotFound => "PeerNotFound",
             Self::PeerNotHeard => "PeerNotHeard",

@@ -1,6 +1,22 @@
 //! Speaking to other meshes: the replica that leads does, and writes what it hears into objects that all replicas follow.
+//!
+//! What is offered to peers comes out of the index ([`crate::compile::outlook`]); the member
+//! ([`isthmus_federation::member`]) tells the hub, verifies what it relays, and says what has happened. [`session`] keeps
+//! that, [`catalogs`] what it means for imports; [`lead`] makes objects agree with both.
 
+mod catalogs;
+mod dial;
+mod invitations;
+mod lead;
 mod links;
+mod metrics;
+mod offer;
+mod revocation;
+mod services;
+mod session;
+mod statuses;
 mod task;
+mod writes;
 
-pub(crate) use task::Task;
+pub(crate) use metrics::FederationMetrics;
+pub(crate) use task::{Parts, Task};

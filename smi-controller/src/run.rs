@@ -24,7 +24,8 @@ use crate::{
     ca::{self, CaError, Keeper, Parts, Roots, SharedRoots, TrustMetrics},
     compile::Settings,
     config::{Config, NAME},
-    federation, identity,
+    federation::{self, FederationMetrics},
+    identity,
     index::Index,
     inject::Injector,
     metrics::Metrics,
@@ -120,6 +121,7 @@ pub async fn run_with(config: Config, client: Client, shutdown: CancellationToke
     build::register(&registry, "controller")?;
     let metrics = Metrics::register(&registry)?;
     let trust = TrustMetrics::register(&registry)?;
+    let federated = FederationMetrics::register(&registry)?;
     let (starting, root_written) = (ready.register("start"), ready.register("webhook configurations"));
     let admin = Admin::new(ready.clone(), registry, config.log_level.clone());
     let _admin = config.admin_addr.map(|addr| admin.start(addr)).transpose()?;
@@ -138,7 +140,6 @@ pub async fn run_with(config: Config, client: Client, shutdown: CancellationToke
     tasks.spawn(contender);
     let writer = Writer::new(hub.clone(), mesh.client.clone(), leader.clone(), mesh.metrics.status_writes.clone());
     tasks.spawn(writer.run(stop.clone()));
-    tasks.spawn(federation::Task::new(hub.clone(), leader.clone()).run(stop.clone()));
     mesh.answer_reviews(webhooks)?;
     let (written, webhooks) = watch::channel(0);
     let keeping = webhook::keep_bundle(
@@ -154,7 +155,19 @@ pub async fn run_with(config: Config, client: Client, shutdown: CancellationToke
     tasks.spawn(ca::publish(client, namespace, mesh.roots.clone(), leader.clone(), stop.clone()));
 
     let listener = Arc::new(TrustStore::with(&[mesh.roots.borrow().bundle()])?);
-    let server = mesh.serve_proxies(hub.clone(), grpc, listener.clone())?;
+    let svid = mesh.certify_self()?;
+    let server = mesh.serve_proxies(hub.clone(), grpc, listener.clone(), svid.clone())?;
+    let (standings, peers) = watch::channel(Vec::new());
+    let others = federation::Parts {
+        hub: hub.clone(),
+        client: mesh.client.clone(),
+        leader: leader.clone(),
+        roots: mesh.roots.clone(),
+        svid,
+        peers: standings,
+        metrics: federated,
+    };
+    tasks.spawn(federation::Task::new(others, mesh.name.clone(), &mesh.config).run(stop.clone()));
     let keeper = Keeper::new(Parts {
         client: mesh.client.clone(),
         names: mesh.config.secrets(),
@@ -165,6 +178,7 @@ pub async fn run_with(config: Config, client: Client, shutdown: CancellationToke
         roots: sender,
         listener,
         webhooks,
+        peers,
         metrics: trust,
     });
     tasks.spawn(keeper.run(stop.clone()));
@@ -245,19 +259,25 @@ impl Mesh {
         Ok(())
     }
 
+    /// The controller's own certificate, which is renewed from now on.
+    fn certify_self(&self) -> Result<Arc<SvidCell>, Error> {
+        let (id, lifetime) = (self.config.identity()?, self.config.leaf_lifetime);
+        let cell = Arc::new(SvidCell::new());
+        let elder = self.roots.borrow().elder().clone();
+        cell.set(identity::issue(&elder, &id, lifetime)?);
+        let (roots, stop) = (self.roots.clone(), self.stop.clone());
+        self.tasks.spawn(identity::renew(roots, cell.clone(), elder.root(), id, lifetime, stop));
+        Ok(cell)
+    }
+
     fn serve_proxies(
         &self,
         hub: Arc<Hub>,
         listener: TcpListener,
         trusted: Arc<TrustStore>,
+        cell: Arc<SvidCell>,
     ) -> Result<impl Future<Output = Result<(), tonic::transport::Error>> + use<>, Error> {
         let config = &self.config;
-        let id = config.identity()?;
-        let cell = Arc::new(SvidCell::new());
-        let elder = self.roots.borrow().elder().clone();
-        cell.set(identity::issue(&elder, &id, config.leaf_lifetime)?);
-        let (roots, stop) = (self.roots.clone(), self.stop.clone());
-        self.tasks.spawn(identity::renew(roots, cell.clone(), elder.root(), id, config.leaf_lifetime, stop));
         let tls = MeshTls::new(trusted, cell);
         let tls = tls.server_config(&[b"h2"], ClientCerts::Optional)?;
         let connections = listen::listen(listener, tls, MAX_CONNECTIONS, self.stop.clone());

@@ -6,4 +6,5 @@ mod due;
 mod events;
 mod writer;
 
+pub(crate) use events::raise;
 pub(crate) use writer::Writer;

@@ -7,7 +7,7 @@ use std::{
 };
 
 use isthmus_core::id::ObjectName;
-use isthmus_identity::{Authority, Facts, Phase, Step, TrustStore};
+use isthmus_identity::{Authority, Facts, PeerStanding, Phase, Step, TrustStore};
 use k8s_openapi::{
     ByteString,
     api::core::v1::{Event, Secret},
@@ -47,6 +47,8 @@ pub(crate) struct Parts {
     pub(crate) listener: Arc<TrustStore>,
     /// The sequence of the bundle in the webhook configurations.
     pub(crate) webhooks: watch::Receiver<u64>,
+    /// How far other meshes are with the bundle.
+    pub(crate) peers: watch::Receiver<Vec<PeerStanding>>,
     pub(crate) metrics: TrustMetrics,
 }
 
@@ -137,12 +139,13 @@ impl Keeper {
         let census = census::count(expected, &here, &elsewhere, &mut self.done.1);
         self.parts.metrics.census(&census);
         let written = *self.parts.webhooks.borrow();
+        let peers = self.parts.peers.borrow().clone();
         let facts = Facts {
             wanted: wanted.root(),
             signer_expired: present.signer().not_after() < SystemTime::now(),
             leaf_lifetime: self.parts.leaf_lifetime,
             census: &census,
-            peers: &[],
+            peers: &peers,
             obstacle: (written < rotation.sequence).then_some("the webhook configurations to hold the roots"),
         };
         match rotation.step(&facts, SystemTime::now()) {

@@ -78,14 +78,16 @@ fn all_matches(reader: &Reader<'_>, name: &ObjectName) -> Vec<isthmus_core::http
 /// A Service's own endpoints at a port: never through another split (smi.md §5 A6, A33). Pods on their way out are left at once;
 /// only when no other is there, and as long as they serve, they are called still, as kube-proxy does.
 fn backend(reader: &Reader<'_>, service: &Service, port: &ServicePort) -> Backend {
-    let mut endpoints = match federation::import_of(reader, service) {
-        // Its slices hold the gateways' addresses, for those outside the mesh.
-        Some(import) => federation::remote(reader, import, port.port, 0),
-        None => endpoints(reader, service, port, |slice| &slice.ready),
+    let mut endpoints = if service.import.is_some() {
+        // Its slices hold the addresses of gateways, which take nothing but mesh TLS.
+        let import = federation::import_of(reader, service);
+        import.map(|import| federation::remote(reader, import, port.port, 0)).unwrap_or_default()
+    } else {
+        match endpoints(reader, service, port, |slice| &slice.ready) {
+            none if none.is_empty() => self::endpoints(reader, service, port, |slice| &slice.leaving),
+            ready => ready,
+        }
     };
-    if endpoints.is_empty() && service.import.is_none() {
-        endpoints = self::endpoints(reader, service, port, |slice| &slice.leaving);
-    }
     endpoints.extend(federation::standing_in(reader, service, port));
     endpoints.sort_by(|a, b| a.key().cmp(&b.key()));
     endpoints.dedup_by(|a, b| a.key() == b.key());

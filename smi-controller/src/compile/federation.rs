@@ -1,5 +1,6 @@
 //! What is compiled from the meshes that are joined.
 
+mod catalog;
 mod check;
 mod exports;
 mod gateway;
@@ -11,7 +12,7 @@ pub(super) use check::{of_export, of_import, of_mesh, of_peer};
 pub(super) use exports::exports;
 pub(crate) use gateway::routes;
 pub(super) use imports::{of_service as import_of, remote, standing_in};
-pub(crate) use outlook::{Outlook, outlook};
+pub(crate) use outlook::{Imported, Outlook, outlook};
 pub(crate) use peers::{bundles, in_force};
 
 /// The port at which gateways take mesh TLS.

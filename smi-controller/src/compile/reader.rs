@@ -213,6 +213,12 @@ impl<'a> Reader<'a> {
         self.index.imports.get(name)
     }
 
+    /// The Services that were made for imports.
+    pub(crate) fn imported(&self) -> impl Iterator<Item = &'a Service> {
+        self.note(Fact::Imported);
+        self.index.services.imported()
+    }
+
     /// The imports under a Service's name, the one in effect first.
     pub(crate) fn imports_as(&self, service: &ObjectName) -> impl Iterator<Item = &'a Object<Import>> {
         self.note(Fact::ImportsAs(service.clone()));

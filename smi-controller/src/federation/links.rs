@@ -2,23 +2,70 @@
 
 use isthmus_core::id::ObjectName;
 
+use super::session::{Hub, Session};
 use crate::{
     compile::Outlook,
     fault::{Kind, ObjectRef},
     serve::Link,
 };
 
-/// Of a mesh that has no hub: it is alone, and so are its peers.
-pub(super) fn without_hub(outlook: &Outlook) -> Vec<(ObjectRef, Link)> {
-    let link = |message: &str| Link { up: false, reason: "NoHub", message: message.to_owned() };
+/// Why a mesh doesn't dial its hub.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum NoMember {
+    /// It has none.
+    NoHub,
+    /// It doesn't know the hub's mesh yet.
+    NotJoined(String),
+}
+
+/// How the mesh and each of its peers are connected.
+pub(super) fn links(outlook: &Outlook, session: &Session, no_member: Option<&NoMember>) -> Vec<(ObjectRef, Link)> {
     let mesh = outlook.mesh.iter().map(|mesh| {
-        (
-            named(Kind::Mesh, &mesh.name),
-            link("spec.hub names no hub: the mesh is alone; join others with an invitation"),
-        )
+        let address = mesh.content.hub.as_ref().map_or("", |hub| &hub.address);
+        (named(Kind::Mesh, &mesh.name), of_mesh(address, session, no_member))
     });
-    let peers = outlook.peers.iter().map(|peer| (named(Kind::MeshPeer, &peer.name), link("this mesh has no hub")));
+    let peers = outlook.peers.iter().map(|(mesh, peer)| {
+        let said = session.peers.get(mesh).and_then(|peering| peering.said.as_ref());
+        let link = match (no_member, said) {
+            (Some(_), _) => down("NoHub", "this mesh has no session with a hub: see its Mesh".to_owned()),
+            (None, None) => down("HubUnreachable", "the hub says nothing of it: see condition Connected of the own Mesh".into()),
+            (None, Some((false, _))) => down(
+                "NotAgreed",
+                format!("mesh {mesh} doesn't agree with this one: it needs a MeshPeer {}, by an invitation", own(outlook)),
+            ),
+            (None, Some((true, clusters))) if clusters.is_empty() => {
+                down("PeerAway", format!("mesh {mesh} has no session with the hub: does its controller run?"))
+            }
+            (None, Some((true, clusters))) => {
+                let names: Vec<_> = clusters.iter().map(|cluster| cluster.as_str()).collect();
+                Link { up: true, reason: "Connected", message: format!("by the hub: cluster {}", names.join(", ")) }
+            }
+        };
+        (named(Kind::MeshPeer, &peer.name), link)
+    });
     mesh.chain(peers).collect()
+}
+
+fn of_mesh(address: &str, session: &Session, no_member: Option<&NoMember>) -> Link {
+    match (no_member, &session.hub) {
+        (Some(NoMember::NoHub), _) => {
+            down("NoHub", "spec.hub names no hub: the mesh is alone; join others with an invitation".into())
+        }
+        (Some(NoMember::NotJoined(why)), _) => down("NotJoined", why.clone()),
+        (None, Hub::Dialled) => down("Dialling", format!("hub {address} hasn't answered yet")),
+        (None, Hub::Lost { why }) => down("HubUnreachable", format!("hub {address}: {why}")),
+        (None, Hub::Connected { version }) => {
+            Link { up: true, reason: "Connected", message: format!("hub {address}, version {version}") }
+        }
+    }
+}
+
+fn down(reason: &'static str, message: String) -> Link {
+    Link { up: false, reason, message }
+}
+
+fn own(outlook: &Outlook) -> &str {
+    outlook.mesh.as_ref().map_or("", |mesh| &mesh.name.name)
 }
 
 fn named(kind: Kind, name: &ObjectName) -> ObjectRef {
@@ -27,6 +74,9 @@ fn named(kind: Kind, name: &ObjectName) -> ObjectRef {
 
 #[cfg(test)]
 mod tests {
+    use std::time::{Instant, SystemTime};
+
+    use isthmus_federation::member::Event;
     use serde_json::json;
 
     use super::*;
@@ -35,13 +85,41 @@ mod tests {
         testing::{global, index_of, peer},
     };
 
-    #[test]
-    fn a_mesh_without_a_hub_says_that_it_is_alone() {
+    fn said(events: Vec<Event>, no_member: Option<NoMember>) -> Vec<(String, bool, &'static str)> {
         let mesh = global("Mesh", "isthmus", json!({"trustDomain": "isthmus.local"}));
         let outlook = compile::outlook(&Reader::new(&index_of([mesh, peer("west")])));
-        let said: Vec<_> = without_hub(&outlook).into_iter().map(|(object, link)| (object.to_string(), link)).collect();
-        let objects: Vec<_> = said.iter().map(|(object, _)| object.as_str()).collect();
-        assert_eq!(objects, ["Mesh isthmus", "MeshPeer west"]);
-        assert!(said.iter().all(|(_, link)| !link.up && link.reason == "NoHub"));
+        let mut session = Session::default();
+        for event in events {
+            session.take(event, (Instant::now(), SystemTime::now()));
+        }
+        let links = links(&outlook, &session, no_member.as_ref()).into_iter();
+        links.map(|(object, link)| (object.to_string(), link.up, link.reason)).collect()
+    }
+
+    fn both(mesh: (bool, &'static str), peer: (bool, &'static str)) -> Vec<(String, bool, &'static str)> {
+        vec![("Mesh isthmus".into(), mesh.0, mesh.1), ("MeshPeer west".into(), peer.0, peer.1)]
+    }
+
+    #[test]
+    fn a_mesh_without_a_hub_says_that_it_is_alone() {
+        assert_eq!(said(vec![], Some(NoMember::NoHub)), both((false, "NoHub"), (false, "NoHub")));
+    }
+
+    #[test]
+    fn a_peer_is_connected_when_it_agrees_and_is_there() {
+        let connected = || Event::Connected { version: "1".into() };
+        let west = |agrees: bool, there: bool| Event::Peer {
+            peer: "west".parse().unwrap(),
+            agrees,
+            connected: there.then(|| "west".parse().unwrap()).into_iter().collect(),
+        };
+        let up = (true, "Connected");
+        assert_eq!(said(vec![], None), both((false, "Dialling"), (false, "HubUnreachable")));
+        assert_eq!(said(vec![connected(), west(false, false)], None), both(up, (false, "NotAgreed")));
+        assert_eq!(said(vec![connected(), west(true, false)], None), both(up, (false, "PeerAway")));
+        assert_eq!(said(vec![connected(), west(true, true)], None), both(up, up));
+        let lost = Event::Lost { why: "reset".into() };
+        let none = (false, "HubUnreachable");
+        assert_eq!(said(vec![connected(), west(true, true), lost], None), both(none, none));
     }
 }

@@ -1,38 +1,56 @@
-//! The task.
+//! The task: on the replica that leads, and on no other.
 
 use std::{sync::Arc, time::Duration};
 
+use isthmus_identity::{PeerStanding, SvidCell};
+use kube::Client;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-use super::links;
-use crate::{compile::Outlook, serve::Hub};
+use super::{FederationMetrics, lead::Lead, offer::Own};
+use crate::{ca::SharedRoots, config::Config, serve::Hub};
 
-/// How long changes are gathered before they are told.
-const GATHER: Duration = Duration::from_millis(100);
+/// Pause after what was kept couldn't be read.
+const RETRY: Duration = Duration::from_secs(1);
+
+/// What it is made of.
+pub(crate) struct Parts {
+    pub(crate) hub: Arc<Hub>,
+    pub(crate) client: Client,
+    pub(crate) leader: watch::Receiver<bool>,
+    pub(crate) roots: SharedRoots,
+    /// The controller's own certificate.
+    pub(crate) svid: Arc<SvidCell>,
+    /// How far peers are with this mesh's roots.
+    pub(crate) peers: watch::Sender<Vec<PeerStanding>>,
+    pub(crate) metrics: FederationMetrics,
+}
 
 /// Speaks to other meshes while this replica leads.
 pub(crate) struct Task {
-    hub: Arc<Hub>,
-    leader: watch::Receiver<bool>,
+    parts: Parts,
+    own: Own,
+    namespace: String,
 }
 
 impl Task {
-    pub(crate) fn new(hub: Arc<Hub>, leader: watch::Receiver<bool>) -> Self {
-        Self { hub, leader }
+    pub(crate) fn new(parts: Parts, mesh: isthmus_core::federation::MeshName, config: &Config) -> Self {
+        let own = Own { mesh, trust_domain: config.trust_domain.clone() };
+        Self { parts, own, namespace: config.namespace.clone() }
     }
 
     /// Until `stop`.
     pub(crate) async fn run(mut self, stop: CancellationToken) {
         let work = async {
-            self.hub.synced().await;
+            self.parts.hub.synced().await;
             // The sender lives as long as the contender for the lease.
-            while self.leader.wait_for(|leads| *leads).await.is_ok() {
-                self.look();
+            while self.parts.leader.wait_for(|leads| *leads).await.is_ok() {
+                let mut leader = self.parts.leader.clone();
                 tokio::select! {
-                    () = self.hub.outlook.notified() => tokio::time::sleep(GATHER).await,
-                    changed = self.leader.changed() => if changed.is_err() { return },
+                    () = Self::lead(&self.parts, &self.own, &self.namespace) => {}
+                    _ = leader.wait_for(|leads| !*leads) => {}
                 }
+                self.parts.metrics.clear();
             }
         };
         tokio::select! {
@@ -41,12 +59,14 @@ impl Task {
         }
     }
 
-    fn look(&self) {
-        let outlook: Outlook = self.hub.with(|registry| registry.outlook());
-        let hub = outlook.mesh.as_ref().and_then(|mesh| mesh.content.hub.as_ref());
-        if hub.is_none() {
-            let links = links::without_hub(&outlook);
-            self.hub.with(|registry| links.into_iter().for_each(|(object, link)| registry.set_link(object, link)));
+    /// For as long as it is polled.
+    async fn lead(parts: &Parts, own: &Own, namespace: &str) {
+        loop {
+            match Lead::begin(parts, own, namespace).await {
+                Ok(lead) => lead.run().await,
+                Err(error) => tracing::warn!(%error, "couldn't read what is kept of other meshes: trying again"),
+            }
+            tokio::time::sleep(RETRY).await;
         }
     }
 }

@@ -35,6 +35,8 @@ pub(crate) enum Fact {
     ExportsOf(ObjectName),
     /// Any ImportedService.
     Imports,
+    /// Any Service that was made for an import.
+    Imported,
     /// The imports under this Service's name.
     ImportsAs(ObjectName),
     /// The imports that stand in for this Service.

@@ -66,13 +66,18 @@ impl Services {
         self.by_address.get(&address)?.first()
     }
 
+    /// Those that were made for imports.
+    pub(crate) fn imported(&self) -> impl Iterator<Item = &Service> {
+        self.by_name.values().filter(|service| service.import.is_some())
+    }
+
     pub(crate) fn apply(&mut self, service: &k8s::Service, facts: &mut Facts) {
         let service = read(service);
         if self.by_name.get(&service.name) == Some(&service) {
             return;
         }
         self.delete(&service.name, facts);
-        facts.insert(Fact::Service(service.name.clone()));
+        tell(&service, facts);
         for address in addresses(&service) {
             facts.insert(Fact::Address(*address));
             self.by_address.entry(*address).or_default().insert(service.name.clone());
@@ -82,7 +87,7 @@ impl Services {
 
     pub(crate) fn delete(&mut self, name: &ObjectName, facts: &mut Facts) {
         let Some(old) = self.by_name.remove(name) else { return };
-        facts.insert(Fact::Service(name.clone()));
+        tell(&old, facts);
         for address in addresses(&old) {
             facts.insert(Fact::Address(*address));
             if let Some(holders) = self.by_address.get_mut(address) {
@@ -92,6 +97,13 @@ impl Services {
                 }
             }
         }
+    }
+}
+
+fn tell(service: &Service, facts: &mut Facts) {
+    facts.insert(Fact::Service(service.name.clone()));
+    if service.import.is_some() {
+        facts.insert(Fact::Imported);
     }
 }
 

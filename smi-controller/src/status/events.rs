@@ -85,6 +85,11 @@ impl Raised {
     }
 }
 
+/// Raises one that has just come up.
+pub(crate) async fn raise(client: &Client, object: &ObjectRef, uid: &str, fault: Fault) -> Result<(), kube::Error> {
+    publish(client, object, uid, &Raise::Again(fault)).await
+}
+
 /// Raises one.
 pub(super) async fn publish(client: &Client, object: &ObjectRef, uid: &str, raise: &Raise) -> Result<(), kube::Error> {
     let api: Api<Event> = Api::namespaced(client.clone(), namespace(object));

@@ -86,7 +86,7 @@ pub(super) fn counterpart(clusters: &[Cluster], port: &ServicePort) -> Option<u1
 }
 
 /// The mesh's own gateways, where workloads call others through them.
-fn egress(reader: &Reader<'_>) -> Option<Vec<SocketAddr>> {
+pub(crate) fn egress(reader: &Reader<'_>) -> Option<Vec<SocketAddr>> {
     let mesh = reader.own_mesh().filter(|mesh| mesh.content.egress);
     mesh.map(|_| pods(reader))
 }

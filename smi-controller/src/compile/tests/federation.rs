@@ -79,6 +79,13 @@ fn a_service_that_is_not_the_imports_own_is_left_alone() {
 }
 
 #[test]
+fn what_is_left_of_an_import_calls_nobody() {
+    let gateway = with(slice("catalog", &[("p80", 15443)], &[]), "/endpoints", json!([{"addresses": ["192.0.2.1"]}]));
+    let index = index_of([peer("west"), imported("catalog", "10.43.0.20", &[80]), gateway]);
+    assert_eq!(endpoints(&index, "10.43.0.20"), [], "a gateway understands no plaintext");
+}
+
+#[test]
 fn stale_endpoints_say_so_and_expired_ones_are_withdrawn() {
     let state = |state: &str| with(catalog_import(), "/status/catalog/0/state", json!(state));
     let of = |import| index_of([peer("west"), import, imported("catalog", "10.43.0.20", &[80])]);

@@ -6,7 +6,10 @@ use isthmus_core::id::ObjectName;
 use isthmus_identity::{Bundle, Duty, RootId, Standing};
 
 use super::{Key, Registry, SessionId};
-use crate::compile::{self, Reader};
+use crate::{
+    compile::{self, Reader},
+    fault::ObjectRef,
+};
 
 /// How far the proxies that are connected here are.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -31,6 +34,15 @@ impl Registry {
         if let Some(session) = self.sessions.get_mut(&id) {
             session.leaf = Some(root);
         }
+    }
+
+    /// Of a peer that is being revoked: how many connected proxies hold its bundle still, how many there are, and how many
+    /// connections were cut.
+    pub(crate) fn farewell(&self, peer: &ObjectName) -> (usize, usize, u64) {
+        let object = ObjectRef { kind: crate::fault::Kind::MeshPeer, name: peer.clone() };
+        let holding = self.state_of(&object).map_or(0, |(_, effect)| effect.concerned);
+        let all = self.resources.get(&Key::Bundles).map_or(0, |resource| resource.subscribers.len());
+        (holding, all, 0)
     }
 
     /// The pods that should have a proxy, or are gateways.

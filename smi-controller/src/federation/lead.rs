@@ -1,0 +1,256 @@
+//! What the replica that leads does for federation, over and over: looks at what this mesh is and at what has been heard, and
+//! makes objects, the member and proxies agree with that.
+
+mod deeds;
+mod joining;
+mod writing;
+
+use std::{
+    collections::{BTreeMap, VecDeque},
+    sync::Arc,
+    time::{Duration, Instant, SystemTime},
+};
+
+use isthmus_core::{federation::MeshName, id::ObjectName};
+use isthmus_federation::{
+    invitation::{Invitation, InvitationId},
+    member::{Event, HubRef, Trust},
+};
+use isthmus_identity::HeldBundle;
+use isthmus_k8s::federation::{Mesh, MeshPeer, invitation::Side};
+use k8s_openapi::api::core::v1::Secret;
+use kube::{Api, ResourceExt, api::ListParams};
+
+use self::{joining::Joining, writing::Cutting};
+use super::{
+    dial::Member,
+    invitations,
+    links::{self, NoMember},
+    offer::{self, Own},
+    session::{Deed, Session},
+    statuses,
+    task::Parts,
+    writes::Writes,
+};
+use crate::{
+    compile::Outlook,
+    fault::{Kind, ObjectRef},
+    index::Hub,
+};
+
+/// How long changes are gathered before they are told.
+const GATHER: Duration = Duration::from_millis(50);
+/// How often it is looked at what tells nobody: time itself, Secrets, and how far proxies are.
+const PERIOD: Duration = Duration::from_secs(1);
+/// The same while a peer is cut off.
+const CUTTING_PERIOD: Duration = Duration::from_millis(20);
+/// Most deeds that wait for an API server that is away.
+const MAX_DEEDS: usize = 1000;
+
+pub(super) struct Lead<'p> {
+    parts: &'p Parts,
+    own: &'p Own,
+    secrets: Api<Secret>,
+    writes: Writes,
+    session: Session,
+    began: SystemTime,
+    outlook: Outlook,
+    /// When it was told last that the outlook changes.
+    told: Instant,
+    member: Option<Member>,
+    /// The bundle of the hub's mesh as it was kept.
+    hub_bundle: Option<HeldBundle>,
+    invitations: BTreeMap<InvitationId, invitations::Open>,
+    look_at_secrets: Instant,
+    joining: Joining,
+    deeds: VecDeque<Deed>,
+    cutting: BTreeMap<ObjectName, Cutting>,
+}
+
+impl<'p> Lead<'p> {
+    /// With what was kept.
+    pub(super) async fn begin(parts: &'p Parts, own: &'p Own, namespace: &str) -> Result<Self, kube::Error> {
+        let now = (Instant::now(), SystemTime::now());
+        let mut session = Session::default();
+        for peer in Api::<MeshPeer>::all(parts.client.clone()).list(&ListParams::default()).await? {
+            if let (Ok(mesh), Some(status)) = (peer.name_any().parse(), &peer.status) {
+                session.restore(mesh, status, now);
+            }
+        }
+        let outlook = parts.hub.with(|registry| registry.outlook());
+        let mut lead = Self {
+            parts,
+            own,
+            secrets: Api::namespaced(parts.client.clone(), namespace),
+            writes: Writes::new(parts.client.clone()),
+            session,
+            began: now.1,
+            outlook,
+            told: now.0,
+            member: None,
+            hub_bundle: None,
+            invitations: BTreeMap::new(),
+            look_at_secrets: now.0,
+            joining: Joining::default(),
+            deeds: VecDeque::new(),
+            cutting: BTreeMap::new(),
+        };
+        lead.hub_bundle = lead.kept_hub().await?;
+        Ok(lead)
+    }
+
+    async fn kept_hub(&self) -> Result<Option<HeldBundle>, kube::Error> {
+        let mesh = Api::<Mesh>::all(self.parts.client.clone()).get_opt(self.own.mesh.as_str()).await?;
+        let Some(mesh) = mesh else { return Ok(None) };
+        let domain = mesh.spec.hub.and_then(|hub| hub.identity.parse::<isthmus_core::id::SpiffeId>().ok());
+        let kept = mesh.status.and_then(|status| status.hub?.bundle);
+        let held = domain.zip(kept).map(|(hub, kept)| {
+            HeldBundle::restore(hub.trust_domain().clone(), kept.document.into_bytes())
+        });
+        Ok(held.and_then(|held| {
+            held.inspect_err(|error| tracing::warn!(%error, "status.hub.bundle of the own Mesh can't be read: join anew")).ok()
+        }))
+    }
+
+    /// For as long as it is polled.
+    pub(super) async fn run(mut self) {
+        loop {
+            self.look().await;
+            let period = if self.cutting.is_empty() { PERIOD } else { CUTTING_PERIOD };
+            let Self { member, joining, parts, .. } = &mut self;
+            let hear = async {
+                match member {
+                    Some(member) => member.hear().await,
+                    None => std::future::pending().await,
+                }
+            };
+            tokio::select! {
+                event = hear => match event {
+                    Some(event) => self.take(event),
+                    // It ends only when it is stopped, or broke: another one is started.
+                    None => self.member = None,
+                },
+                joined = joining.next() => self.joined(joined).await,
+                () = parts.hub.outlook.notified() => {
+                    self.told = Instant::now();
+                    tokio::time::sleep(GATHER).await;
+                }
+                () = tokio::time::sleep(period) => {}
+            }
+        }
+    }
+
+    /// Takes an event in, and those that have come with it.
+    fn take(&mut self, event: Event) {
+        let now = (Instant::now(), SystemTime::now());
+        let mut next = Some(event);
+        while let Some(event) = next {
+            if let Some(deed) = self.session.take(event, now)
+                && self.deeds.len() < MAX_DEEDS
+            {
+                self.deeds.push_back(deed);
+            }
+            next = self.member.as_mut().and_then(Member::heard);
+        }
+    }
+
+    async fn look(&mut self) {
+        if self.parts.hub.with(|registry| registry.has_other_outlook()) {
+            self.outlook = self.parts.hub.with(|registry| registry.outlook());
+        }
+        let Self { session, outlook, .. } = self;
+        session.retain(|mesh| outlook.peers.contains_key(mesh));
+        self.look_at_invitations().await;
+        self.do_deeds().await;
+        let no_member = self.dial();
+        let links = links::links(&self.outlook, &self.session, no_member.as_ref());
+        self.parts.hub.with(|registry| links.into_iter().for_each(|(object, link)| registry.set_link(object, link)));
+        self.write(no_member.is_none()).await;
+        self.cut_off().await;
+        self.parts.peers.send_replace(self.session.standings(self.began));
+        self.parts.metrics.show(&self.session, Instant::now());
+    }
+
+    async fn look_at_invitations(&mut self) {
+        let now = Instant::now();
+        if now < self.look_at_secrets {
+            return;
+        }
+        self.look_at_secrets = now + PERIOD;
+        let secrets = match invitations::list(&self.secrets).await {
+            Ok(secrets) => secrets,
+            Err(error) => return tracing::warn!(%error, "couldn't look at invitations: trying again"),
+        };
+        self.invitations.clear();
+        for secret in secrets {
+            match invitations::read(&secret, SystemTime::now()) {
+                invitations::Found::Open(open) => drop(self.invitations.insert(open.id(), open)),
+                invitations::Found::Close(name, mark) => self.mark(&name, &mark).await,
+                invitations::Found::Over => {}
+            }
+        }
+        self.take_up(now);
+    }
+
+    /// Has the member that is needed. Else says why there is none.
+    fn dial(&mut self) -> Option<NoMember> {
+        let Some(hub) = self.outlook.mesh.as_ref().and_then(|mesh| mesh.content.hub.clone()) else {
+            self.member = None;
+            return Some(NoMember::NoHub);
+        };
+        self.member.take_if(|member| !member.is_for(&hub));
+        let Some(offer) = self.offer() else {
+            self.member = None;
+            return Some(NoMember::NotJoined("the cluster's name isn't one: see spec.cluster".to_owned()));
+        };
+        if let Some(member) = &self.member {
+            member.offer(offer);
+            return None;
+        }
+        let Some(held) = self.bundle_of(&hub) else {
+            return Some(NoMember::NotJoined(format!(
+                "no bundle of {}, the hub's mesh, is known: join with an invitation",
+                hub.identity.trust_domain()
+            )));
+        };
+        let known =
+            HubRef { addresses: vec![hub.address.as_str().into()], identity: hub.identity.clone(), held };
+        self.session.hub = Default::default();
+        self.member = Some(Member::start(hub, known, self.parts.svid.clone(), offer));
+        None
+    }
+
+    fn offer(&self) -> Option<isthmus_federation::member::Offer> {
+        let chain = self.parts.roots.borrow().chain().clone();
+        let open = self.invitations.values().filter(|open| open.side == Side::Inviter);
+        let invitations: BTreeMap<InvitationId, Arc<Invitation>> =
+            open.map(|open| (open.id(), open.invitation.clone())).collect();
+        offer::offer(self.own, &chain, &self.outlook, &self.session, &self.trust(), invitations)
+    }
+
+    /// How far the bundle of each peer has got among the proxies here.
+    fn trust(&self) -> BTreeMap<MeshName, Trust> {
+        let number = |count: usize| u64::try_from(count).unwrap_or(u64::MAX);
+        self.parts.hub.with(|registry| {
+            let of = |(mesh, peer): (&MeshName, &crate::index::Object<crate::index::Peer>)| {
+                let object = ObjectRef { kind: Kind::MeshPeer, name: peer.name.clone() };
+                let held = registry.index().peers.get(&peer.name)?.content.bundle.as_ref()?.sequence();
+                let (_, effect) = registry.state_of(&object)?;
+                let (trusting, total) = (number(effect.programmed), number(effect.concerned));
+                Some((mesh.clone(), Trust { sequence: held, trusting, total }))
+            };
+            self.outlook.peers.iter().filter_map(of).collect()
+        })
+    }
+
+    /// What is known of the mesh that a hub is in.
+    fn bundle_of(&self, hub: &Hub) -> Option<HeldBundle> {
+        let domain = hub.identity.trust_domain();
+        if *domain == self.own.trust_domain {
+            return statuses::own_bundle(self.parts.roots.borrow().chain());
+        }
+        let peers = self.outlook.peers.values().filter_map(|peer| peer.content.bundle.as_ref());
+        let known = self.session.hub_bundle.iter().chain(&self.hub_bundle).chain(peers);
+        known.filter(|held| held.trust_domain() == domain).max_by_key(|held| held.sequence()).cloned()
+    }
+}

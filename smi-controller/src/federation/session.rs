@@ -1,0 +1,183 @@
+//! What has been heard of the hub and of peers: a state without IO.
+
+use std::{
+    collections::BTreeMap,
+    time::{Duration, Instant, SystemTime},
+};
+
+use isthmus_core::federation::MeshName;
+use isthmus_federation::{
+    invitation::InvitationId,
+    member::{Event, InvitationState},
+    names::Cluster,
+};
+use isthmus_identity::{BundleDigest, Contact, HeldBundle, PeerStanding, Propagation};
+use isthmus_k8s::federation::MeshPeerStatus;
+
+use super::catalogs::Catalogs;
+
+/// All of it.
+#[derive(Debug, Default)]
+pub(super) struct Session {
+    pub(super) hub: Hub,
+    /// A newer bundle of the hub's mesh than the one that is kept.
+    pub(super) hub_bundle: Option<HeldBundle>,
+    pub(super) peers: BTreeMap<MeshName, Peering>,
+    pub(super) catalogs: Catalogs,
+}
+
+/// The connection to the hub.
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
+pub(super) enum Hub {
+    /// It is tried for the first time.
+    #[default]
+    Dialled,
+    Connected {
+        version: String,
+    },
+    Lost {
+        why: String,
+    },
+}
+
+/// What is known of a peer.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Peering {
+    /// What the hub says: does it agree, and which of its clusters are there?
+    pub(super) said: Option<(bool, Vec<Cluster>)>,
+    /// A newer bundle than the one that is kept.
+    pub(super) bundle: Option<HeldBundle>,
+    /// When it was heard last.
+    pub(super) contact: Option<SystemTime>,
+    acked: BTreeMap<Cluster, Acked>,
+    /// What all its proxies held before this process began.
+    before: u64,
+}
+
+#[derive(Debug, Clone, Copy, Default)]
+struct Acked {
+    /// The newest of our bundles that all proxies held.
+    complete: u64,
+    proxies: Propagation,
+}
+
+/// What somebody has to do about an event.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum Deed {
+    /// A mesh has used an invitation of ours: it becomes a peer.
+    Introduce { invitation: InvitationId, mesh: MeshName, trust_domain: String, bundle: BundleDigest },
+    /// The invitation's Secret is to say so.
+    Mark(InvitationId, InvitationState),
+    /// Something was not taken.
+    Tell { peer: Option<MeshName>, what: String, why: String },
+}
+
+impl Session {
+    /// What was kept of a peer; `now` by both clocks.
+    pub(super) fn restore(&mut self, mesh: MeshName, status: &MeshPeerStatus, now: (Instant, SystemTime)) {
+        let contact = status.last_contact.as_ref().map(|time| SystemTime::from(time.0));
+        let age = contact.and_then(|contact| now.1.duration_since(contact).ok()).unwrap_or(Duration::ZERO);
+        self.catalogs.restore(mesh.clone(), &status.catalogs, age, now.0);
+        let before = status.acknowledged.unwrap_or(0);
+        self.peers.insert(mesh, Peering { contact, before, ..Peering::default() });
+    }
+
+    /// Takes an event in; `now` by both clocks.
+    pub(super) fn take(&mut self, event: Event, now: (Instant, SystemTime)) -> Option<Deed> {
+        match event {
+            Event::Connected { version } => self.hub = Hub::Connected { version },
+            Event::Lost { why } => {
+                self.hub = Hub::Lost { why };
+                // Who is there can't be known without the hub.
+                self.peers.values_mut().for_each(|peering| peering.said = None);
+            }
+            Event::HubBundle(held) => self.hub_bundle = Some(held),
+            Event::Introduced { invitation, mesh, trust_domain, bundle } => {
+                return Some(Deed::Introduce { invitation, mesh, trust_domain: trust_domain.to_string(), bundle });
+            }
+            Event::Invitation { invitation, state } => return Some(Deed::Mark(invitation, state)),
+            Event::Bundle { peer, held } => self.heard(peer, now.1).bundle = Some(held),
+            Event::Catalog { peer, cluster, sequence, digest, exports } => {
+                self.heard(peer.clone(), now.1);
+                self.catalogs.take(peer, cluster, sequence, digest, exports, now.0);
+            }
+            Event::Heartbeat { peer, cluster, sequence, counter } => {
+                self.heard(peer.clone(), now.1);
+                self.catalogs.beat(&peer, &cluster, sequence, counter, now.0);
+            }
+            Event::Acked { peer, cluster, sequence, trusting, total, conflicts } => {
+                for conflict in conflicts {
+                    tracing::warn!(%peer, ?conflict, "clusters of this mesh export a service differently");
+                }
+                self.heard(peer, now.1).acked(cluster, sequence, trusting, total);
+            }
+            Event::Withdrawn { peer, cluster } => {
+                self.heard(peer.clone(), now.1);
+                self.catalogs.withdraw(&peer, &cluster);
+            }
+            Event::Peer { peer, agrees, connected } => {
+                self.peers.entry(peer).or_default().said = Some((agrees, connected));
+            }
+            Event::Refused { peer, what, why } => return Some(Deed::Tell { peer, what, why }),
+            // Of a newer library: what isn't known asks for nothing.
+            _ => {}
+        }
+        None
+    }
+
+    /// Only these meshes are peers.
+    pub(super) fn retain(&mut self, peers: impl Fn(&MeshName) -> bool) {
+        self.peers.retain(|mesh, _| peers(mesh));
+        self.catalogs.retain(peers);
+    }
+
+    /// What rotating our root has to know of those who trust it.
+    pub(super) fn standings(&self, began: SystemTime) -> Vec<PeerStanding> {
+        let trusting = self.peers.iter().filter(|(_, peering)| peering.complete() > 0);
+        let standing = |(mesh, peering): (&MeshName, &Peering)| PeerStanding {
+            mesh: mesh.clone(),
+            contact: match &peering.said {
+                Some((true, clusters)) if !clusters.is_empty() => Contact::Connected,
+                _ => Contact::LostAt(peering.contact.unwrap_or(began)),
+            },
+            sequence: peering.complete(),
+            proxies: peering.proxies(),
+            refusal: None,
+        };
+        trusting.map(standing).collect()
+    }
+
+    fn heard(&mut self, mesh: MeshName, now: SystemTime) -> &mut Peering {
+        let peering = self.peers.entry(mesh).or_default();
+        peering.contact = Some(now);
+        peering
+    }
+}
+
+impl Peering {
+    fn acked(&mut self, cluster: Cluster, sequence: u64, trusting: u64, total: u64) {
+        let before = Acked { complete: self.before, ..Acked::default() };
+        let acked = self.acked.entry(cluster).or_insert(before);
+        if trusting >= total {
+            acked.complete = sequence;
+        }
+        let number = |count: u64| usize::try_from(count).unwrap_or(usize::MAX);
+        acked.proxies = Propagation { done: number(trusting), total: number(total) };
+    }
+
+    /// The newest of our bundles that all its proxies hold, in all its clusters; 0: none.
+    pub(super) fn complete(&self) -> u64 {
+        self.acked.values().map(|acked| acked.complete).min().unwrap_or(self.before)
+    }
+
+    fn proxies(&self) -> Propagation {
+        let add = |sum: Propagation, acked: &Acked| Propagation {
+            done: sum.done.saturating_add(acked.proxies.done),
+            total: sum.total.saturating_add(acked.proxies.total),
+        };
+        self.acked.values().fold(Propagation::default(), add)
+    }
+}
+
+#[cfg(test)]
+mod tests;
