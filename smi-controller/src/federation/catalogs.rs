@@ -169,7 +169,12 @@ impl OfMesh {
 }
 
 /// What a cluster brings to a service: its own ports, and of its pods what fits to those that count.
-fn offered(merged: Option<&Merged>, exports: &Exports, service: &ObjectName, cluster: &Cluster) -> Option<ClusterCatalog> {
+fn offered(
+    merged: Option<&Merged>,
+    exports: &Exports,
+    service: &ObjectName,
+    cluster: &Cluster,
+) -> Option<ClusterCatalog> {
     let (part, own) = (merged?.clusters.get(cluster)?, exports.services.get(service)?);
     let port = |(number, port): (&u16, &Port)| CatalogPort {
         name: port.name.clone(),

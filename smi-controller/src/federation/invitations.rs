@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, sync::Arc, time::SystemTime};
 
 use isthmus_federation::invitation::{Invitation, InvitationId};
-use isthmus_k8s::federation::invitation::{ERROR, SIDE, STATE, Side, State, TO, USED_BY, text};
+use isthmus_k8s::federation::invitation::{ERROR, SIDE, STATE, Side, State, USED_BY, text};
 use k8s_openapi::api::core::v1::Secret;
 use kube::{
     Api, ResourceExt,
@@ -21,8 +21,6 @@ pub(super) struct Open {
     pub(super) name: String,
     pub(super) side: Side,
     pub(super) invitation: Arc<Invitation>,
-    /// The one mesh that it is for.
-    pub(super) to: Option<String>,
     /// What stood in the way last.
     error: Option<String>,
 }
@@ -92,7 +90,6 @@ pub(super) fn read(secret: &Secret, now: SystemTime) -> Found {
             name,
             side,
             invitation: Arc::new(invitation),
-            to: secret.annotations().get(TO).cloned(),
             error: secret.annotations().get(ERROR).cloned(),
         }),
     }
@@ -148,7 +145,7 @@ mod tests {
     fn kept(side: Side, state: Option<State>) -> Secret {
         let invitation = invitation(SystemTime::now() + Duration::from_secs(60));
         let text = invitation.to_text();
-        let mut secret = secret("isthmus-system", &invitation.id.to_string(), side, text.expose(), Some("west"));
+        let mut secret = secret("isthmus-system", &invitation.id.to_string(), side, text.expose(), None);
         if let Some(state) = state {
             secret.annotations_mut().insert(STATE.to_owned(), state.as_str().to_owned());
         }
@@ -170,7 +167,6 @@ mod tests {
             assert_eq!(matches!(found, Found::Open(_)), open, "{side:?} {state:?}");
         }
         let Found::Open(open) = read(&kept(Side::Inviter, None), now) else { panic!() };
-        assert_eq!(open.to.as_deref(), Some("west"));
         assert!(!open.says(&Mark::hindered("no hub")));
     }
 

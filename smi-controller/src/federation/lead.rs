@@ -104,11 +104,14 @@ impl<'p> Lead<'p> {
         let Some(mesh) = mesh else { return Ok(None) };
         let domain = mesh.spec.hub.and_then(|hub| hub.identity.parse::<isthmus_core::id::SpiffeId>().ok());
         let kept = mesh.status.and_then(|status| status.hub?.bundle);
-        let held = domain.zip(kept).map(|(hub, kept)| {
-            HeldBundle::restore(hub.trust_domain().clone(), kept.document.into_bytes())
-        });
+        let held = domain
+            .zip(kept)
+            .map(|(hub, kept)| HeldBundle::restore(hub.trust_domain().clone(), kept.document.into_bytes()));
         Ok(held.and_then(|held| {
-            held.inspect_err(|error| tracing::warn!(%error, "status.hub.bundle of the own Mesh can't be read: join anew")).ok()
+            held.inspect_err(
+                |error| tracing::warn!(%error, "status.hub.bundle of the own Mesh can't be read: join anew"),
+            )
+            .ok()
         }))
     }
 
@@ -213,8 +216,7 @@ impl<'p> Lead<'p> {
                 hub.identity.trust_domain()
             )));
         };
-        let known =
-            HubRef { addresses: vec![hub.address.as_str().into()], identity: hub.identity.clone(), held };
+        let known = HubRef { addresses: vec![hub.address.as_str().into()], identity: hub.identity.clone(), held };
         self.session.hub = Default::default();
         self.member = Some(Member::start(hub, known, self.parts.svid.clone(), offer));
         None

@@ -28,10 +28,15 @@ pub(super) fn links(outlook: &Outlook, session: &Session, no_member: Option<&NoM
         let said = session.peers.get(mesh).and_then(|peering| peering.said.as_ref());
         let link = match (no_member, said) {
             (Some(_), _) => down("NoHub", "this mesh has no session with a hub: see its Mesh".to_owned()),
-            (None, None) => down("HubUnreachable", "the hub says nothing of it: see condition Connected of the own Mesh".into()),
+            (None, None) => {
+                down("HubUnreachable", "the hub says nothing of it: see condition Connected of the own Mesh".into())
+            }
             (None, Some((false, _))) => down(
                 "NotAgreed",
-                format!("mesh {mesh} doesn't agree with this one: it needs a MeshPeer {}, by an invitation", own(outlook)),
+                format!(
+                    "mesh {mesh} doesn't agree with this one: it needs a MeshPeer {}, by an invitation",
+                    own(outlook)
+                ),
             ),
             (None, Some((true, clusters))) if clusters.is_empty() => {
                 down("PeerAway", format!("mesh {mesh} has no session with the hub: does its controller run?"))

@@ -130,7 +130,8 @@ mod tests {
         let pods = system(slice("isthmus-gateway", &[("p15443", 15443)], &[("g", "10.42.0.9")]));
         let mesh = json!({"trustDomain": "isthmus.local", "gateways": ["198.51.100.1:443"]});
         let west: MeshName = "west".parse().unwrap();
-        let of = |more| offered(&looked(more)).exports[&west].gateways.iter().map(ToString::to_string).collect::<Vec<_>>();
+        let of =
+            |more| offered(&looked(more)).exports[&west].gateways.iter().map(ToString::to_string).collect::<Vec<_>>();
         assert_eq!(of(vec![pods.clone()]), ["10.42.0.9:15443"]);
         assert_eq!(of(vec![pods.clone(), balanced.clone()]), ["192.0.2.7:15443"]);
         assert_eq!(of(vec![pods, balanced, global("Mesh", "isthmus", mesh)]), ["198.51.100.1:443"]);

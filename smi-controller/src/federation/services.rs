@@ -42,9 +42,11 @@ pub(super) fn is_ours(import: &Object<Import>, service: &Service) -> bool {
 }
 
 fn has_ports(service: &Service, ports: &BTreeMap<u16, Port>) -> bool {
-    let found: Vec<_> = service.ports.iter().map(|p| (p.port, &*p.name, p.app_protocol.as_deref().unwrap_or(""))).collect();
+    let found: Vec<_> =
+        service.ports.iter().map(|p| (p.port, &*p.name, p.app_protocol.as_deref().unwrap_or(""))).collect();
     let names: Vec<String> = ports.iter().map(|(number, port)| name(ports, *number, port)).collect();
-    let wanted = ports.iter().zip(&names).map(|((number, port), name)| (*number, name.as_str(), port.app_protocol.as_str()));
+    let wanted =
+        ports.iter().zip(&names).map(|((number, port), name)| (*number, name.as_str(), port.app_protocol.as_str()));
     wanted.eq(found)
 }
 
@@ -110,13 +112,11 @@ pub(super) fn slices(import: &Object<Import>, service: &Service, gateways: &[Soc
         let addresses = of_family.filter(|gateway| gateway.port() == number).map(|gateway| gateway.ip());
         let endpoints: Vec<Value> =
             addresses.map(|ip| json!({"addresses": [ip], "conditions": {"ready": true}})).collect();
-        let ports = service.ports.iter().map(|port| {
-            json!({"name": port.name, "port": number, "protocol": "TCP", "appProtocol": port.app_protocol})
-        });
-        let labels = [
-            ("kubernetes.io/service-name", &*service.name.name),
-            ("endpointslice.kubernetes.io/managed-by", MANAGER),
-        ];
+        let ports = service.ports.iter().map(
+            |port| json!({"name": port.name, "port": number, "protocol": "TCP", "appProtocol": port.app_protocol}),
+        );
+        let labels =
+            [("kubernetes.io/service-name", &*service.name.name), ("endpointslice.kubernetes.io/managed-by", MANAGER)];
         let slice = json!({
             "apiVersion": "discovery.k8s.io/v1", "kind": "EndpointSlice", "metadata": metadata(import, &name, &labels),
             "addressType": family, "endpoints": endpoints, "ports": ports.collect::<Vec<_>>()

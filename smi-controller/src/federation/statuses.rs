@@ -100,7 +100,8 @@ mod tests {
         let mut session = Session::default();
         let mut written = Vec::new();
         for second in 0..180 {
-            let event = Event::Heartbeat { peer: west.clone(), cluster: "west".parse().unwrap(), sequence: 1, counter: second };
+            let event =
+                Event::Heartbeat { peer: west.clone(), cluster: "west".parse().unwrap(), sequence: 1, counter: second };
             session.take(event, (Instant::now(), start + Duration::from_secs(second)));
             written.push(peer(&west, &session, Instant::now()));
         }

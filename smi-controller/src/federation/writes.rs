@@ -29,7 +29,12 @@ impl Writes {
     }
 
     /// Writes fields of a status, unless they were written so; `volatile` ones are written with others only.
-    pub(super) async fn status(&mut self, object: &ObjectRef, fields: Value, volatile: Value) -> Result<(), kube::Error> {
+    pub(super) async fn status(
+        &mut self,
+        object: &ObjectRef,
+        fields: Value,
+        volatile: Value,
+    ) -> Result<(), kube::Error> {
         if self.statuses.get(object) == Some(&fields) {
             return Ok(());
         }
@@ -41,7 +46,9 @@ impl Writes {
         let (params, name) = (PatchParams::default(), &object.name.name);
         let written = match object.kind {
             Kind::Mesh => Api::<Mesh>::all(self.client.clone()).patch_status(name, &params, &patch).await.map(drop),
-            Kind::MeshPeer => Api::<MeshPeer>::all(self.client.clone()).patch_status(name, &params, &patch).await.map(drop),
+            Kind::MeshPeer => {
+                Api::<MeshPeer>::all(self.client.clone()).patch_status(name, &params, &patch).await.map(drop)
+            }
             _ => {
                 let api: Api<ImportedService> = Api::namespaced(self.client.clone(), &object.name.namespace);
                 api.patch_status(name, &params, &patch).await.map(drop)
@@ -78,7 +85,11 @@ impl Writes {
     }
 
     /// Deletes a Service that we have made, with its slices; not one that has come in its place.
-    pub(super) async fn delete_service(&mut self, service: &index::Service, slices: [String; 2]) -> Result<(), kube::Error> {
+    pub(super) async fn delete_service(
+        &mut self,
+        service: &index::Service,
+        slices: [String; 2],
+    ) -> Result<(), kube::Error> {
         let (namespace, name) = (&*service.name.namespace, &*service.name.name);
         let api: Api<Service> = Api::namespaced(self.client.clone(), namespace);
         let Some(found) = api.get_opt(name).await? else { return Ok(()) };

@@ -57,9 +57,9 @@ pub(crate) fn outlook(reader: &Reader<'_>) -> Outlook {
     let imports: Vec<Imported> = imported.collect();
     let wanted: BTreeSet<_> =
         imports.iter().filter(|i| i.counts).map(|i| (&i.import.content.local, &i.import.uid)).collect();
-    let orphans = reader.imported().filter(|service| {
-        service.import.as_ref().is_some_and(|uid| !wanted.contains(&(&service.name, uid)))
-    });
+    let orphans = reader
+        .imported()
+        .filter(|service| service.import.as_ref().is_some_and(|uid| !wanted.contains(&(&service.name, uid))));
     let orphans = orphans.cloned().collect();
     Outlook {
         mesh: reader.own_mesh().cloned(),

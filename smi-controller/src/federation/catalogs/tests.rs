@@ -59,7 +59,10 @@ fn an_import_takes_its_service_out_of_the_catalog() {
     let content = held(now).content(&empty(), now);
     assert_eq!(content.state, Freshness::Fresh);
     let [of_cluster] = &content.clusters[..] else { panic!("{content:?}") };
-    assert_eq!((of_cluster.cluster.as_str(), of_cluster.gateways.as_slice()), ("west", &["192.0.2.1:15443".to_owned()][..]));
+    assert_eq!(
+        (of_cluster.cluster.as_str(), of_cluster.gateways.as_slice()),
+        ("west", &["192.0.2.1:15443".to_owned()][..])
+    );
     assert_eq!((of_cluster.endpoints[0].token.as_str(), of_cluster.endpoints[0].ports.as_slice()), ("aaaa", &[80][..]));
     assert_eq!(held(now).ports(&empty()).unwrap()[&80].name, "http");
 }

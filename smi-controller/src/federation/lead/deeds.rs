@@ -16,7 +16,10 @@ use serde_json::json;
 use super::Lead;
 use crate::{
     fault::{Fault, Kind, ObjectRef, Reason},
-    federation::{invitations::{self, Mark}, session::Deed},
+    federation::{
+        invitations::{self, Mark},
+        session::Deed,
+    },
     status,
 };
 

@@ -54,7 +54,8 @@ fn slices_name_the_gateways_by_address_family() {
     let imported = &outlook.imports[0];
     let gateways = ["192.0.2.1:15443", "192.0.2.2:15443", "[fd00::1]:15443"].map(|text| text.parse().unwrap());
     let slices = slices(&imported.import, imported.service.as_ref().unwrap(), &gateways);
-    let families: Vec<_> = slices.iter().map(|(_, slice)| (&slice["addressType"], slice["endpoints"].as_array().unwrap().len())).collect();
+    let families: Vec<_> =
+        slices.iter().map(|(_, slice)| (&slice["addressType"], slice["endpoints"].as_array().unwrap().len())).collect();
     assert_eq!(families, [(&json!("IPv4"), 2), (&json!("IPv6"), 1)]);
     assert_eq!(slices[0].1["metadata"]["labels"]["kubernetes.io/service-name"], "catalog");
     assert_eq!((&slices[0].1["ports"][0]["name"], &slices[0].1["ports"][0]["port"]), (&json!("p80"), &json!(15443)));

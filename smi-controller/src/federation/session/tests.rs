@@ -21,7 +21,9 @@ fn there() -> Event {
 fn a_peer_counts_for_a_rotation_when_all_its_proxies_in_all_its_clusters_hold_the_bundle() {
     let mut session = Session::default();
     assert_eq!(session.standings(SystemTime::now()), [], "who has never held our bundle needn't get the next");
-    for event in [there(), acked("west", 1, 4, 4), acked("west-2", 1, 2, 2), acked("west", 2, 4, 4), acked("west-2", 2, 1, 2)] {
+    for event in
+        [there(), acked("west", 1, 4, 4), acked("west-2", 1, 2, 2), acked("west", 2, 4, 4), acked("west-2", 2, 1, 2)]
+    {
         assert_eq!(session.take(event, now()), None);
     }
     let [standing] = &session.standings(SystemTime::now())[..] else { panic!() };
