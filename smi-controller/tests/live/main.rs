@@ -9,6 +9,7 @@
     reason = "helpers of tests fail as tests do"
 )]
 
+mod federation;
 mod proxy;
 mod rotation;
 mod world;

@@ -44,7 +44,7 @@ impl World {
         let answer = identity.certify(request).await.unwrap().into_inner();
         let chain = answer.chain.iter().map(|der| der.to_vec().into()).collect();
         let svid = Svid::new(chain, &keypair).unwrap();
-        assert_eq!(svid.id().to_string(), format!("spiffe://isthmus.local/ns/shop/sa/{account}"));
+        assert_eq!(svid.id().to_string(), format!("spiffe://{}/ns/shop/sa/{account}", self.config.trust_domain));
         cell.set(svid);
         cell
     }

@@ -47,7 +47,13 @@ pub(crate) struct World {
 
 impl World {
     pub(crate) async fn start() -> Self {
-        let mut config = Config::new(TrustDomain::new("isthmus.local").unwrap());
+        Self::of("isthmus").await
+    }
+
+    /// The mesh of this name, of trust domain `<name>.local`.
+    pub(crate) async fn of(mesh: &str) -> Self {
+        let mut config = Config::new(TrustDomain::new(&format!("{mesh}.local")).unwrap());
+        config.mesh = mesh.to_owned();
         (config.grpc_addr, config.webhook_addr) = (free_port(), free_port());
         config.admin_addr = Some(free_port());
         let api = ApiServer::new(ApiConfig {
