@@ -13,7 +13,7 @@ use crate::federation::FederationCommand;
 use crate::local;
 #[cfg(feature = "probe")]
 use crate::probe::ProbeArgs;
-#[cfg(any(feature = "controller", feature = "gateway", feature = "proxy"))]
+#[cfg(any(feature = "controller", feature = "gateway", feature = "hub", feature = "proxy"))]
 use crate::roles;
 
 /// A service mesh: SMI objects steer and guard real traffic.
@@ -32,7 +32,7 @@ pub(crate) struct LogArgs {
     /// Log filter: a level, or directives like info,isthmus_proxy=debug
     #[arg(long = "log", env = "ISTHMUS_LOG", global = true, value_name = "FILTER", value_parser = logging::check, help_heading = "Logging")]
     filter: Option<String>,
-    /// Log format: text or json [default: json for proxy, gateway and controller, else text]
+    /// Log format: text or json [default: json for proxy, gateway, hub and controller, else text]
     #[arg(long = "log-format", env = "ISTHMUS_LOG_FORMAT", global = true, help_heading = "Logging")]
     format: Option<Format>,
 }
@@ -79,6 +79,9 @@ pub(crate) enum Command {
     /// Role: the gateway between meshes
     #[cfg(feature = "gateway")]
     Gateway(Box<roles::gateway::GatewayArgs>),
+    /// Role: the hub that meshes are joined by
+    #[cfg(feature = "hub")]
+    Hub(Box<roles::hub::HubArgs>),
     /// Role: the init container that sends a pod's traffic through its sidecar
     #[cfg(feature = "proxy")]
     Redirect(roles::redirect::RedirectCli),

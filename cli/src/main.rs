@@ -12,7 +12,7 @@ use isthmus_runtime::logging;
 use args::{Cli, Command};
 
 // The controller has many threads. A sidecar's worker is as fast with the system's, and smaller.
-#[cfg(feature = "controller")]
+#[cfg(any(feature = "controller", feature = "hub"))]
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
@@ -48,6 +48,8 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Proxy(args) => roles::proxy::run(&cli.log, args),
         #[cfg(feature = "gateway")]
         Command::Gateway(args) => roles::gateway::run(&cli.log, args),
+        #[cfg(feature = "hub")]
+        Command::Hub(args) => roles::hub::run(&cli.log, args),
         #[cfg(feature = "proxy")]
         Command::Redirect(args) => roles::redirect::run(&cli.log, args),
         #[cfg(feature = "controller")]

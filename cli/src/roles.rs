@@ -1,11 +1,13 @@
 //! The roles: command line to configuration, a runtime of the right kind, and the library's `run`.
 
-#[cfg(any(feature = "gateway", feature = "proxy"))]
+#[cfg(any(feature = "gateway", feature = "hub", feature = "proxy"))]
 mod control;
 #[cfg(feature = "controller")]
 pub(crate) mod controller;
 #[cfg(feature = "gateway")]
 pub(crate) mod gateway;
+#[cfg(feature = "hub")]
+pub(crate) mod hub;
 #[cfg(feature = "proxy")]
 pub(crate) mod proxy;
 #[cfg(feature = "proxy")]

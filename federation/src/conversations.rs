@@ -378,5 +378,5 @@ fn a_mesh_joins_by_invitation_and_both_sides_know_each_other() {
     assert_eq!(world.at("east").catalogs()[&key("west", "west")], given);
     // What is left of the invitation is that it was used; when it is over, nothing.
     assert!(world.hub.invitation(invitation.id).is_some_and(|kept| kept.introduced.is_none()));
-    assert_eq!(world.hub.expire(world.wall + crate::testing::HOUR), [invitation.id]);
+    assert_eq!(world.hub.expire(world.wall + crate::testing::HOUR), [(invitation.id, mesh("east"))]);
 }

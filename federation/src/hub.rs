@@ -6,8 +6,10 @@
 mod admission;
 mod allowance;
 mod hear;
+mod kubernetes;
 mod log;
 mod metrics;
+mod run;
 mod say;
 mod serve;
 mod session;
@@ -17,7 +19,9 @@ mod store;
 
 pub use admission::{Admission, NotAdmitted};
 pub use hear::Keep;
+pub use kubernetes::Kubernetes;
 pub use metrics::Metrics;
+pub use run::{Config, Error, run};
 pub use serve::{ServeError, serve};
 pub use session::SessionId;
 pub use shared::Hub;

@@ -47,7 +47,7 @@ impl RunningHub {
             held: Some(trust.held()),
             chain: trust.chain.clone(),
         };
-        store.save(own).await.unwrap();
+        store.save(own, Vec::new()).await.unwrap();
         let roots = Arc::new(TrustStore::with(&[trust.bundle()]).unwrap());
         let metrics = Metrics::register(&prometheus::Registry::new()).unwrap();
         let domain = trust.domain.clone();

@@ -11,7 +11,7 @@ pub use import::{
     CatalogEndpoint, CatalogPort, ClusterCatalog, FailoverFor, Freshness, From, ImportStatus, ImportedService,
     ImportedServiceSpec,
 };
-pub use mesh::{HubRef, HubStatus, Mesh, MeshSpec, MeshStatus};
+pub use mesh::{HubRef, HubStatus, KnownInvitation, Mesh, MeshSpec, MeshStatus};
 pub use peer::{BundleStatus, CatalogStatus, MeshPeer, MeshPeerSpec, MeshPeerStatus};
 
 /// The group of all of them.

@@ -120,7 +120,7 @@ impl<S: Store> Hub<S> {
                 kept
             }
             Some(Keep::Used(invitation, stored)) => self.store.put(invitation, stored).await,
-            Some(Keep::Forget(invitation)) => self.store.forget(invitation).await,
+            Some(Keep::Forget(invitation)) => self.store.forget(&who.0, invitation).await,
             None => Ok(()),
         };
         if let Err(error) = kept {
@@ -143,8 +143,9 @@ impl<S: Store> Hub<S> {
             self.store.redeem(admission.id, admission.invitation.clone()).await?;
         }
         // A crash from here on: the same mesh asks again, and is admitted by the invitation that it has used.
-        self.store.save(admission.member.clone()).await?;
         let mesh = admission.member.mesh.clone();
+        let connected = self.with(|state| state.connected(&mesh));
+        self.store.save(admission.member.clone(), connected).await?;
         self.with(|state| state.admitted(admission));
         Ok(mesh)
     }
@@ -180,8 +181,8 @@ impl<S: Store> Hub<S> {
     async fn save(&self) {
         for member in self.with(State::take_unsaved) {
             let mut attempt = 0;
-            while let Err(error) = self.store.save(member.clone()).await {
-                tracing::warn!(mesh = %member.mesh, %error, "couldn't keep a member's bundle: trying again");
+            while let Err(error) = self.store.save(member.clone(), self.with(|s| s.connected(&member.mesh))).await {
+                tracing::warn!(mesh = %member.mesh, %error, "couldn't keep a member's record: trying again");
                 tokio::time::sleep(SAVE_RETRY.delay(attempt, jitter())).await;
                 attempt = attempt.saturating_add(1);
             }
@@ -189,8 +190,8 @@ impl<S: Store> Hub<S> {
     }
 
     async fn tidy(&self) {
-        for id in self.with(|state| state.expire(SystemTime::now())) {
-            if let Err(error) = self.store.forget(id).await {
+        for (id, inviter) in self.with(|state| state.expire(SystemTime::now())) {
+            if let Err(error) = self.store.forget(&inviter, id).await {
                 tracing::debug!(%error, "couldn't forget an invitation that is over");
             }
         }

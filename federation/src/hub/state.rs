@@ -112,6 +112,7 @@ impl State {
             // What was kept of the own mesh counts if it is still of that trust domain.
             let kept = state.members.get(&record.mesh).map(|own| own.record.trust_domain.clone());
             if kept.is_none_or(|domain| domain == record.trust_domain) {
+                state.unsaved.extend((record.held.is_some()).then(|| record.mesh.clone()));
                 state.members.insert(record.mesh.clone(), Member { record, clusters: BTreeMap::new() });
             }
         }
@@ -207,7 +208,7 @@ impl State {
 
     /// Forgets invitations that are over; gives which. One that is used is kept until its inviter knows who has come, for as
     /// long again as an invitation can live.
-    pub fn expire(&mut self, now: SystemTime) -> Vec<InvitationId> {
+    pub fn expire(&mut self, now: SystemTime) -> Vec<(InvitationId, MeshName)> {
         let long_ago = now.checked_sub(MAX_INVITATION_LIFE).unwrap_or(SystemTime::UNIX_EPOCH);
         let is_over =
             |stored: &Stored| stored.record.has_expired(if stored.introduced.is_some() { long_ago } else { now });
@@ -217,7 +218,7 @@ impl State {
             self.invitations.remove(id);
             self.tell_mesh(inviter, &Topic::Invitation(*id));
         }
-        over.into_iter().map(|(id, _)| id).collect()
+        over
     }
 
     /// Begins a session of a cluster; one that it had before ends. Gives what wakes its voice, and what ends it.
@@ -269,6 +270,9 @@ impl State {
     }
 
     pub(super) fn presence_changed(&mut self, mesh: &MeshName) {
+        if self.members.contains_key(mesh) {
+            self.unsaved.insert(mesh.clone());
+        }
         self.tell_all(|session| session.peers.contains_key(mesh).then(|| Topic::Peer(mesh.clone())));
     }
 

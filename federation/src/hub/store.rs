@@ -6,7 +6,7 @@ use isthmus_core::federation::MeshName;
 use parking_lot::Mutex;
 
 use super::state::{MemberRecord, Stored};
-use crate::invitation::InvitationId;
+use crate::{invitation::InvitationId, names::Cluster};
 
 /// Something couldn't be kept or read.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -38,14 +38,18 @@ pub struct Kept {
 pub trait Store: Send + Sync + 'static {
     /// Everything. What can't be read is left out, and said in the log.
     fn load(&self) -> impl Future<Output = Result<Kept, StoreError>> + Send;
-    /// Keeps a member, as it is now.
-    fn save(&self, member: MemberRecord) -> impl Future<Output = Result<(), StoreError>> + Send;
+    /// Keeps a member, as it is now, and says which of its clusters are connected.
+    fn save(
+        &self,
+        member: MemberRecord,
+        connected: Vec<Cluster>,
+    ) -> impl Future<Output = Result<(), StoreError>> + Send;
     /// Keeps an invitation, as it is now.
     fn put(&self, id: InvitationId, invitation: Stored) -> impl Future<Output = Result<(), StoreError>> + Send;
     /// Keeps that an invitation is used: in one step, and only if nobody has used it.
     fn redeem(&self, id: InvitationId, invitation: Stored) -> impl Future<Output = Result<(), StoreError>> + Send;
-    /// Forgets an invitation.
-    fn forget(&self, id: InvitationId) -> impl Future<Output = Result<(), StoreError>> + Send;
+    /// Forgets an invitation of this mesh.
+    fn forget(&self, inviter: &MeshName, id: InvitationId) -> impl Future<Output = Result<(), StoreError>> + Send;
     /// Waits for a member to be put out by whoever owns the store.
     fn revoked(&self) -> impl Future<Output = MeshName> + Send;
 }
@@ -77,7 +81,7 @@ impl Store for Memory {
         Ok(Kept { members, invitations: self.0.invitations.lock().clone() })
     }
 
-    async fn save(&self, member: MemberRecord) -> Result<(), StoreError> {
+    async fn save(&self, member: MemberRecord, _: Vec<Cluster>) -> Result<(), StoreError> {
         self.0.members.lock().insert(member.mesh.clone(), member);
         Ok(())
     }
@@ -96,7 +100,7 @@ impl Store for Memory {
         Ok(())
     }
 
-    async fn forget(&self, id: InvitationId) -> Result<(), StoreError> {
+    async fn forget(&self, _: &MeshName, id: InvitationId) -> Result<(), StoreError> {
         self.0.invitations.lock().remove(&id);
         Ok(())
     }

@@ -23,4 +23,9 @@ impl Link {
         let tls = MeshTls::new(Arc::new(TrustStore::with(&[roots])?), Arc::new(SvidCell::new()));
         Ok(Self { config, metrics, tls, reach: Arc::new(Reach::new()) })
     }
+
+    /// The process's certificate and the roots, as they come.
+    pub fn tls(&self) -> &MeshTls {
+        &self.tls
+    }
 }

@@ -75,6 +75,27 @@ pub struct MeshStatus {
     /// In the hub's cluster: the member's clusters that are connected.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub clusters: Vec<String>,
+    /// In the hub's cluster: the member's invitations that the hub knows. There is no secret in them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub invitations: Vec<KnownInvitation>,
+}
+
+/// An invitation as the hub knows it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct KnownInvitation {
+    /// Its name.
+    pub id: String,
+    /// SHA-256 of what a joiner shows, base64.
+    pub secret_hash: String,
+    /// Unix seconds.
+    pub expires: i64,
+    /// The mesh that has used it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub used_by: Option<String>,
+    /// How that mesh has introduced itself, until its inviter has heard it; base64.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub introduced: Option<String>,
 }
 
 /// A member's connection to the hub.
