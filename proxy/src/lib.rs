@@ -48,6 +48,7 @@ mod start;
 mod tcp;
 mod transport;
 mod tunnel;
+mod turns;
 mod worker;
 
 pub use config::{ADMIN_PORT, Config, INBOUND_PORT, OUTBOUND_PORT, PROXY_UID, SOCKET_MARK};

@@ -40,6 +40,8 @@ pub const STREAM_WINDOW: u32 = 256 << 10;
 pub const CONNECTION_WINDOW: u32 = 24 << 20;
 /// Most HTTP/1 connections that one worker makes to one endpoint at a time.
 pub const DIALS: usize = 8;
+/// How long a request waits for its turn to make one, or for one that becomes idle; then it makes one all the same.
+pub const DIAL_TURN: Duration = Duration::from_millis(250);
 /// Most idle HTTP/1 connections of one worker to one endpoint.
 pub const POOL_IDLE: usize = 128;
 /// How long an idle connection to an endpoint is kept. Shorter than [`INBOUND_IDLE`], so that the caller closes first.

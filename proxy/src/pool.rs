@@ -13,7 +13,7 @@ use hyper::{
     client::conn::{TrySendError, http1, http2},
 };
 use hyper_util::rt::{TokioIo, TokioTimer};
-use tokio::sync::{Mutex, Notify, Semaphore};
+use tokio::sync::{Mutex, Notify};
 
 use crate::{
     endpoint::{Alpn, EndpointState, LastUse},
@@ -21,11 +21,12 @@ use crate::{
     flood::Guarded,
     last_words::LastWords,
     limits::{
-        CONNECT_TIME, CONNECTION_WINDOW, DIALS, ERROR_RESETS, FRAME_BYTES, HEAD_BYTES, HEADER_TABLE, POOL_IDLE,
-        POOL_IDLE_TIME, STREAM_SEND_BUFFER, STREAM_WINDOW, UPSTREAM_H2_CONNECTIONS, UPSTREAM_STREAMS,
+        CONNECTION_WINDOW, DIAL_TURN, ERROR_RESETS, FRAME_BYTES, HEAD_BYTES, HEADER_TABLE, POOL_IDLE, POOL_IDLE_TIME,
+        STREAM_SEND_BUFFER, STREAM_WINDOW, UPSTREAM_H2_CONNECTIONS, UPSTREAM_STREAMS,
     },
     resend::Sending,
     spawn::{self, Local},
+    turns::{Next, Turns},
     worker::Worker,
 };
 
@@ -44,16 +45,6 @@ pub(crate) struct Pool {
     dialling: Mutex<()>,
     /// The same for HTTP/1, where a request needs a connection of its own.
     turns: Turns,
-    /// Told when a connection becomes idle.
-    freed: Notify,
-}
-
-struct Turns(Semaphore);
-
-impl Default for Turns {
-    fn default() -> Self {
-        Self(Semaphore::new(DIALS))
-    }
 }
 
 #[derive(Clone)]
@@ -178,7 +169,7 @@ impl Pool {
         let mut idle = self.http1.borrow_mut();
         if idle.len() < POOL_IDLE {
             idle.push((sender, Instant::now()));
-            self.freed.notify_one();
+            self.turns.freed();
         }
     }
 
@@ -240,29 +231,23 @@ async fn multiplexed(
     Ok((connection.take(), false))
 }
 
-/// Makes a connection when it is this request's turn, unless one becomes idle before: a burst would else make as many handshakes,
-/// which slow down each other and the requests that free connections.
+/// Makes a connection when it is this request's turn, unless one becomes idle before.
 async fn one_more(
     worker: &Rc<Worker>,
     endpoint: &Rc<EndpointState>,
     since: Option<Instant>,
 ) -> Result<(H1, bool), Fault> {
     let pool = &endpoint.pool;
-    let turn = async {
-        loop {
-            tokio::select! {
-                biased;
-                turn = pool.turns.0.acquire() => return Err(turn),
-                () = pool.freed.notified(), if since.is_none() => if let Some(sender) = pool.idle().await {
-                    return Ok(sender);
-                },
+    let until = tokio::time::Instant::now() + DIAL_TURN;
+    loop {
+        match pool.turns.next(until, since.is_none()).await {
+            Next::Dial(_turn) => return open_http1(worker, endpoint).await.map(|sender| (sender, false)),
+            Next::Look => {
+                if let Some(sender) = pool.idle().await {
+                    return Ok((sender, true));
+                }
             }
         }
-    };
-    match tokio::time::timeout(CONNECT_TIME, turn).await {
-        Ok(Ok(sender)) => Ok((sender, true)),
-        Ok(Err(_turn)) => open_http1(worker, endpoint).await.map(|sender| (sender, false)),
-        Err(_) => Err(Fault::ConnectTimeout),
     }
 }
 

@@ -12,6 +12,8 @@ pub mod frames;
 pub mod mesh;
 #[path = "support/recorder.rs"]
 pub mod recorder;
+#[path = "support/relay.rs"]
+pub mod relay;
 
 use std::{
     future::Future,
