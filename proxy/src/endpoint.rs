@@ -1,15 +1,18 @@
 //! One endpoint as a worker knows it: its load, its idle connections, and how to dial it.
 
 use std::{
-    cell::{OnceCell, RefCell},
+    cell::{Cell, OnceCell, RefCell},
     io,
     net::SocketAddr,
     rc::Rc,
     sync::Arc,
-    time::{Instant, SystemTime},
+    time::{Duration, Instant, SystemTime},
 };
 
-use isthmus_core::{balance::Load, destination::Endpoint};
+use isthmus_core::{
+    balance::{Bar, Load, Standing},
+    destination::Endpoint,
+};
 use isthmus_identity::{MeshTls, Refused};
 use rustls::{ClientConfig, pki_types::ServerName};
 use socket2::SockRef;
@@ -56,6 +59,8 @@ pub(crate) struct EndpointState {
     pub(crate) endpoint: Endpoint,
     pub(crate) load: RefCell<Load>,
     pub(crate) pool: Pool,
+    /// The gateway that it is behind, as all that are behind it find it.
+    gateway: Option<Rc<RefCell<Bar>>>,
     server_name: Option<ServerName<'static>>,
     tls: [OnceCell<Arc<ClientConfig>>; 3],
 }
@@ -64,6 +69,7 @@ impl EndpointState {
     pub(crate) fn new(endpoint: Endpoint, server_name: Option<ServerName<'static>>, worker: &Worker) -> Self {
         Self {
             server_name,
+            gateway: endpoint.remote.as_ref().map(|_| worker.gateway(endpoint.addr)),
             endpoint,
             load: RefCell::new(Load::new(worker.now())),
             pool: Pool::default(),
@@ -71,21 +77,53 @@ impl EndpointState {
         }
     }
 
+    /// What a choice looks at.
+    pub(crate) fn standing(&self, now: Duration) -> Standing {
+        let own = self.load.borrow().standing(now);
+        match &self.gateway {
+            Some(gateway) => own.behind(&gateway.borrow(), now),
+            None => own,
+        }
+    }
+
+    /// A request or connection is about to be sent to it: where it is in doubt, others wait for what becomes of that.
+    pub(crate) fn called(&self, now: Duration) {
+        let mut load = self.load.borrow_mut();
+        if load.is_in_doubt() && !load.is_barred(now) {
+            load.put_to_trial(now);
+        }
+        if let Some(gateway) = &self.gateway {
+            let mut gateway = gateway.borrow_mut();
+            if gateway.is_in_doubt() && gateway.until(now).is_none() {
+                gateway.put_to_trial(now);
+            }
+        }
+    }
+
     /// Opens a connection: mesh TLS to the identity that is expected, or plaintext to who is outside the mesh.
     pub(crate) async fn dial(&self, worker: &Rc<Worker>, alpn: Alpn) -> Result<Stream, Fault> {
-        let dialled = tokio::time::timeout(CONNECT_TIME, self.try_dial(worker, alpn)).await;
+        let connected = Cell::new(false);
+        let dialled = tokio::time::timeout(CONNECT_TIME, self.try_dial(worker, alpn, &connected)).await;
         let result = dialled.unwrap_or(Err(Fault::ConnectTimeout));
         if let Err(fault) = &result {
-            // What is this proxy's own fault says nothing of the endpoint.
-            if !matches!(fault, Fault::NotReady | Fault::Expired | Fault::Loop) {
-                self.load.borrow_mut().fail(worker.now());
-            }
+            self.blame(*fault, connected.get(), worker.now());
             tracing::debug!(endpoint = %self.endpoint.addr, fault = fault.as_str(), "endpoint can't be dialled");
         }
         result
     }
 
-    async fn try_dial(&self, worker: &Rc<Worker>, alpn: Alpn) -> Result<Stream, Fault> {
+    /// Bars who is to blame for a failed connection. A gateway that takes none fails all that are behind it; what becomes of one that
+    /// it took is up to the endpoint.
+    fn blame(&self, fault: Fault, connected: bool, now: Duration) {
+        match &self.gateway {
+            // What is this proxy's own fault says nothing of others.
+            _ if matches!(fault, Fault::NotReady | Fault::Expired | Fault::Loop) => {}
+            Some(gateway) if !connected => gateway.borrow_mut().fail(now),
+            _ => self.load.borrow_mut().fail(now),
+        }
+    }
+
+    async fn try_dial(&self, worker: &Rc<Worker>, alpn: Alpn, connected: &Cell<bool>) -> Result<Stream, Fault> {
         let addr = self.endpoint.addr;
         let Some(identity) = &self.endpoint.identity else {
             return Ok(Stream::Plain(connect(worker, addr).await?));
@@ -101,6 +139,10 @@ impl EndpointState {
             Some(pipe) => pipe,
             None => connect(worker, addr).await?,
         };
+        connected.set(true);
+        if let Some(gateway) = &self.gateway {
+            gateway.borrow_mut().lift(worker.now());
+        }
         // An address is sent as no name at all (RFC 6066 §3).
         let name = self.server_name.clone().unwrap_or_else(|| ServerName::IpAddress(addr.ip().into()));
         let result = TlsConnector::from(config).connect(name, transport).await;

@@ -11,10 +11,10 @@ use http::{Method, uri::PathAndQuery};
 use isthmus_core::{deny::DenyCode, id::SpiffeId};
 
 use crate::{
+    backend::BackendState,
     expect::Expectation,
     fault::Fault,
     metrics::{Direction, Edge},
-    route::BackendState,
 };
 
 /// The life of one request. It ends, and is counted and logged, when both bodies have let go of it.

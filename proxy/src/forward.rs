@@ -7,12 +7,15 @@ use std::{future::poll_fn, pin::Pin, rc::Rc, time::Instant};
 use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, header::CONNECTION};
 use http_body::Body as _;
 use hyper::{body::Incoming, upgrade::OnUpgrade};
-use isthmus_core::retry::{self, Again, Final};
+use isthmus_core::{
+    failover::{HOLD, PROBE_EVERY},
+    retry::{self, Again, Final},
+};
 
 use self::attempt::{Attempt, Failed};
 use crate::{
+    backend::{BackendState, Chosen, Search},
     body::{Body, RequestBody},
-    endpoint::EndpointState,
     exchange::Exchange,
     fault::Fault,
     hop,
@@ -21,7 +24,6 @@ use crate::{
     metrics::Direction,
     pool,
     resend::Resend,
-    route::BackendState,
     serve::fault,
     spawn, tunnel,
     worker::Worker,
@@ -44,15 +46,17 @@ pub(crate) async fn forward(
     if hop::fit(&mut request).is_err() {
         return fault(worker, exchange, Fault::BadRequest, grpc);
     }
-    if backend.endpoints.is_empty() {
+    if backend.len() == 0 {
         return fault(worker, exchange, Fault::NoEndpoints, grpc);
     }
-    backend.budget.borrow_mut().request(worker.now());
+    backend.kept.budget.borrow_mut().request(worker.now());
     let outbound = exchange.direction == Direction::Outbound;
     // The application is one endpoint; what it refuses the caller's proxy tries elsewhere.
-    let keep = outbound && (h2 || backend.endpoints.len() > 1);
+    let keep = outbound && (h2 || backend.len() > 1);
     let request = request.map(|body| RequestBody::new(body, Rc::clone(&exchange)));
-    let mut tries = Tries { worker, backend, request: Resend::new(request, keep), tried: Vec::new(), made: 0 };
+    let request = Resend::new(request, keep);
+    let small = request.is_small();
+    let mut tries = Tries { worker, backend, request, small, tried: Vec::new(), made: 0 };
     let mut answer = match tries.run(&exchange, h2).await {
         Ok((mut answer, lease)) => {
             drop(tries);
@@ -98,24 +102,28 @@ struct Tries<'a> {
     worker: &'a Rc<Worker>,
     backend: &'a BackendState,
     request: Resend,
-    tried: Vec<std::net::SocketAddr>,
+    /// It can be sent again however much of it was sent, as far as is known.
+    small: bool,
+    /// By their index.
+    tried: Vec<usize>,
     made: u32,
 }
 
 impl<'a> Tries<'a> {
     async fn run(&mut self, exchange: &Exchange, h2: bool) -> Result<Answered, Fault> {
         let mut since = None;
-        let mut endpoint = self.backend.choose(self.worker, &self.tried).ok_or(Fault::NoEndpoints)?;
+        let mut chosen = self.choose().ok_or(Fault::NoEndpoints)?;
         loop {
             self.made += 1;
-            exchange.endpoint.set(Some(endpoint.endpoint.addr));
-            let attempt = Attempt { worker: self.worker, endpoint, h2, since };
+            chosen.endpoint.called(self.worker.now());
+            exchange.endpoint.set(Some(chosen.endpoint.endpoint.addr));
+            let attempt = Attempt { worker: self.worker, endpoint: chosen.endpoint, h2, since };
             let failed = match attempt.make(&mut self.request).await {
                 Ok(answered) => return Ok(answered),
                 Err(failed) => failed,
             };
-            match self.next(endpoint, &failed) {
-                Some(next) => endpoint = next,
+            match self.next(chosen, &failed) {
+                Some(next) => chosen = next,
                 None => return failed.answered.ok_or(failed.fault),
             }
             self.worker.metrics.retry(failed.failure);
@@ -123,16 +131,25 @@ impl<'a> Tries<'a> {
         }
     }
 
+    /// The endpoint for the next attempt.
+    fn choose(&self) -> Option<Chosen<'a>> {
+        let left = retry::TRIES.saturating_sub(self.made);
+        let probe = if self.small { PROBE_EVERY } else { HOLD };
+        let search = Search { tried: &self.tried, left, probe: (left > 1).then_some(probe) };
+        self.backend.choose(self.worker, &search)
+    }
+
     /// Where to try again, if at all.
-    fn next(&mut self, failing: &'a Rc<EndpointState>, failed: &Failed) -> Option<&'a Rc<EndpointState>> {
-        self.tried.push(failing.endpoint.addr);
-        let elsewhere = self.backend.choose(self.worker, &self.tried);
+    fn next(&mut self, failing: Chosen<'a>, failed: &Failed) -> Option<Chosen<'a>> {
+        self.tried.push(failing.index);
+        let elsewhere = self.choose();
         let (now, whole) = (self.worker.now(), self.request.is_whole());
         // Nowhere else to go: that costs nothing of the budget.
         if elsewhere.is_none() && failed.failure == retry::Failure::Unreached {
             return None;
         }
-        match retry::after(failed.failure, self.made, whole, &mut self.backend.budget.borrow_mut(), now) {
+        let moved = elsewhere.is_some_and(|chosen| chosen.tier != failing.tier);
+        match retry::after(failed.failure, self.made, whole, moved, &mut self.backend.kept.budget.borrow_mut(), now) {
             Ok(Again::Elsewhere) => elsewhere,
             Ok(Again::Preferably) => {
                 if elsewhere.is_none() {
@@ -142,7 +159,7 @@ impl<'a> Tries<'a> {
             }
             Ok(Again::Anywhere) => {
                 self.tried.pop();
-                self.backend.choose(self.worker, &self.tried)
+                self.choose()
             }
             Err(reason) => {
                 if reason == Final::Budget {

@@ -14,6 +14,7 @@ use isthmus_identity::Refused;
 use tokio_rustls::{TlsAcceptor, TlsStream};
 
 use crate::{
+    backend::BackendState,
     body::Body,
     detect::{
         self, Protocol, Sniffed,
@@ -28,7 +29,6 @@ use crate::{
     metrics::{Direction, Edge},
     path,
     receive::receive,
-    route::BackendState,
     serve, tcp,
     transport::{Stream, Transport},
     worker::Worker,

@@ -9,6 +9,7 @@
 //! - [`limits`]: every bound that holds.
 //! - [`control`], [`client_hello`], [`places`], [`descriptors`]: what the gateway stands on too.
 
+mod backend;
 mod body;
 mod config;
 pub mod control;

@@ -55,7 +55,7 @@ pub const CONNECT_TIME: Duration = Duration::from_secs(5);
 /// How long a body with `Expect: 100-continue` waits for the endpoint to ask for it; then it is sent all the same.
 pub const EXPECT_TIME: Duration = Duration::from_secs(1);
 /// Endpoints that one TCP connection tries while connecting fails; for requests see `isthmus_core::retry`.
-pub const CONNECT_TRIES: usize = 3;
+pub const CONNECT_TRIES: u32 = 3;
 /// Most bytes of a request's body that are kept until it is answered, so that it can be sent again.
 pub const RESEND_BYTES: usize = 64 << 10;
 /// Most pieces of such a body.

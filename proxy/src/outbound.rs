@@ -6,10 +6,14 @@ use std::{io, net::SocketAddr, rc::Rc, sync::Arc};
 
 use http::{Request, Response};
 use hyper::body::Incoming;
-use isthmus_core::destination::{DestinationKey, Endpoint};
+use isthmus_core::{
+    destination::{DestinationKey, Endpoint},
+    failover::PROBE_EVERY,
+};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use crate::{
+    backend::{BackendState, Chosen, Search},
     body::Body,
     detect::{self, Protocol, Sniffed},
     endpoint::{Alpn, Busy},
@@ -20,7 +24,7 @@ use crate::{
     live::Live,
     metrics::Direction,
     receive::receive,
-    route::{BackendState, Destination},
+    route::Destination,
     serve, tcp,
     transport::{Stream, Transport},
     worker::Worker,
@@ -157,19 +161,22 @@ impl Departure {
         let _ = exchange.backend.set(Rc::clone(&backend));
         let mut tried = Vec::new();
         let mut last = Fault::NoEndpoints;
-        while tried.len() < CONNECT_TRIES
-            && let Some(endpoint) = backend.choose(&self.worker, &tried)
-        {
+        for left in (1..=CONNECT_TRIES).rev() {
+            // Nobody has heard anything of the client before a connection is there.
+            let search = Search { tried: &tried, left, probe: (left > 1).then_some(PROBE_EVERY) };
+            let Some(Chosen { index, endpoint, .. }) = backend.choose(&self.worker, &search) else { break };
+            endpoint.called(self.worker.now());
             exchange.endpoint.set(Some(endpoint.endpoint.addr));
             match endpoint.dial(&self.worker, Alpn::Tcp).await {
                 Ok(stream) => {
                     backend.edge.tcp.inc();
+                    endpoint.load.borrow_mut().reach(self.worker.now());
                     self.live.set_peer(endpoint.endpoint.identity.clone());
                     return Ok((stream, Some(Busy::new(&self.worker, endpoint))));
                 }
                 Err(fault) => last = fault,
             }
-            tried.push(endpoint.endpoint.addr);
+            tried.push(index);
         }
         Err(last)
     }

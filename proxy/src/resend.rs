@@ -85,6 +85,17 @@ impl Resend {
             }
     }
 
+    /// Is its body known to be short enough to be kept whole?
+    pub(crate) fn is_small(&self) -> bool {
+        match &self.body {
+            Source::Once(_) => false,
+            Source::Empty => true,
+            Source::Kept(kept) => {
+                kept.borrow().inner.size_hint().upper().is_some_and(|most| most <= RESEND_BYTES as u64)
+            }
+        }
+    }
+
     /// The request from its beginning, if it is whole. An attempt that is still going on reads no further.
     pub(crate) fn request(&mut self) -> Option<Request<Sending>> {
         if !self.is_whole() {

@@ -2,22 +2,22 @@
 
 use std::{
     cell::{Cell, RefCell},
-    net::SocketAddr,
     rc::Rc,
     sync::Arc,
     time::Instant,
 };
 
 use isthmus_core::{
-    balance,
     destination::{Backend, Destination as Model, DestinationKey, ProtocolHint, ServiceRoute, Share},
     http_match::HttpRequest,
-    retry::Budget,
     split::Splitter,
 };
 use tokio::sync::Notify;
 
-use crate::{endpoint::EndpointState, metrics::Edge, worker::Worker};
+use crate::{
+    backend::{BackendState, Kept},
+    worker::Worker,
+};
 
 /// A destination in use. What is behind it is swapped while connections hold it.
 pub(crate) struct Destination {
@@ -52,18 +52,6 @@ struct Split {
     http: RefCell<Splitter>,
     tcp: RefCell<Splitter>,
     backends: Vec<Rc<BackendState>>,
-}
-
-/// One backend with its endpoints and counters.
-pub(crate) struct BackendState {
-    pub(crate) destination: Arc<str>,
-    /// `namespace/service`, or the workload.
-    pub(crate) name: Arc<str>,
-    pub(crate) split: Option<Arc<str>>,
-    pub(crate) endpoints: Vec<Rc<EndpointState>>,
-    pub(crate) edge: Rc<Edge>,
-    /// What retries may cost; it outlives changes of the endpoints.
-    pub(crate) budget: Rc<RefCell<Budget>>,
 }
 
 impl Destination {
@@ -158,10 +146,10 @@ impl Service {
         Self { root: state_of(worker, &model.root, &root_name, None, before), split, model: model.clone() }
     }
 
-    /// The budget of a backend, as long as the Service has it.
-    fn budget(&self, name: &str) -> Option<Rc<RefCell<Budget>>> {
+    /// What is kept of a backend, as long as the Service has it.
+    fn kept(&self, name: &str) -> Option<Kept> {
         let backends = self.split.iter().flat_map(|split| &split.backends).chain([&self.root]);
-        backends.into_iter().find(|b| &*b.name == name).map(|b| Rc::clone(&b.budget))
+        backends.into_iter().find(|b| &*b.name == name).map(|b| b.kept.clone())
     }
 
     fn deal(&self, share: Share, dealer: impl Fn(&Split) -> &RefCell<Splitter>) -> Rc<BackendState> {
@@ -181,33 +169,9 @@ fn state_of(
     before: Option<&Service>,
 ) -> Rc<BackendState> {
     let name: Arc<str> = backend.service.to_string().into();
-    Rc::new(BackendState {
-        destination: Arc::clone(root),
-        edge: Rc::new(worker.metrics.outbound(root, &name, split.map_or("", |s| s))),
-        budget: before.and_then(|b| b.budget(&name)).unwrap_or_default(),
-        name,
-        split: split.cloned(),
-        endpoints: backend
-            .endpoints
-            .iter()
-            .map(|e| worker.endpoint(e, Some((&backend.service, backend.port))))
-            .collect(),
-    })
-}
-
-impl BackendState {
-    /// One endpoint that is called directly.
-    pub(crate) fn single(destination: Arc<str>, name: Arc<str>, endpoint: Rc<EndpointState>, edge: Rc<Edge>) -> Self {
-        Self { destination, name, split: None, endpoints: vec![endpoint], edge, budget: Rc::default() }
-    }
-
-    /// The endpoint to try next, none of those tried before.
-    pub(crate) fn choose(&self, worker: &Worker, tried: &[SocketAddr]) -> Option<&Rc<EndpointState>> {
-        let now = worker.now();
-        let standing = |index: usize| {
-            let endpoint = self.endpoints.get(index)?;
-            (!tried.contains(&endpoint.endpoint.addr)).then(|| endpoint.load.borrow().standing(now))
-        };
-        self.endpoints.get(balance::choose(self.endpoints.len(), worker.chance(), standing)?)
-    }
+    let edge = Rc::new(worker.metrics.outbound(root, &name, split.map_or("", |s| s)));
+    let kept = before.and_then(|b| b.kept(&name)).unwrap_or_default();
+    let service = Some((&backend.service, backend.port));
+    let endpoints = backend.endpoints.iter().map(|e| (e.clone(), worker.endpoint(e, service)));
+    Rc::new(BackendState::new(Arc::clone(root), name, split.cloned(), edge, kept, endpoints))
 }

@@ -1,6 +1,6 @@
 //! The name sent as SNI. Nothing inside one mesh is routed by it; gateways between meshes, which can't read the connection, are.
 
-use isthmus_core::id::ObjectName;
+use isthmus_core::{destination::Remote, id::ObjectName};
 use rustls::pki_types::ServerName;
 
 /// `p<port>.<service>.<namespace>.svc.<mesh>.mesh`, the port being the Service's. `None` when that is no DNS name: a label beyond
@@ -14,6 +14,11 @@ pub(crate) fn of_service(service: &ObjectName, port: u16, mesh: &str) -> Option<
 pub(crate) fn of_workload(workload: &str, mesh: &str) -> Option<ServerName<'static>> {
     let (namespace, pod) = workload.split_once('/')?;
     dns(format!("{pod}.{namespace}.pod.{mesh}.mesh"))
+}
+
+/// The name that leads through gateways to a pod of another mesh; `None` if it is no DNS name.
+pub(crate) fn of_remote(remote: &Remote) -> Option<ServerName<'static>> {
+    dns(remote.server_name.to_string())
 }
 
 fn dns(name: String) -> Option<ServerName<'static>> {

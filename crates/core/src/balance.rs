@@ -9,8 +9,13 @@
 //!   among them, don't count: they may be the right ones. Ejections hold as long as they leave half of the endpoints.
 //! - One that is new, or comes back, *warms up*: over [`WARM_UP`] its part of the draws grows from little to all, so that neither an
 //!   optimistic first latency nor an empty queue brings a herd upon it.
+//! - One that comes back from either is *in doubt* until it has answered: it gets one request at a time ([`Load::put_to_trial`]).
+
+mod bar;
 
 use std::time::Duration;
+
+pub use self::bar::{Bar, TRIAL};
 
 /// Time in which the average forgets all but 1/e of what it knew.
 pub const DECAY: Duration = Duration::from_secs(10);
@@ -36,8 +41,7 @@ pub struct Load {
     average: Option<f64>,
     measured: Duration,
     pending: u32,
-    failures: u32,
-    barred_until: Duration,
+    bar: Bar,
     lost: u32,
     ejections: u32,
     ejected_until: Duration,
@@ -52,8 +56,7 @@ impl Load {
             average: None,
             measured: now,
             pending: 0,
-            failures: 0,
-            barred_until: Duration::ZERO,
+            bar: Bar::default(),
             lost: 0,
             ejections: 0,
             ejected_until: Duration::ZERO,
@@ -70,21 +73,27 @@ impl Load {
     pub fn end(&mut self, now: Duration, latency: Option<Duration>) {
         self.pending = self.pending.saturating_sub(1);
         let Some(latency) = latency.map(nanos) else { return };
-        (self.failures, self.lost) = (0, 0);
-        (self.barred_until, self.ejected_until) = (self.barred_until.min(now), self.ejected_until.min(now));
-        self.risen = self.risen.min(now);
+        self.lost = 0;
+        self.ejected_until = self.ejected_until.min(now);
+        self.reach(now);
         // A peak is believed at once; an improvement only as the past fades.
         let fading = |average: f64| average * self.weight(now) + latency * (1.0 - self.weight(now));
         self.average = Some(self.average.filter(|average| latency <= *average).map_or(latency, fading));
         self.measured = self.measured.max(now);
     }
 
+    /// A connection came about. Of what becomes of requests that says nothing.
+    pub fn reach(&mut self, now: Duration) {
+        self.bar.lift(now);
+        if !self.is_ejected(now) {
+            self.risen = self.risen.min(now);
+        }
+    }
+
     /// Nobody took the request: no connection could be made, or the endpoint's proxy says that its application takes none.
     pub fn fail(&mut self, now: Duration) {
-        let bar = FIRST_BAR.saturating_mul(1 << self.failures.min(16)).min(LONGEST_BAR);
-        self.failures = self.failures.saturating_add(1);
-        self.barred_until = now + bar;
-        self.risen = self.risen.max(self.barred_until);
+        self.bar.fail(now);
+        self.risen = self.risen.max(self.bar.until(now).unwrap_or(now));
     }
 
     /// The endpoint took a request and lost it: the connection ended without an answer, or its proxy says that the application's did.
@@ -107,12 +116,22 @@ impl Load {
 
     /// Is the endpoint barred by connect failures?
     pub fn is_barred(&self, now: Duration) -> bool {
-        now < self.barred_until
+        self.bar.until(now).is_some()
     }
 
     /// Is the endpoint ejected by requests that it lost?
     pub fn is_ejected(&self, now: Duration) -> bool {
         now < self.ejected_until
+    }
+
+    /// May it be called again though it hasn't answered since it was barred or ejected?
+    pub fn is_in_doubt(&self) -> bool {
+        self.bar.is_in_doubt() || self.lost >= LOST_IN_A_ROW
+    }
+
+    /// A request is on its way to an endpoint in doubt: others keep away until it is answered, or for [`TRIAL`].
+    pub fn put_to_trial(&mut self, now: Duration) {
+        self.bar.put_to_trial(now);
     }
 
     /// Requests under way.
@@ -127,8 +146,9 @@ impl Load {
             latency: self.average.map(|average| (average * self.weight(now)).max(1.0)),
             pending: self.pending,
             warmth: (COLDEST + (1.0 - COLDEST) * warm).min(1.0),
-            barred_until: Some(self.barred_until).filter(|_| self.is_barred(now)),
+            barred_until: self.bar.until(now),
             ejected: self.is_ejected(now),
+            in_doubt: self.is_in_doubt(),
         }
     }
 
@@ -150,9 +170,24 @@ pub struct Standing {
     pub barred_until: Option<Duration>,
     /// Ejected at the moment.
     pub ejected: bool,
+    /// Hasn't answered since it was barred or ejected last.
+    pub in_doubt: bool,
 }
 
 impl Standing {
+    /// The same, of an endpoint that is reached through something that may be barred itself.
+    #[must_use]
+    pub fn behind(mut self, way: &Bar, now: Duration) -> Self {
+        self.barred_until = self.barred_until.max(way.until(now));
+        self.in_doubt |= way.is_in_doubt();
+        self
+    }
+
+    /// May it be called like any other?
+    pub fn is_open(&self) -> bool {
+        self.barred_until.is_none() && !self.ejected
+    }
+
     /// What one more request is expected to wait, in nanoseconds: the latency times the requests under way.
     pub fn cost(&self) -> f64 {
         self.latency.unwrap_or(1.0) * (f64::from(self.pending) + 1.0)
@@ -175,7 +210,7 @@ pub fn choose(count: usize, chance: u64, standing: impl Fn(usize) -> Option<Stan
     if count == 1 {
         return standing(0).map(|_| 0);
     }
-    let drawn = |index: usize| standing(index).filter(|s| s.barred_until.is_none() && !s.ejected);
+    let drawn = |index: usize| standing(index).filter(Standing::is_open);
     if let (Some(one), Some(other)) = (drawn(first), drawn(second)) {
         return Some(if second_is_taken(&one, &other, chance) { second } else { first });
     }

@@ -7,6 +7,7 @@ pub mod authorize;
 pub mod balance;
 pub mod deny;
 pub mod destination;
+pub mod failover;
 pub mod federation;
 pub mod gateway;
 pub mod http_match;

@@ -69,7 +69,15 @@ pub enum Final {
 }
 
 /// What follows a failure of attempt number `made` (the first is 1). `whole`: the request can still be sent from its beginning.
-pub fn after(failure: Failure, made: u32, whole: bool, budget: &mut Budget, now: Duration) -> Result<Again, Final> {
+/// `moved`: the next attempt is at another tier of endpoints (`crate::failover`).
+pub fn after(
+    failure: Failure,
+    made: u32,
+    whole: bool,
+    moved: bool,
+    budget: &mut Budget,
+    now: Duration,
+) -> Result<Again, Final> {
     if failure == Failure::Lost || !whole {
         return Err(Final::Unsafe);
     }
@@ -79,6 +87,8 @@ pub fn after(failure: Failure, made: u32, whole: bool, budget: &mut Budget, now:
     match failure {
         // Nobody was asked anything yet: it isn't a second request to anyone.
         Failure::Stale => Ok(Again::Anywhere),
+        // Those in trouble get no more of it, and the others what would have been theirs at once had it been known.
+        Failure::Unreached if moved => Ok(Again::Elsewhere),
         _ if !budget.spend(now) => Err(Final::Budget),
         Failure::Refused => Ok(Again::Preferably),
         Failure::Unreached | Failure::Lost => Ok(Again::Elsewhere),

@@ -10,6 +10,7 @@ use std::{
 };
 
 use isthmus_core::{
+    balance::Bar,
     destination::{DestinationKey, Endpoint},
     id::{ObjectName, SpiffeId},
     inbound::InboundPolicy,
@@ -45,6 +46,8 @@ pub(crate) struct Worker {
     policy: RefCell<Option<Rc<InboundPolicy>>>,
     destinations: RefCell<HashMap<DestinationKey, Rc<Destination>>>,
     endpoints: RefCell<Endpoints>,
+    /// Gateways of other meshes, for as long as an endpoint is behind them.
+    gateways: RefCell<HashMap<SocketAddr, Weak<RefCell<Bar>>>>,
     /// The pod's own application, by address and port.
     apps: RefCell<HashMap<SocketAddr, Rc<EndpointState>>>,
     clients: RefCell<HashMap<Option<SpiffeId>, Rc<Edge>>>,
@@ -73,6 +76,7 @@ impl Worker {
             policy: RefCell::default(),
             destinations: RefCell::default(),
             endpoints: RefCell::default(),
+            gateways: RefCell::default(),
             apps: RefCell::default(),
             clients: RefCell::default(),
             passthrough: Rc::new(shared.metrics.outbound("", "passthrough", "")),
@@ -109,8 +113,8 @@ impl Worker {
         self.policy.borrow().clone()
     }
 
-    /// The one state of an endpoint of a Service's port, or of a workload that is called directly. A Service whose name doesn't fit
-    /// into a server name is called by the workload's, or by none.
+    /// The one state of an endpoint of a Service's port, or of a workload that is called directly. One of another mesh is called by the
+    /// name that leads to it. A Service whose name doesn't fit into a server name is called by the workload's, or by none.
     pub(crate) fn endpoint(
         self: &Rc<Self>,
         endpoint: &Endpoint,
@@ -118,6 +122,9 @@ impl Worker {
     ) -> Rc<EndpointState> {
         let mesh = &self.config.mesh;
         let name = endpoint.identity.as_ref().and_then(|_| {
+            if let Some(remote) = &endpoint.remote {
+                return server_name::of_remote(remote);
+            }
             let service = service.and_then(|(service, port)| server_name::of_service(service, port, mesh));
             service.or_else(|| server_name::of_workload(&endpoint.workload, mesh))
         });
@@ -129,6 +136,17 @@ impl Worker {
         let state = Rc::new(EndpointState::new(endpoint.clone(), name, self));
         all.insert(key, Rc::downgrade(&state));
         state
+    }
+
+    /// What is known of a gateway.
+    pub(crate) fn gateway(&self, addr: SocketAddr) -> Rc<RefCell<Bar>> {
+        let mut all = self.gateways.borrow_mut();
+        let known = all.get(&addr).and_then(Weak::upgrade);
+        known.unwrap_or_else(|| {
+            let new = Rc::default();
+            all.insert(addr, Rc::downgrade(&new));
+            new
+        })
     }
 
     /// The application at one of the pod's own addresses.
@@ -293,6 +311,7 @@ impl Worker {
             }
             None => false,
         });
+        self.gateways.borrow_mut().retain(|_, gateway| gateway.strong_count() > 0);
     }
 }
 

@@ -131,6 +131,46 @@ fn connect_failures_bar_longer_each_time_and_success_forgives() {
 }
 
 #[test]
+fn one_that_comes_back_is_in_doubt_and_gets_one_request_at_a_time() {
+    let mut load = Load::new(Duration::ZERO);
+    assert!(!load.is_in_doubt());
+    load.fail(Duration::ZERO);
+    let standing = load.standing(FIRST_BAR);
+    assert!(standing.in_doubt && standing.is_open());
+    load.put_to_trial(FIRST_BAR);
+    assert!(!load.standing(FIRST_BAR).is_open() && !load.standing(FIRST_BAR + TRIAL - MS).is_open());
+    assert!(load.standing(FIRST_BAR + TRIAL).is_open(), "what became of it was never heard");
+    load.end(FIRST_BAR + MS, Some(MS));
+    let standing = load.standing(FIRST_BAR + MS);
+    assert!(standing.is_open() && !standing.in_doubt);
+    // The same after an ejection.
+    (0..LOST_IN_A_ROW).for_each(|_| _ = load.lose(MS));
+    assert!(load.is_in_doubt());
+    load.end(FIRST_EJECTION, Some(MS));
+    assert!(!load.is_in_doubt());
+    // A connection alone is enough for who was barred, and not for who was ejected.
+    load.fail(Duration::ZERO);
+    load.reach(MS);
+    assert!(!load.is_in_doubt() && !load.is_barred(MS));
+    (0..LOST_IN_A_ROW).for_each(|_| _ = load.lose(MS));
+    load.reach(MS);
+    assert!(load.is_in_doubt() && load.is_ejected(MS));
+}
+
+#[test]
+fn what_is_behind_a_barred_gateway_is_barred_with_it() {
+    let (load, mut gateway) = (Load::new(Duration::ZERO), Bar::default());
+    assert_eq!(load.standing(MS).behind(&gateway, MS), load.standing(MS));
+    gateway.fail(Duration::ZERO);
+    let standing = load.standing(MS).behind(&gateway, MS);
+    assert!(!standing.is_open() && standing.barred_until == Some(FIRST_BAR));
+    let standing = load.standing(FIRST_BAR).behind(&gateway, FIRST_BAR);
+    assert!(standing.is_open() && standing.in_doubt);
+    gateway.lift(FIRST_BAR);
+    assert!(!load.standing(FIRST_BAR).behind(&gateway, FIRST_BAR).in_doubt);
+}
+
+#[test]
 fn barred_endpoints_are_the_last_resort() {
     let mut loads = vec![Load::new(Duration::ZERO); 3];
     loads[0].fail(Duration::ZERO);
@@ -307,7 +347,7 @@ proptest! {
         let ejected = usable.iter().filter(|i| loads[**i].1.is_ejected(now)).count();
         let kept: Vec<usize> = free.iter().copied().filter(|i| !loads[*i].1.is_ejected(now)).collect();
         let allowed = if free.is_empty() {
-            let first = usable.iter().copied().min_by_key(|i| loads[*i].1.barred_until);
+            let first = usable.iter().copied().min_by_key(|i| loads[*i].1.bar.until(Duration::ZERO));
             first.into_iter().collect()
         } else if ejected * 2 <= loads.len() && !kept.is_empty() {
             kept

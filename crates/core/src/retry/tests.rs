@@ -6,7 +6,7 @@ const SECOND: Duration = Duration::from_secs(1);
 const FLOOR: u64 = FLOOR_PER_SECOND * SLOTS as u64;
 
 fn decide(failure: Failure, made: u32, whole: bool) -> Result<Again, Final> {
-    after(failure, made, whole, &mut Budget::new(), SECOND)
+    after(failure, made, whole, false, &mut Budget::new(), SECOND)
 }
 
 #[test]
@@ -36,9 +36,18 @@ fn tries_are_bounded() {
 fn a_stale_connection_costs_no_budget() {
     let mut budget = Budget::new();
     for _ in 0..1000 {
-        assert!(after(Failure::Stale, 1, true, &mut budget, SECOND).is_ok());
+        assert!(after(Failure::Stale, 1, true, false, &mut budget, SECOND).is_ok());
     }
     assert!(budget.spend(SECOND));
+}
+
+#[test]
+fn what_moves_to_another_tier_costs_no_budget_if_nobody_took_it() {
+    let mut budget = Budget::new();
+    while budget.spend(SECOND) {}
+    assert_eq!(after(Failure::Unreached, 2, true, true, &mut budget, SECOND), Ok(Again::Elsewhere));
+    assert_eq!(after(Failure::Unreached, 2, true, false, &mut budget, SECOND), Err(Final::Budget));
+    assert_eq!(after(Failure::Refused, 2, true, true, &mut budget, SECOND), Err(Final::Budget));
 }
 
 #[test]
@@ -50,7 +59,7 @@ fn a_service_that_is_down_gets_a_fifth_more_and_not_three_times_as_much() {
         budget.request(now);
         let mut made = 1;
         loop {
-            match after(Failure::Unreached, made, true, &mut budget, now) {
+            match after(Failure::Unreached, made, true, false, &mut budget, now) {
                 Ok(_) => made += 1,
                 Err(reason) => {
                     refused += u64::from(reason == Final::Budget);
@@ -116,7 +125,7 @@ proptest! {
             budget.request(now);
             requests += 1;
             let mut made = 1;
-            while failing && after(Failure::Unreached, made, true, &mut budget, now).is_ok() {
+            while failing && after(Failure::Unreached, made, true, false, &mut budget, now).is_ok() {
                 made += 1;
             }
             prop_assert!(made <= TRIES);
@@ -127,7 +136,9 @@ proptest! {
     }
 
     #[test]
-    fn the_rule_is_that_of_a_naive_model(kind in 0usize..4, made in 1u32..6, whole: bool, spent: bool) {
+    fn the_rule_is_that_of_a_naive_model(
+        kind in 0usize..4, made in 1u32..6, whole: bool, moved: bool, spent: bool
+    ) {
         let failure = Failure::ALL[kind];
         let mut budget = Budget::new();
         while spent && budget.spend(SECOND) {}
@@ -135,10 +146,11 @@ proptest! {
             (Failure::Lost, _) | (_, false) => Err(Final::Unsafe),
             _ if made >= TRIES => Err(Final::Tries),
             (Failure::Stale, true) => Ok(Again::Anywhere),
+            (Failure::Unreached, true) if moved => Ok(Again::Elsewhere),
             _ if spent => Err(Final::Budget),
             (Failure::Refused, true) => Ok(Again::Preferably),
             (Failure::Unreached, true) => Ok(Again::Elsewhere),
         };
-        prop_assert_eq!(after(failure, made, whole, &mut budget, SECOND), expected);
+        prop_assert_eq!(after(failure, made, whole, moved, &mut budget, SECOND), expected);
     }
 }
