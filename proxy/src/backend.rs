@@ -74,6 +74,9 @@ impl BackendState {
         let places: Vec<_> = placed.iter().map(|(place, _)| *place).collect();
         let (priorities, tiers) = tiers_of(&places);
         let endpoints = placed.into_iter().map(|(_, state)| state).collect();
+        if let [only] = *priorities {
+            kept.failover.borrow_mut().only(only);
+        }
         Self { destination, name, split, edge, kept, endpoints, priorities, tiers }
     }
 

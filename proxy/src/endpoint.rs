@@ -12,6 +12,7 @@ use std::{
 use isthmus_core::{
     balance::{Bar, Load, Standing},
     destination::Endpoint,
+    id::SpiffeId,
 };
 use isthmus_identity::{MeshTls, Refused};
 use rustls::{ClientConfig, pki_types::ServerName};
@@ -105,11 +106,18 @@ impl EndpointState {
         let connected = Cell::new(false);
         let dialled = tokio::time::timeout(CONNECT_TIME, self.try_dial(worker, alpn, &connected)).await;
         let result = dialled.unwrap_or(Err(Fault::ConnectTimeout));
+        let result = result.and_then(|stream| self.still_trusted(worker).map(|()| stream));
         if let Err(fault) = &result {
             self.blame(*fault, connected.get(), worker.now());
             tracing::debug!(endpoint = %self.endpoint.addr, fault = fault.as_str(), "endpoint can't be dialled");
         }
         result
+    }
+
+    /// The roots may have changed while a connection was being made.
+    pub(crate) fn still_trusted(&self, worker: &Worker) -> Result<(), Fault> {
+        let domain = self.endpoint.identity.as_ref().map(SpiffeId::trust_domain);
+        if domain.is_none_or(|domain| worker.tls.roots().trusts(domain)) { Ok(()) } else { Err(Fault::Identity) }
     }
 
     /// Bars who is to blame for a failed connection. A gateway that takes none fails all that are behind it; what becomes of one that
@@ -164,12 +172,7 @@ impl EndpointState {
         }
     }
 
-    fn config(
-        &self,
-        tls: &MeshTls,
-        alpn: Alpn,
-        identity: &isthmus_core::id::SpiffeId,
-    ) -> Result<Arc<ClientConfig>, Fault> {
+    fn config(&self, tls: &MeshTls, alpn: Alpn, identity: &SpiffeId) -> Result<Arc<ClientConfig>, Fault> {
         let cell = match (alpn, &self.tls) {
             (Alpn::Http1, [cell, _, _]) | (Alpn::Http2, [_, cell, _]) | (Alpn::Tcp, [_, _, cell]) => cell,
         };

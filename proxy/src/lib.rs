@@ -31,6 +31,7 @@ mod last_words;
 pub mod limits;
 mod live;
 mod metrics;
+mod opened;
 mod original;
 mod outbound;
 mod path;

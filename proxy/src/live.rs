@@ -146,9 +146,10 @@ impl Registry {
     }
 
     /// Closes the connections with peers whose trust domain isn't trusted any more; how many.
-    pub(crate) fn distrust(&self, trusted: impl Fn(&TrustDomain) -> bool) -> usize {
+    pub(crate) fn distrust(&self, trusted: impl Fn(&TrustDomain) -> bool) -> u32 {
         let foreign = |live: &&Rc<Live>| live.peer.borrow().as_ref().is_some_and(|id| !trusted(id.trust_domain()));
-        self.all().iter().filter(foreign).map(|live| live.tell(Order::Cut)).count()
+        let cut = self.all().iter().filter(foreign).map(|live| live.tell(Order::Cut)).count();
+        u32::try_from(cut).unwrap_or(u32::MAX)
     }
 }
 

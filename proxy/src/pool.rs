@@ -13,7 +13,7 @@ use hyper::{
     client::conn::{TrySendError, http1, http2},
 };
 use hyper_util::rt::{TokioIo, TokioTimer};
-use tokio::sync::{Mutex, Notify};
+use tokio::sync::Mutex;
 
 use crate::{
     endpoint::{Alpn, EndpointState, LastUse},
@@ -24,6 +24,7 @@ use crate::{
         CONNECTION_WINDOW, DIAL_TURN, ERROR_RESETS, FRAME_BYTES, HEAD_BYTES, HEADER_TABLE, POOL_IDLE, POOL_IDLE_TIME,
         STREAM_SEND_BUFFER, STREAM_WINDOW, UPSTREAM_H2_CONNECTIONS, UPSTREAM_STREAMS,
     },
+    opened::{Open, Opened},
     resend::Sending,
     spawn::{self, Local},
     turns::{Next, Turns},
@@ -39,8 +40,8 @@ pub(crate) struct Pool {
     /// Idle ones; the one used last is taken first.
     http1: RefCell<Vec<(H1, LastUse)>>,
     http2: RefCell<Vec<Multiplexed>>,
-    /// Told when every connection is to be cut.
-    cut: Rc<Notify>,
+    /// All, idle or not.
+    opened: Rc<Opened>,
     /// Held while an HTTP/2 connection is made, so that a burst makes one and not hundreds.
     dialling: Mutex<()>,
     /// The same for HTTP/1, where a request needs a connection of its own.
@@ -134,6 +135,11 @@ impl Lease {
         self.latency = None;
     }
 
+    /// The connection leaves HTTP: as what becomes of it, it can be cut like any other.
+    pub(crate) fn leave(&self) -> Open {
+        self.endpoint.pool.opened.enter()
+    }
+
     /// The answer is complete. A connection whose request is still being sent can't be used again.
     pub(crate) fn done(mut self, request_done: bool) {
         if request_done
@@ -193,23 +199,19 @@ impl Pool {
         self.http1.borrow().is_empty() && self.http2.borrow().is_empty()
     }
 
-    /// Cuts every connection, those in use too.
-    pub(crate) fn cut(&self) {
+    /// Cuts every connection, those in use too; how many.
+    pub(crate) fn cut(&self) -> u32 {
         self.http1.borrow_mut().clear();
         self.http2.borrow_mut().clear();
-        self.cut.notify_waiters();
+        self.opened.cut()
     }
 
     /// Runs a connection until it ends or is to be cut.
     fn run<E: std::fmt::Display>(&self, connection: impl Future<Output = Result<(), E>> + 'static) {
-        let cut = Rc::clone(&self.cut);
+        let open = self.opened.enter();
         spawn::local(async move {
-            tokio::select! {
-                biased;
-                result = connection => if let Err(error) = result {
-                    tracing::debug!(%error, "connection to an endpoint ended");
-                },
-                () = cut.notified() => {}
+            if let Some(Err(error)) = open.carry(connection).await {
+                tracing::debug!(%error, "connection to an endpoint ended");
             }
         });
     }
@@ -259,6 +261,7 @@ async fn open_http1(worker: &Rc<Worker>, endpoint: &Rc<EndpointState>) -> Result
         .handshake(TokioIo::new(LastWords::of(stream)))
         .await
         .map_err(|_| Fault::ConnectFailed)?;
+    endpoint.still_trusted(worker)?;
     endpoint.pool.run(connection.with_upgrades());
     Ok(sender)
 }
@@ -277,6 +280,7 @@ async fn open_http2(worker: &Rc<Worker>, endpoint: &Rc<EndpointState>) -> Result
         .handshake(TokioIo::new(Guarded::client(stream)))
         .await
         .map_err(|_| Fault::ConnectFailed)?;
+    endpoint.still_trusted(worker)?;
     endpoint.pool.run(connection);
     Ok(sender)
 }

@@ -16,11 +16,12 @@ pub(crate) async fn join(
     lease: pool::Lease,
     live: Rc<Live>,
 ) {
+    let open = lease.leave();
     let (Ok(client), Ok(server)) = (client.await, server.await) else { return };
     let (mut client, mut server) = (TokioIo::new(client), TokioIo::new(server));
     tokio::select! {
         () = live.cut() => {}
-        _ = copy(&mut client, &mut server, &exchange) => {}
+        _ = open.carry(copy(&mut client, &mut server, &exchange)) => {}
     }
     drop(lease);
 }

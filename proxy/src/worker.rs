@@ -55,8 +55,8 @@ pub(crate) enum Update {
 
 /// What a worker is told.
 pub(crate) enum Command {
-    /// Take a change over, then answer.
-    Apply(Update, oneshot::Sender<()>),
+    /// Take a change over, then answer how many connections it has cut.
+    Apply(Update, oneshot::Sender<u32>),
     /// Say when each destination was last used.
     Usage(oneshot::Sender<Vec<(DestinationKey, Instant)>>),
 }
@@ -142,8 +142,7 @@ async fn follow(worker: Rc<Worker>, mut commands: mpsc::Receiver<Command>) {
         tokio::select! {
             command = commands.recv() => match command {
                 Some(Command::Apply(update, done)) => {
-                    worker.apply(update);
-                    let _ = done.send(());
+                    let _ = done.send(worker.apply(update));
                 }
                 Some(Command::Usage(answer)) => {
                     let _ = answer.send(worker.usage());

@@ -53,6 +53,12 @@ pub struct Failover {
 }
 
 impl Failover {
+    /// There is one tier, of this priority: it is in use without a choice.
+    pub fn only(&mut self, priority: u8) {
+        self.used = Some(priority);
+        self.able.clear();
+    }
+
     /// Of tiers with these priorities, in their order, the one that a request goes to first; `None` when there are no tiers.
     /// `probe`: it may be a probe, if there was none for so long. `now` is the time since an epoch of the caller's choice.
     pub fn first(

@@ -30,6 +30,8 @@ pub(crate) struct Sidecar {
     state: View,
     known: IntGauge,
     sweep: Interval,
+    /// Connections that were cut since that was told last.
+    cut: u32,
 }
 
 /// What the sidecar does of its own accord.
@@ -49,7 +51,8 @@ impl Sidecar {
         state: View,
         known: IntGauge,
     ) -> Self {
-        Self { workers, wanted, policy: Some(policy), state, known, sweep: tokio::time::interval(SWEEP) }
+        let sweep = tokio::time::interval(SWEEP);
+        Self { workers, wanted, policy: Some(policy), state, known, sweep, cut: 0 }
     }
 
     fn count(&self) {
@@ -57,7 +60,8 @@ impl Sidecar {
         self.known.set(i64::try_from(known).unwrap_or(i64::MAX));
     }
 
-    async fn everywhere(&self, update: Update) {
+    /// Has every worker take a change over; how many connections that has cut.
+    async fn everywhere(&self, update: Update) -> u32 {
         let mut answers = Vec::with_capacity(self.workers.len());
         for worker in &self.workers {
             let (done, answer) = oneshot::channel();
@@ -66,7 +70,8 @@ impl Sidecar {
                 answers.push(answer);
             }
         }
-        futures::future::join_all(answers).await;
+        let cut = futures::future::join_all(answers).await;
+        cut.into_iter().flatten().fold(0, u32::saturating_add)
     }
 
     async fn want(&self, key: DestinationKey) -> Vec<Message> {
@@ -124,15 +129,21 @@ impl Subscriber for Sidecar {
 
     /// Applies a change in every worker.
     async fn apply(&mut self, change: &Change) {
-        self.everywhere(match change {
-            Change::Bundles(_) => Update::Trust,
-            Change::Policy(policy) => Update::Policy(Arc::clone(policy)),
-            Change::Destination(key, destination) => Update::Destination(key.clone(), Arc::clone(destination)),
-        })
-        .await;
+        let cut = self
+            .everywhere(match change {
+                Change::Bundles(_) => Update::Trust,
+                Change::Policy(policy) => Update::Policy(Arc::clone(policy)),
+                Change::Destination(key, destination) => Update::Destination(key.clone(), Arc::clone(destination)),
+            })
+            .await;
+        self.cut = self.cut.saturating_add(cut);
         if matches!(change, Change::Policy(_)) {
             self.policy = None;
         }
+    }
+
+    fn take_cut(&mut self) -> u32 {
+        std::mem::take(&mut self.cut)
     }
 
     fn hold(&mut self, change: Change, version: String) {

@@ -39,6 +39,11 @@ pub trait Subscriber: Send {
     /// Puts a change into use; done only when it is.
     fn apply(&mut self, change: &Self::Change) -> impl Future<Output = ()> + Send;
 
+    /// The connections that changes of the roots have cut since the last call.
+    fn take_cut(&mut self) -> u32 {
+        0
+    }
+
     /// Holds what was applied.
     fn hold(&mut self, change: Self::Change, version: String);
 

@@ -246,7 +246,8 @@ impl Worker {
         Rc::new(destination)
     }
 
-    pub(super) fn apply(self: &Rc<Self>, update: Update) {
+    /// Takes a change over; how many connections were cut because their trust domain isn't trusted any more.
+    pub(super) fn apply(self: &Rc<Self>, update: Update) -> u32 {
         match update {
             Update::Policy(policy) => {
                 for code in self.registry.recheck(&policy) {
@@ -267,21 +268,23 @@ impl Worker {
             Update::Forget(key) => {
                 self.destinations.borrow_mut().remove(&key);
             }
-            Update::Trust => self.distrust(),
+            Update::Trust => return self.distrust(),
         }
+        0
     }
 
-    fn distrust(&self) {
+    fn distrust(&self) -> u32 {
         let trusted = |domain: &isthmus_core::id::TrustDomain| self.tls.roots().trusts(domain);
-        let cut = self.registry.distrust(trusted);
+        let mut cut = self.registry.distrust(trusted);
+        for state in self.endpoints.borrow().values().filter_map(Weak::upgrade) {
+            if state.endpoint.identity.as_ref().is_some_and(|id| !trusted(id.trust_domain())) {
+                cut = cut.saturating_add(state.pool.cut());
+            }
+        }
         if cut > 0 {
             tracing::warn!(connections = cut, "closed: their trust domain isn't trusted any more");
         }
-        for state in self.endpoints.borrow().values().filter_map(Weak::upgrade) {
-            if state.endpoint.identity.as_ref().is_some_and(|id| !trusted(id.trust_domain())) {
-                state.pool.cut();
-            }
-        }
+        cut
     }
 
     pub(super) fn usage(&self) -> Vec<(DestinationKey, Instant)> {

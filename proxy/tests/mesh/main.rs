@@ -15,6 +15,7 @@ mod control;
 mod faults;
 mod hostile;
 mod lifecycle;
+mod meshes;
 mod protocols;
 mod renewal;
 mod split;

@@ -6,6 +6,8 @@ pub mod app;
 pub mod client;
 #[path = "support/control.rs"]
 pub mod control;
+#[path = "support/forge.rs"]
+pub mod forge;
 #[path = "support/frames.rs"]
 pub mod frames;
 #[path = "support/mesh.rs"]

@@ -141,7 +141,12 @@ impl ControlService {
             }
             Some(Message::Ack(m)) => {
                 let key = key(m.key)?;
-                self.hub.with(|registry| registry.ack(id, &key, &m.version));
+                self.hub.with(|registry| {
+                    registry.ack(id, &key, &m.version);
+                    if key == Key::Bundles {
+                        registry.has_cut(&m.version, m.cut_connections);
+                    }
+                });
                 Ok(())
             }
             Some(Message::Refuse(m)) => {

@@ -11,6 +11,7 @@ use isthmus_identity::Bundle;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
+use self::cuts::Cuts;
 use super::{
     dependencies::Dependencies,
     effect::{Effects, Stand},
@@ -24,6 +25,7 @@ use crate::{
     index::{Fact, Facts, Index, Update},
 };
 
+mod cuts;
 mod links;
 mod trust;
 
@@ -62,6 +64,7 @@ pub(crate) struct Registry {
     index: Index,
     /// This mesh's own.
     bundles: Vec<Bundle>,
+    cuts: Cuts,
     pub(super) resources: HashMap<Key, Resource>,
     pub(super) sessions: BTreeMap<SessionId, Session>,
     by_pod: HashMap<ObjectName, SessionId>,
@@ -84,6 +87,7 @@ impl Registry {
         Self {
             index,
             bundles,
+            cuts: Cuts::default(),
             resources: HashMap::new(),
             sessions: BTreeMap::new(),
             by_pod: HashMap::new(),
@@ -295,6 +299,7 @@ impl Registry {
         let before = resource.compiled.replace(now.clone());
         if !same {
             resource.frames = Frames::default();
+            self.cuts.compiled(&now);
         }
         for id in &resource.subscribers {
             let Some(session) = self.sessions.get_mut(id) else { continue };

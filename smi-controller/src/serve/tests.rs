@@ -203,7 +203,7 @@ impl Proxy {
     }
 
     async fn ack(&self, message: &ControllerMessage) {
-        let ack = proto::Ack { key: message.key.clone(), version: message.version.clone() };
+        let ack = proto::Ack { key: message.key.clone(), version: message.version.clone(), cut_connections: 0 };
         self.say(Message::Ack(ack)).await;
     }
 }

@@ -103,7 +103,7 @@ impl Proxy {
     }
 
     pub(crate) async fn ack(&self, message: &ControllerMessage) {
-        let ack = proto::Ack { key: message.key.clone(), version: message.version.clone() };
+        let ack = proto::Ack { key: message.key.clone(), version: message.version.clone(), cut_connections: 0 };
         self.say(Message::Ack(ack)).await;
     }
 

@@ -119,6 +119,9 @@ pub struct Ack {
     pub key: ::core::option::Option<ResourceKey>,
     #[prost(string, tag = "2")]
     pub version: ::prost::alloc::string::String,
+    /// Of `bundles`: the connections, in both directions, that were cut because the trust domain at their other end is trusted no more.
+    #[prost(uint32, tag = "3")]
+    pub cut_connections: u32,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct Refuse {

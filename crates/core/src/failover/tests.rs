@@ -82,8 +82,12 @@ fn tiers_that_come_and_go_are_known_by_their_priority() {
     // A better one appears: it is able, but not yet for long.
     assert_eq!(failover.first(2 * SECOND, &[0, 1, 5], NEVER, of(&[Full, None, Full])), Some(Use(2)));
     assert_eq!(failover.first(2 * SECOND + HOLD, &[0, 1, 5], NEVER, of(&[Full, None, Full])), Some(Use(0)));
+    // For a while there is one alone.
+    failover.only(5);
+    assert_eq!(failover.first(15 * SECOND, &[0, 5], NEVER, of(&[Full, Full])), Some(Use(1)));
+    assert_eq!(failover.first(15 * SECOND + HOLD, &[0, 5], NEVER, of(&[Full, Full])), Some(Use(0)));
     // The one in use is gone.
-    assert_eq!(failover.first(20 * SECOND, &[5], NEVER, of(&[Full])), Some(Use(0)));
+    assert_eq!(failover.first(30 * SECOND, &[5], NEVER, of(&[Full])), Some(Use(0)));
 }
 
 #[test]

@@ -5,6 +5,7 @@ use std::{
     process::{Child, Command, Stdio},
 };
 
+use isthmus_core::id::TrustDomain;
 use isthmus_proxy::limits::FEWEST_CONNECTIONS;
 use nix::sys::resource::{Resource, setrlimit};
 use tokio::{
@@ -106,7 +107,8 @@ fn launch() -> Pod {
     let &[ip, target, control] = place.as_slice() else { panic!("{place:?}") };
     let spec = Spec { name: "few", ports: &[PORT], calls: &[], edit: |_| {} };
     let at = (ip.parse().unwrap(), target.parse().unwrap());
-    Pod::launch_at(at, control.parse().unwrap(), std::env::var(ROOTS).unwrap(), spec)
+    let domain = TrustDomain::new("isthmus.local").unwrap();
+    Pod::launch_at(&domain, at, control.parse().unwrap(), std::env::var(ROOTS).unwrap(), spec)
 }
 
 #[tokio::test]

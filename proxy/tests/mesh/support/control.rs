@@ -82,7 +82,12 @@ impl Script {
     }
 
     pub async fn start_at(addr: SocketAddr) -> Self {
-        let domain = TrustDomain::new("isthmus.local").unwrap();
+        Self::start_of("isthmus.local", addr).await
+    }
+
+    /// One of the mesh with this trust domain.
+    pub async fn start_of(domain: &str, addr: SocketAddr) -> Self {
+        let domain = TrustDomain::new(domain).unwrap();
         // Old enough that leaves of it can have expired.
         let born = SystemTime::now() - Duration::from_secs(6 * 3600);
         let authority = Authority::generate(domain, born, Duration::from_secs(86_400)).unwrap();
@@ -106,7 +111,7 @@ impl Script {
     pub async fn resume(&self) {
         let stop = CancellationToken::new();
         *self.stop.lock().unwrap() = stop.clone();
-        let tls = self.tls(CONTROLLER).server_config(&[b"h2"], ClientCerts::Optional).unwrap();
+        let tls = self.tls(self.id().as_str()).server_config(&[b"h2"], ClientCerts::Optional).unwrap();
         let mut tls = Arc::unwrap_or_clone(tls);
         tls.time_provider = Arc::new(self.clone());
         let tls = Arc::new(tls);
@@ -139,6 +144,11 @@ impl Script {
                 }));
             }
         }));
+    }
+
+    /// Its own identity.
+    pub fn id(&self) -> SpiffeId {
+        controller(self.authority.trust_domain())
     }
 
     /// TLS as somebody of this mesh.
@@ -225,6 +235,14 @@ impl Script {
         .await;
     }
 
+    /// Connections that the pod has said were cut by the present roots.
+    pub fn cut(&self, pod: &str) -> u32 {
+        let version = self.message(pod, &encode::bundles_key()).unwrap().version;
+        let state = self.state.lock().unwrap();
+        let acks = state.acks.iter().filter(|(p, ack)| p == pod && ack.version == version);
+        acks.map(|(_, ack)| ack.cut_connections).sum()
+    }
+
     /// The refusals of a pod so far.
     pub fn refusals(&self, pod: &str) -> Vec<Refuse> {
         self.state.lock().unwrap().refusals.iter().filter(|(p, _)| p == pod).map(|(_, r)| r.clone()).collect()
@@ -293,6 +311,11 @@ impl Script {
             Message::Hello(_) => panic!("a second Hello"),
         }
     }
+}
+
+/// The identity of a mesh's controller.
+pub fn controller(domain: &TrustDomain) -> SpiffeId {
+    SpiffeId::for_service_account(domain, "isthmus-system", "isthmus-controller").unwrap()
 }
 
 pub fn bundle(authority: &Authority) -> Bundle {

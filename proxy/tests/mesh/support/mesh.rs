@@ -62,16 +62,22 @@ impl Pod {
     }
 
     pub fn launch(script: &Script, spec: Spec<'_>) -> Self {
-        Self::launch_at((address(), address()), script.addr, script.authority.bundle(1).to_pem(), spec)
+        let domain = script.authority.trust_domain();
+        Self::launch_at(domain, (address(), address()), script.addr, script.authority.bundle(1).to_pem(), spec)
     }
 
     /// Starts one at these addresses, its own and its application's, which may be of another process.
-    pub fn launch_at((ip, app): (IpAddr, IpAddr), control: SocketAddr, roots: String, spec: Spec<'_>) -> Self {
-        let domain = TrustDomain::new("isthmus.local").unwrap();
+    pub fn launch_at(
+        domain: &TrustDomain,
+        (ip, app): (IpAddr, IpAddr),
+        control: SocketAddr,
+        roots: String,
+        spec: Spec<'_>,
+    ) -> Self {
         let redirects = Redirects::default();
         let token = tempfile::NamedTempFile::new().unwrap();
         std::fs::write(token.path(), format!("shop/{}", spec.name)).unwrap();
-        let controller = super::control::CONTROLLER.parse().unwrap();
+        let controller = super::control::controller(domain);
         let mut config = Config::new(control.to_string(), controller, domain.clone());
         config.trust_bundle = roots;
         config.token_file = token.path().into();
@@ -95,7 +101,7 @@ impl Pod {
         let shutdown = CancellationToken::new();
         Self {
             name: spec.name.into(),
-            id: SpiffeId::for_service_account(&domain, "shop", spec.name).unwrap(),
+            id: SpiffeId::for_service_account(domain, "shop", spec.name).unwrap(),
             ip,
             app,
             admin: (ip, 15020).into(),

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use isthmus_core::id::ObjectName;
+use isthmus_core::id::{ObjectName, TrustDomain};
 use isthmus_identity::{Bundle, Duty, RootId, Standing};
 
 use super::{Key, Registry, SessionId};
@@ -27,6 +27,23 @@ impl Registry {
         if self.resources.contains_key(&Key::Bundles) {
             self.make(&Key::Bundles);
         }
+    }
+
+    /// A proxy has cut connections, because at their other end was a trust domain that a version of the roots leaves out.
+    pub(crate) fn has_cut(&mut self, version: &str, connections: u32) {
+        self.cuts.add(version, connections);
+    }
+
+    /// The number of the change of the roots that has left out a trust domain, if it is out and that was not long ago.
+    #[allow(dead_code, reason = "for the receipt of a revocation")]
+    pub(crate) fn left_out(&self, domain: &TrustDomain) -> Option<u64> {
+        self.cuts.left_out(domain)
+    }
+
+    /// The connections that the proxies connected here have cut on account of a change of the roots, or of later ones.
+    #[allow(dead_code, reason = "for the receipt of a revocation")]
+    pub(crate) fn cut(&self, sequence: u64) -> u64 {
+        self.cuts.since(sequence)
     }
 
     /// A proxy shows a leaf of this root.
