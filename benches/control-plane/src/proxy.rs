@@ -143,7 +143,8 @@ async fn converse(
         };
         let news = news(&key, content);
         let name = (missing > 0).then(|| format!("{key:?}"));
-        send.send(ProxyMessage { message: Some(Message::Ack(Ack { key: Some(key), version, cut_connections: 0 })) }).await?;
+        send.send(ProxyMessage { message: Some(Message::Ack(Ack { key: Some(key), version, cut_connections: 0 })) })
+            .await?;
         if let Some((host, news)) = news {
             mesh.heard.send(Heard::News { proxy, host, news, at: Instant::now() })?;
         }

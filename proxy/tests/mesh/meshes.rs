@@ -2,7 +2,9 @@
 
 mod balance;
 mod failover;
+mod forge;
 mod identity;
+pub mod relay;
 mod revocation;
 
 use std::{net::SocketAddr, time::Duration};
@@ -16,11 +18,11 @@ use isthmus_core::{
 
 use tokio::net::TcpStream;
 
+use self::relay::Relay;
 use crate::support::{
     address, app,
     control::{Script, bundle},
     mesh::{Pod, allow, id},
-    relay::Relay,
 };
 
 const VIP: (&str, u16) = ("10.43.7.7", 80);
@@ -125,8 +127,8 @@ fn server_name(pod: &Pod) -> String {
 
 /// A pod of west lets these identities in, and exports its port to the meshes of these trust domains.
 fn exported(ids: &[&SpiffeId], to: &[&str]) -> InboundPolicy {
-    let domain = |name: &&str| TrustDomain::new(*name).unwrap();
+    let domain = |name: &str| TrustDomain::new(name).unwrap();
     let name = ObjectName::new("shop", "web");
-    let export = Export { name, ports: [8080].into(), to: to.iter().map(domain).collect() };
-    InboundPolicy { trust_domain: Some(domain(&WEST)), exports: vec![export], ..allow(ids) }
+    let export = Export { name, ports: [8080].into(), to: to.iter().copied().map(domain).collect() };
+    InboundPolicy { trust_domain: Some(domain(WEST)), exports: vec![export], ..allow(ids) }
 }

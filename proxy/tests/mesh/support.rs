@@ -6,16 +6,12 @@ pub mod app;
 pub mod client;
 #[path = "support/control.rs"]
 pub mod control;
-#[path = "support/forge.rs"]
-pub mod forge;
 #[path = "support/frames.rs"]
 pub mod frames;
 #[path = "support/mesh.rs"]
 pub mod mesh;
 #[path = "support/recorder.rs"]
 pub mod recorder;
-#[path = "support/relay.rs"]
-pub mod relay;
 
 use std::{
     future::Future,

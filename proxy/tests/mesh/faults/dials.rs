@@ -5,7 +5,10 @@ use std::time::Duration;
 use isthmus_core::destination::Endpoint;
 
 use super::{Two, VIP};
-use crate::support::{app, client, mesh::service, relay::Relay, soon};
+use crate::{
+    meshes::relay::Relay,
+    support::{app, client, mesh::service, soon},
+};
 
 const REQUESTS: usize = 200;
 

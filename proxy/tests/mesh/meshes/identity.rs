@@ -10,12 +10,11 @@ use isthmus_identity::{ClientCerts, MeshTls, Svid, SvidCell};
 use tokio::net::TcpListener;
 use tokio_rustls::TlsAcceptor;
 
-use super::{EAST, Meshes, exported, server_name};
+use super::{EAST, Meshes, exported, forge, server_name};
 use crate::support::{
     address, app,
     client::{self, Talk, field},
     control::svid,
-    forge,
     mesh::{allow, id, service},
 };
 

@@ -14,6 +14,8 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
+use crate::support::{address, eventually};
+
 /// A relay; clones are the same one.
 #[derive(Clone)]
 pub struct Relay {
@@ -28,7 +30,7 @@ pub struct Relay {
 impl Relay {
     pub async fn start(delay: Duration) -> Self {
         let relay = Self {
-            addr: (super::address(), 15_443).into(),
+            addr: (address(), 15_443).into(),
             delay,
             routes: Arc::default(),
             seen: Arc::default(),
@@ -58,7 +60,7 @@ impl Relay {
         let stop = CancellationToken::new();
         *self.stop.lock().unwrap() = stop.clone();
         let bound = std::cell::Cell::new(None);
-        super::eventually("the relay's port is free", async || {
+        eventually("the relay's port is free", async || {
             let socket = TcpSocket::new_v4().unwrap();
             socket.set_reuseaddr(true).unwrap();
             let listener = socket.bind(self.addr).and_then(|()| socket.listen(1024));
