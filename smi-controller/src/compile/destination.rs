@@ -103,12 +103,13 @@ fn endpoints(
     let mut endpoints = Vec::new();
     for slice in reader.slices(&service.name) {
         for target in slice.ports.iter().filter(|p| p.name == port.name) {
-            endpoints.extend(addresses(slice).iter().map(|(address, pod)| {
+            endpoints.extend(addresses(slice).iter().filter_map(|(address, pod)| {
                 let pod = match pod {
-                    Some(name) => reader.pod(name),
+                    // Until the pod is known nobody can say whether it has a proxy: plaintext would be a guess.
+                    Some(name) => Some(reader.pod(name)?),
                     None => reader.pod_at(*address),
                 };
-                workload(reader, SocketAddr::new(*address, target.port), pod)
+                Some(workload(reader, SocketAddr::new(*address, target.port), pod))
             }));
         }
     }

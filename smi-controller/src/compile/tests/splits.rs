@@ -111,7 +111,7 @@ fn only_ready_endpoints_count() {
         "/endpoints/0/conditions/ready",
         json!(false),
     );
-    let index = shop_with([slice]);
+    let index = shop_with([slice, pod("a", "web", "10.42.0.20"), pod("b", "web", "10.42.0.21")]);
     assert_eq!(addresses(&route(&index, "web", 8080).root), ["10.42.0.21:8080"]);
 }
 

@@ -41,7 +41,8 @@ fn mesh() -> (Registry, Vec<SessionId>) {
     let mut registry = Registry::new(index_of([]), Vec::new());
     let services = (0..SERVICES).map(|i| service(&name(i), &address(i), &[80]));
     let slices = (0..SERVICES).map(|i| endpoints(i, &[i]));
-    registry.update(services.chain(slices).chain([split(0, 1), split(100, 1)]).map(applied));
+    let pods = (1..4).map(|i| pod(&format!("p{i}"), "web", &format!("10.42.1.{i}")));
+    registry.update(services.chain(slices).chain(pods).chain([split(0, 1), split(100, 1)]).map(applied));
     let sessions: Vec<SessionId> = (0..PROXIES)
         .map(|i| {
             let id = registry.open(ObjectName::new("shop", format!("p{i}").as_str())).0;

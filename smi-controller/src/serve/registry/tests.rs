@@ -21,6 +21,7 @@ fn shop() -> Vec<Value> {
         service("blue", "10.43.0.11", &[80]),
         slice("blue", &[("p80", 8080)], &[("blue-1", "10.42.0.11")]),
         pod("blue-1", "blue", "10.42.0.11"),
+        pod("blue-2", "blue", "10.42.0.12"),
         pod("client", "web", "10.42.0.20"),
     ]
 }
@@ -87,6 +88,23 @@ fn a_snapshot_comes_first_then_only_what_changed() {
     let Destination::Service(route) = delta::apply(&held, delta).unwrap() else { panic!() };
     assert_eq!(addresses(&route.split.unwrap().backends[0].0), ["10.42.0.11:8080", "10.42.0.12:8080"]);
     assert!(hear(&mut registry, id).is_none());
+}
+
+#[test]
+fn a_pod_that_is_named_before_it_is_known_is_called_once_it_is() {
+    let both = slice("blue", &[("p80", 8080)], &[("blue-1", "10.42.0.11"), ("late", "10.42.0.13")]);
+    let mut registry = registry(shop().into_iter().chain([both, split(1, 1)]));
+    let id = open(&mut registry);
+    let of_blue = |held: &Destination| match held {
+        Destination::Service(route) => addresses(&route.split.as_ref().unwrap().backends[0].0),
+        other => panic!("{other:?}"),
+    };
+    let held = destination(&take(&mut registry, id));
+    assert_eq!(of_blue(&held), ["10.42.0.11:8080"]);
+    registry.update([applied(pod("late", "blue", "10.42.0.13"))]);
+    let Some(Content::Endpoints(delta)) = take(&mut registry, id).content else { panic!("no delta") };
+    let held = delta::apply(&held, delta).unwrap();
+    assert_eq!(of_blue(&held), ["10.42.0.11:8080", "10.42.0.13:8080"]);
 }
 
 #[test]
