@@ -88,6 +88,10 @@ pub fn destination_key(message: &proto::DestinationKey) -> Result<DestinationKey
 /// An endpoint.
 pub fn endpoint(message: proto::Endpoint) -> Result<Endpoint, InvalidMessage> {
     let id = Some(&message.spiffe_id).filter(|id| !id.is_empty());
+    if id.is_none() && message.remote.is_some() {
+        // Plaintext to a gateway would be for anybody on the way.
+        return Err(invalid("endpoint.spiffe_id", "", "must be there for an endpoint of another mesh"));
+    }
     Ok(Endpoint {
         addr: parse("endpoint.address", &message.address)?,
         identity: id.map(|id| parse("endpoint.spiffe_id", id)).transpose()?,
@@ -101,11 +105,11 @@ pub fn endpoint(message: proto::Endpoint) -> Result<Endpoint, InvalidMessage> {
 fn remote(message: proto::Remote) -> Result<Remote, InvalidMessage> {
     // It is sent as it is written, so it must be the one way to write it.
     let name: RemoteName = parse("endpoint.remote.server_name", &message.server_name)?;
-    Ok(Remote {
-        server_name: name.to_string().into(),
-        mesh: parse("endpoint.remote.mesh", &message.mesh)?,
-        stale: message.stale,
-    })
+    let mesh = parse("endpoint.remote.mesh", &message.mesh)?;
+    if name.mesh != mesh {
+        return Err(invalid("endpoint.remote.mesh", &message.mesh, "must be the one that the server name is of"));
+    }
+    Ok(Remote { server_name: name.to_string().into(), mesh, stale: message.stale })
 }
 
 /// What tells an endpoint apart.

@@ -22,7 +22,8 @@ fn endpoint_at(addr: &str, id: Option<&str>) -> Endpoint {
 
 fn far(server_name: &str) -> Endpoint {
     let remote = Remote { server_name: server_name.into(), mesh: "west".parse().unwrap(), stale: true };
-    Endpoint { remote: Some(remote), priority: 2, ..endpoint_at("100.64.1.10:15443", None) }
+    let local = endpoint_at("100.64.1.10:15443", Some("spiffe://west.local/ns/d/sa/a"));
+    Endpoint { remote: Some(remote), priority: 2, ..local }
 }
 
 #[test]
@@ -92,6 +93,9 @@ fn what_cannot_be_read_is_refused_with_its_field() {
     assert!(text.contains("endpoint.address") && text.contains("nowhere"), "{text}");
     assert!(destination(proto::Destination { kind: None }).is_err());
     assert!(endpoint(encode::endpoint(&far("www.example.com"))).is_err(), "a name that is no service's");
+    assert!(endpoint(encode::endpoint(&far("p80.a.b.svc.south.mesh"))).is_err(), "a name of another mesh");
+    let nobody = proto::Endpoint { spiffe_id: String::new(), ..encode::endpoint(&far("p80.a.b.svc.west.mesh")) };
+    assert!(endpoint(nobody).is_err(), "plaintext to another mesh");
     assert!(endpoint(proto::Endpoint { priority: 256, ..encode::endpoint(&far("p80.a.b.svc.west.mesh")) }).is_err());
     for bad in [0, 65_536] {
         assert!(port("p", bad).is_err());

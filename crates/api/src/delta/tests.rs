@@ -1,11 +1,18 @@
-use isthmus_core::destination::{ProtocolHint, Remote, Split};
+use isthmus_core::{
+    destination::{ProtocolHint, Remote, Split},
+    id::SpiffeId,
+};
 use proptest::prelude::*;
 
 use super::*;
 
+fn identity() -> Option<SpiffeId> {
+    "spiffe://td/ns/d/sa/a".parse().ok()
+}
+
 fn endpoints(list: &BTreeMap<u8, bool>) -> Arc<[Endpoint]> {
     let one = |(host, meshed): (&u8, &bool)| {
-        let identity = meshed.then(|| "spiffe://td/ns/d/sa/a".parse().unwrap());
+        let identity = identity().filter(|_| *meshed);
         Endpoint::local(SocketAddr::from(([10, 0, 0, *host], 80)), identity, format!("d/p{host}"))
     };
     // Each has a pod in another mesh beside it, all of them behind one gateway.
@@ -16,7 +23,7 @@ fn endpoints(list: &BTreeMap<u8, bool>) -> Arc<[Endpoint]> {
             stale: *stale,
         }),
         priority: 1,
-        ..Endpoint::local(SocketAddr::from(([10, 0, 0, 1], 15443)), None, "west")
+        ..Endpoint::local(SocketAddr::from(([10, 0, 0, 1], 15443)), identity(), "west")
     };
     let all: BTreeMap<_, _> = list.iter().flat_map(|e| [one(e), far(e)]).map(|e| (owned(&e), e)).collect();
     all.into_values().collect()
