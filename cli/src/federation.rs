@@ -17,6 +17,7 @@ use crate::{
     args::{LogArgs, Output},
     progress::Progress,
 };
+pub(crate) use target::Side;
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum FederationCommand {

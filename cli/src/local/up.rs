@@ -42,6 +42,9 @@ pub(crate) struct UpArgs {
     /// A cluster for each of these meshes, joined with the others; the hub is in the first
     #[arg(long, value_name = "MESH,…", value_delimiter = ',', conflicts_with_all = ["clusters", "no_mesh"])]
     meshes: Vec<String>,
+    /// Leave the meshes apart, for `isthmus federation invite` and `join`
+    #[arg(long, requires = "meshes")]
+    no_join: bool,
     /// Keep the cluster's objects in this folder, over restarts (with several clusters, in one folder each below it)
     #[arg(long, value_name = "DIR")]
     data_dir: Option<PathBuf>,
@@ -92,7 +95,7 @@ pub(crate) fn run(log: &LogArgs, args: UpArgs) -> anyhow::Result<ExitCode> {
         log.for_service(Format::Text, "warn")?;
         let shutdown = signals::shutdown_token()?;
         if !args.meshes.is_empty() {
-            meshes::run(&plans, &shutdown).await?;
+            meshes::run(&plans, !args.no_join, &shutdown).await?;
             return Ok(ExitCode::SUCCESS);
         }
         let several = plans.len() > 1;

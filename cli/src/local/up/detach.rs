@@ -46,6 +46,9 @@ fn start(args: &UpArgs, plans: &[Plan]) -> anyhow::Result<(Child, File)> {
     if let Some(dir) = &args.data_dir {
         command.arg("--data-dir").arg(std::path::absolute(dir)?);
     }
+    if args.no_join {
+        command.arg("--no-join");
+    }
     if args.no_mesh {
         command.arg("--no-mesh");
     }

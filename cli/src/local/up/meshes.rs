@@ -5,7 +5,8 @@ use std::time::{Duration, Instant};
 
 use anyhow::{anyhow, bail};
 use futures::future::{join_all, try_join_all};
-use isthmus_k8s::federation::{HubRef, Mesh, MeshSpec};
+use isthmus_federation::invitation::Invitation;
+use isthmus_k8s::federation::{HubRef, Mesh, MeshPeer, MeshSpec};
 use isthmus_local::Cluster;
 use isthmus_smi_controller::install::{GATEWAY, HUB, HUB_PORT};
 use k8s_openapi::jiff::Timestamp;
@@ -16,10 +17,16 @@ use kube::{
 use tokio_util::sync::CancellationToken;
 
 use super::{END_WITHIN, MeshName, Parts, Plan, Progress, StateDir, UpArgs, start_cluster, start_mesh};
-use crate::{args::Usage, local::mesh};
+use crate::{
+    args::Usage,
+    federation::{Side, invite::invite, join::join},
+    local::mesh,
+};
 
 /// As many as there may be clusters.
 const MOST: usize = 16;
+/// Each is used at once.
+const INVITATION_LIFETIME: Duration = Duration::from_secs(600);
 /// How often it is looked whether one cluster alone shall end.
 const LOOK_EVERY: Duration = Duration::from_millis(100);
 
@@ -49,7 +56,7 @@ pub(super) fn plans(
 }
 
 /// Runs them until the shutdown; each may be ended before.
-pub(super) async fn run(plans: &[Plan], shutdown: &CancellationToken) -> anyhow::Result<()> {
+pub(super) async fn run(plans: &[Plan], join: bool, shutdown: &CancellationToken) -> anyhow::Result<()> {
     let mut held = Vec::new();
     for plan in plans {
         held.push(plan.state.hold()?);
@@ -58,7 +65,7 @@ pub(super) async fn run(plans: &[Plan], shutdown: &CancellationToken) -> anyhow:
     }
     let progress = Progress::new("");
     let begun = Instant::now();
-    let started = shutdown.run_until_cancelled(start(plans, &progress)).await.transpose();
+    let started = shutdown.run_until_cancelled(start(plans, join, &progress)).await.transpose();
     let Ok(Some(clusters)) = started else {
         plans.iter().try_for_each(|plan| plan.state.remove())?;
         return started.map(drop);
@@ -94,7 +101,7 @@ async fn asked_to_end(state: &StateDir) {
 }
 
 /// The clusters, the way between them, the meshes, and what joins them.
-async fn start(plans: &[Plan], progress: &Progress) -> anyhow::Result<Vec<Cluster>> {
+async fn start(plans: &[Plan], join: bool, progress: &Progress) -> anyhow::Result<Vec<Cluster>> {
     let since = Timestamp::now();
     progress.head(&format!("{} clusters, a mesh in each", plans.len()));
     let clusters = try_join_all(plans.iter().map(async |plan| start_cluster(plan, &steps(plan)).await)).await?;
@@ -119,7 +126,32 @@ async fn start(plans: &[Plan], progress: &Progress) -> anyhow::Result<Vec<Cluste
     let gateways = clusters.iter().map(async |cluster| mesh::wait_ready(&cluster.client(), GATEWAY, since).await);
     let gateways = async { try_join_all(gateways).await.map(drop) };
     progress.step("gateways ready", gateways).await?;
+    progress.step("hub ready", mesh::wait_ready(&first.client(), HUB, since)).await?;
+    if join {
+        join_meshes(&clusters).await?;
+    }
     Ok(clusters)
+}
+
+/// Each pair by an invitation of its own, as two teams would do it. The hub's mesh comes first: then the others know its roots.
+async fn join_meshes(clusters: &[Cluster]) -> anyhow::Result<()> {
+    let sides = clusters.iter().map(async |cluster| Side::of(cluster.client(), mesh::NAMESPACE).await);
+    let sides = try_join_all(sides).await?;
+    let mut rest = &sides[..];
+    while let Some((inviter, joiners)) = rest.split_first() {
+        for joiner in joiners {
+            // Kept clusters were joined in an earlier life.
+            let peers: Api<MeshPeer> = Api::all(joiner.client.clone());
+            if peers.get_opt(inviter.mesh.as_str()).await?.is_some() {
+                continue;
+            }
+            let steps = |side: &Side| Progress::new(format!("{}: ", side.mesh));
+            let invited = invite(inviter, INVITATION_LIFETIME, Some(&joiner.mesh), &steps(inviter)).await?;
+            join(joiner, &Invitation::parse(&invited.invitation)?, &steps(joiner)).await?;
+        }
+        rest = joiners;
+    }
+    Ok(())
 }
 
 async fn join_networks(clusters: &[Cluster]) -> anyhow::Result<()> {

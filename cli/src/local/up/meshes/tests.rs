@@ -32,6 +32,7 @@ fn what_cant_be_a_group_is_refused() {
         (&["--meshes", "a,b,c,d,e,f,g,h,i,j,k,l,m,n,o,p,q"], "at most 16"),
         (&["--meshes", "east", "--clusters", "2"], "cannot be used"),
         (&["--meshes", "east", "--no-mesh"], "cannot be used"),
+        (&["--no-join"], "--meshes"),
     ] {
         let told = planned(line).err().map(|error| error.to_string()).unwrap_or_default();
         assert!(told.contains(said), "{line:?}: {told:?}");
