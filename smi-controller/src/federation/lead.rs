@@ -65,6 +65,8 @@ pub(super) struct Lead<'p> {
     joining: Joining,
     deeds: VecDeque<Deed>,
     cutting: BTreeMap<ObjectName, Cutting>,
+    /// What was refused of whom, and when that was told.
+    refusals: BTreeMap<(Option<MeshName>, &'static str), Instant>,
 }
 
 impl<'p> Lead<'p> {
@@ -94,6 +96,7 @@ impl<'p> Lead<'p> {
             joining: Joining::default(),
             deeds: VecDeque::new(),
             cutting: BTreeMap::new(),
+            refusals: BTreeMap::new(),
         };
         lead.hub_bundle = lead.kept_hub().await?;
         Ok(lead)

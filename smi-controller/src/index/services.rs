@@ -7,7 +7,8 @@ use std::{
 };
 
 use isthmus_core::id::ObjectName;
-use k8s_openapi::api::core::v1 as k8s;
+use isthmus_k8s::federation;
+use k8s_openapi::{api::core::v1 as k8s, apimachinery::pkg::apis::meta::v1::OwnerReference};
 use kube::ResourceExt;
 
 use super::{Fact, Facts, table::name_of};
@@ -147,7 +148,10 @@ fn read(service: &k8s::Service) -> Service {
         ingress.filter_map(|point| point.ip.as_deref()).chain(given).filter_map(|text| text.parse().ok()).collect();
     external.sort();
     external.dedup();
-    let owner = service.owner_references().iter().find(|owner| owner.kind == "ImportedService");
+    let is_import = |owner: &&OwnerReference| {
+        owner.kind == "ImportedService" && owner.api_version.split('/').next() == Some(federation::GROUP)
+    };
+    let owner = service.owner_references().iter().find(is_import);
     Service {
         external,
         import: owner.map(|owner| owner.uid.as_str().into()),

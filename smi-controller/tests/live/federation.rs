@@ -33,7 +33,7 @@ use k8s_openapi::{
 };
 use kube::{
     Api, ResourceExt,
-    api::{DeleteParams, PostParams},
+    api::{DeleteParams, Patch, PatchParams, PostParams},
 };
 use serde_json::{Value, json};
 use tokio::{net::TcpListener, task::JoinHandle};
@@ -303,6 +303,64 @@ async fn two_meshes_are_joined_share_a_service_lose_their_hub_and_are_cut_apart(
     })
     .await;
     west.until("west is told", async || west.peer("east", "Connected").await == "False/NotAgreed").await;
+    hub.stop().await;
+    east.stop().await;
+    west.stop().await;
+}
+
+/// Tells the proxy's next roots, of a mesh, and leaves them unacknowledged.
+async fn next_sequence(proxy: &mut Proxy, domain: &str) -> (ControllerMessage, u64) {
+    let message = proxy.hear().await;
+    let Some(Content::Bundles(bundles)) = &message.content else { panic!("{message:?}") };
+    let sequence = bundles.bundles.iter().find(|bundle| bundle.trust_domain == domain).map_or(0, |b| b.sequence);
+    (message, sequence)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_root_signs_only_when_the_proxies_of_the_other_mesh_hold_it_too() {
+    let (mut east, mut west, mut hub) = joined().await;
+    let rotation = async || {
+        let secret = east.here::<Secret>("isthmus-system").get("isthmus-trust").await.unwrap();
+        secret.annotations().get("isthmus.mesh/rotation").cloned().unwrap_or_default()
+    };
+    let mut own = Vec::new();
+    for account in ["web", "blue"] {
+        let proxy = east.proxy(&format!("{account}-1"), account).await;
+        proxy.subscribe(encode::bundles_key(), "").await;
+        own.push(proxy);
+    }
+    let mut others = west.proxy("web-1", "web").await;
+    others.subscribe(encode::bundles_key(), "").await;
+    while next_bundles(&mut others).await != ["west.local", "east.local"] {}
+    east.joined("west").await;
+    let acknowledged = async |sequence: u64| {
+        let peer = east.all::<MeshPeer>().get("west").await.unwrap();
+        peer.status.unwrap_or_default().acknowledged == Some(sequence)
+    };
+    east.until("west says that its proxies hold the bundle", async || acknowledged(1).await).await;
+
+    let patch = json!({"metadata": {"annotations": {"isthmus.mesh/rotate-root": "now"}}});
+    let secrets = east.here::<Secret>("isthmus-system");
+    secrets.patch("isthmus-ca", &PatchParams::default(), &Patch::Merge(patch)).await.unwrap();
+    for proxy in &mut own {
+        loop {
+            let (message, sequence) = next_sequence(proxy, "east.local").await;
+            proxy.ack(&message).await;
+            if sequence == 2 {
+                break;
+            }
+        }
+    }
+    let (message, sequence) = next_sequence(&mut others, "east.local").await;
+    assert_eq!(sequence, 2, "both roots of east");
+    east.until("east waits for west's proxy", async || {
+        let said = rotation().await;
+        said.contains("TrustPropagated 2/2") && said.contains("west") && said.contains("0/1")
+    })
+    .await;
+    others.ack(&message).await;
+    east.until("the new root signs", async || rotation().await.starts_with("Turning")).await;
+    assert!(acknowledged(2).await);
     hub.stop().await;
     east.stop().await;
     west.stop().await;

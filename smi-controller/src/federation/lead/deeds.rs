@@ -1,5 +1,7 @@
 //! What events ask for.
 
+use std::time::{Duration, Instant};
+
 use isthmus_core::{federation::MeshName, id::ObjectName};
 use isthmus_federation::{invitation::InvitationId, member::InvitationState};
 use isthmus_identity::BundleDigest;
@@ -23,6 +25,8 @@ use crate::{
     status,
 };
 
+/// How often a refusal of one kind is told of a peer.
+const TELL_EVERY: Duration = Duration::from_secs(60);
 /// What is refused, as the metric has it: the hub's own words are not a label.
 const COUNTED: [&str; 5] = ["acknowledgement", "bundle", "catalog", "heartbeat", "introduction"];
 
@@ -60,11 +64,23 @@ impl Lead<'_> {
             Deed::Tell { peer, what, why } => {
                 let label = COUNTED.into_iter().find(|counted| *counted == what).unwrap_or("other");
                 self.parts.metrics.refused.with_label_values(&[label]).inc();
-                tracing::warn!(peer = peer.as_ref().map(MeshName::as_str), what, why, "not taken from the hub");
-                self.tell(peer, &format!("{what}: {why}")).await;
+                if self.may_tell(&peer, label, Instant::now()) {
+                    tracing::warn!(peer = peer.as_ref().map(MeshName::as_str), what, why, "not taken from the hub");
+                    self.tell(peer, &format!("{what}: {why}")).await;
+                }
                 Ok(())
             }
         }
+    }
+
+    /// Whoever holds the hub can send what isn't taken as fast as it likes: of each kind that is told so often at most.
+    fn may_tell(&mut self, peer: &Option<MeshName>, label: &'static str, now: Instant) -> bool {
+        self.refusals.retain(|_, told| now.saturating_duration_since(*told) < TELL_EVERY);
+        let news = !self.refusals.contains_key(&(peer.clone(), label));
+        if news {
+            self.refusals.insert((peer.clone(), label), now);
+        }
+        news
     }
 
     /// Raises an Event where the user looks. It is a courtesy: failing costs only itself.
