@@ -3,7 +3,10 @@
 use std::{
     io,
     net::{IpAddr, Ipv4Addr, SocketAddr},
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicU16, Ordering},
+    },
     time::Duration,
 };
 
@@ -175,8 +178,14 @@ async fn is_ready(admin: SocketAddr) -> io::Result<bool> {
     Ok(answer.starts_with("HTTP/1.1 200"))
 }
 
-fn free_port() -> SocketAddr {
-    std::net::TcpListener::bind((LOOPBACK, 0)).unwrap().local_addr().unwrap()
+/// An address that nobody has, and that no outgoing connection is given: those are above.
+pub(crate) fn free_port() -> SocketAddr {
+    static NEXT: AtomicU16 = AtomicU16::new(0);
+    let (first, count) = (20_000, 12_000);
+    let start = u16::try_from(std::process::id() % u32::from(count)).unwrap();
+    let candidates = std::iter::repeat_with(|| NEXT.fetch_add(1, Ordering::Relaxed)).take(count.into());
+    let mut addresses = candidates.map(|n| SocketAddr::from((LOOPBACK, first + (start + n) % count)));
+    addresses.find(|addr| std::net::TcpListener::bind(addr).is_ok()).expect("no port is free")
 }
 
 pub(crate) fn service(name: &str) -> Value {
