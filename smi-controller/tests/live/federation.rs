@@ -292,7 +292,9 @@ async fn two_meshes_are_joined_share_a_service_lose_their_hub_and_are_cut_apart(
     while next_bundles(&mut proxy).await != ["east.local", "west.local"] {}
     east.joined("west").await;
     east.all::<MeshPeer>().delete("west", &DeleteParams::default()).await.unwrap();
-    while next_bundles(&mut proxy).await != ["east.local"] {}
+    let message = proxy.hear().await;
+    assert!(matches!(&message.content, Some(Content::Bundles(b)) if b.bundles.len() == 1), "{message:?}");
+    proxy.ack_cutting(&message, 3).await;
     let mut receipt = String::new();
     east.until("the peer is gone", async || match east.all::<MeshPeer>().get_opt("west").await.unwrap() {
         Some(peer) => {
@@ -302,7 +304,7 @@ async fn two_meshes_are_joined_share_a_service_lose_their_hub_and_are_cut_apart(
         None => true,
     })
     .await;
-    assert!(receipt.starts_with(r#"{"proxies":1,"confirmed":1,"#), "{receipt}");
+    assert!(receipt.starts_with(r#"{"proxies":1,"confirmed":1,"connectionsCut":3,"#), "{receipt}");
     east.until("nothing of west is used", async || {
         let status = east.import("web-west").await.status.unwrap();
         status.endpoints == 0 && status.catalog.is_empty()

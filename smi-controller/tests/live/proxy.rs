@@ -103,7 +103,12 @@ impl Proxy {
     }
 
     pub(crate) async fn ack(&self, message: &ControllerMessage) {
-        let ack = proto::Ack { key: message.key.clone(), version: message.version.clone(), cut_connections: 0 };
+        self.ack_cutting(message, 0).await;
+    }
+
+    /// Having cut so many connections because of it.
+    pub(crate) async fn ack_cutting(&self, message: &ControllerMessage, cut_connections: u32) {
+        let ack = proto::Ack { key: message.key.clone(), version: message.version.clone(), cut_connections };
         self.say(Message::Ack(ack)).await;
     }
 

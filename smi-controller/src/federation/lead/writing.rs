@@ -94,7 +94,8 @@ impl Lead<'_> {
 
     async fn cut_one(&mut self, peer: &Object<Peer>) -> Result<(), kube::Error> {
         let now = Instant::now();
-        let (holding, proxies, cut) = self.parts.hub.with(|registry| registry.farewell(&peer.name));
+        let (holding, proxies, cut) =
+            self.parts.hub.with(|registry| registry.farewell(&peer.name, peer.content.trust_domain.as_ref()));
         let held = if peer.content.bundle.is_some() { proxies } else { 0 };
         let began = self.told;
         let cutting = self.cutting.entry(peer.name.clone());

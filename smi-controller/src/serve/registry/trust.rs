@@ -35,13 +35,11 @@ impl Registry {
     }
 
     /// The number of the change of the roots that has left out a trust domain, if it is out and that was not long ago.
-    #[allow(dead_code, reason = "for the receipt of a revocation")]
     pub(crate) fn left_out(&self, domain: &TrustDomain) -> Option<u64> {
         self.cuts.left_out(domain)
     }
 
     /// The connections that the proxies connected here have cut on account of a change of the roots, or of later ones.
-    #[allow(dead_code, reason = "for the receipt of a revocation")]
     pub(crate) fn cut(&self, sequence: u64) -> u64 {
         self.cuts.since(sequence)
     }
@@ -55,11 +53,12 @@ impl Registry {
 
     /// Of a peer that is being revoked: how many connected proxies hold its bundle still, how many there are, and how many
     /// connections were cut.
-    pub(crate) fn farewell(&self, peer: &ObjectName) -> (usize, usize, u64) {
+    pub(crate) fn farewell(&self, peer: &ObjectName, domain: Option<&TrustDomain>) -> (usize, usize, u64) {
         let object = ObjectRef { kind: crate::fault::Kind::MeshPeer, name: peer.clone() };
         let holding = self.state_of(&object).map_or(0, |(_, effect)| effect.concerned);
         let all = self.resources.get(&Key::Bundles).map_or(0, |resource| resource.subscribers.len());
-        (holding, all, 0)
+        let change = domain.and_then(|domain| self.left_out(domain));
+        (holding, all, change.map_or(0, |change| self.cut(change)))
     }
 
     /// The pods that should have a proxy, or are gateways.
