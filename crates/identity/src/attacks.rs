@@ -5,7 +5,10 @@ mod bundles;
 mod seals;
 mod support;
 
-use std::sync::Arc;
+use std::{
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
 
 use isthmus_core::id::TrustDomain;
 use rcgen::{
@@ -15,7 +18,7 @@ use rustls::{ClientConfig, HandshakeKind, NamedGroup, ServerConfig, version::TLS
 use support::*;
 use webpki::Error as Path;
 
-use crate::{ClientCerts, ExpectedPeer, Refused};
+use crate::{Authority, ClientCerts, ExpectedPeer, Keypair, Refused, Svid};
 
 /// The chain ends at no root of the ID's domain: by name, or (all roots here have one name) by signature.
 fn no_root_vouches(refused: &Refused, whom: &str) -> bool {
@@ -116,6 +119,24 @@ async fn no_client_certificate() {
     assert_eq!(handshake(open(), anonymous()).await.server.unwrap().peer, None);
     let forged = Ca::root("a.test", |_| {}).leaf(WEB, &[], |_| {});
     assert!(handshake(open(), world.client(forged, STORE)).await.server.is_err());
+}
+
+/// Who showed one that has expired would be refused even where none is needed, and could never ask for another.
+#[tokio::test]
+async fn an_expired_certificate_is_not_shown() {
+    let world = World::new();
+    let hour = Duration::from_secs(3600);
+    let born = SystemTime::now() - 4 * hour;
+    let authority = Authority::generate(TrustDomain::new("a.test").unwrap(), born, 24 * hour).unwrap();
+    let open = || world.server_for(world.good(STORE), ClientCerts::Optional);
+    // This server doesn't know the root: it tells whether one was shown.
+    for (issued, shown) in [(SystemTime::now(), true), (SystemTime::now() - 2 * hour, false)] {
+        let key = Keypair::generate().unwrap();
+        let leaf = authority.issue(&key.csr().unwrap(), &id(WEB), issued, hour).unwrap();
+        world.tls.svid().set(Svid::new(leaf.chain, &key).unwrap());
+        let client = world.tls.client_config(ALPN, id(STORE)).unwrap();
+        assert_eq!(handshake(open(), client).await.server.is_err(), shown);
+    }
 }
 
 #[tokio::test]

@@ -147,8 +147,10 @@ impl ResolvesServerCert for Resolver {
 }
 
 impl ResolvesClientCert for Resolver {
+    /// None that has expired: it would be refused even where none is needed, as by the controller that is asked for the next.
     fn resolve(&self, _: &[&[u8]], _: &[SignatureScheme]) -> Option<Arc<CertifiedKey>> {
-        self.certified()
+        let svid = self.0.get()?;
+        (SystemTime::now() <= svid.not_after()).then(|| Arc::clone(&svid.certified))
     }
 
     fn has_certs(&self) -> bool {
