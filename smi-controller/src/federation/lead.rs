@@ -120,9 +120,14 @@ impl<'p> Lead<'p> {
 
     /// For as long as it is polled.
     pub(super) async fn run(mut self) {
+        let mut next = tokio::time::Instant::now();
+        let mut news = true;
         loop {
-            self.look().await;
-            let period = if self.cutting.is_empty() { PERIOD } else { CUTTING_PERIOD };
+            if news || tokio::time::Instant::now() >= next {
+                self.look().await;
+                let period = if self.cutting.is_empty() { PERIOD } else { CUTTING_PERIOD };
+                next = tokio::time::Instant::now() + period;
+            }
             let Self { member, joining, parts, .. } = &mut self;
             let hear = async {
                 match member {
@@ -130,27 +135,37 @@ impl<'p> Lead<'p> {
                     None => std::future::pending().await,
                 }
             };
-            tokio::select! {
+            news = tokio::select! {
                 event = hear => match event {
                     Some(event) => self.take(event),
                     // It ends only when it is stopped, or broke: another one is started.
-                    None => self.member = None,
+                    None => {
+                        self.member = None;
+                        true
+                    }
                 },
-                joined = joining.next() => self.joined(joined).await,
+                joined = joining.next() => {
+                    self.joined(joined).await;
+                    true
+                }
                 () = parts.hub.outlook.notified() => {
                     self.told = Instant::now();
                     tokio::time::sleep(GATHER).await;
+                    true
                 }
-                () = tokio::time::sleep(period) => {}
-            }
+                () = tokio::time::sleep_until(next) => false,
+            };
         }
     }
 
-    /// Takes an event in, and those that have come with it.
-    fn take(&mut self, event: Event) {
+    /// Takes an event in, and those that have come with it. `true`: something is to be done about them before the next look
+    /// at the time, which signs of life can wait for.
+    fn take(&mut self, event: Event) -> bool {
         let now = (Instant::now(), SystemTime::now());
         let mut next = Some(event);
+        let mut news = false;
         while let Some(event) = next {
+            news |= !matches!(event, Event::Heartbeat { .. } | Event::Acked { .. });
             if let Some(deed) = self.session.take(event, now)
                 && self.deeds.len() < MAX_DEEDS
             {
@@ -158,6 +173,7 @@ impl<'p> Lead<'p> {
             }
             next = self.member.as_mut().and_then(Member::heard);
         }
+        news
     }
 
     async fn look(&mut self) {
