@@ -327,7 +327,8 @@ async fn a_session_needs_the_certificate_of_the_meshs_controller() {
     // Roots that the hub doesn't know: its handshake fails.
     let stranger = Trust::new("west.local");
     let mut stranger = Member::start("west", &stranger, hub.reference(&east), |_| {});
-    stranger.lost().await;
+    let why = stranger.lost().await;
+    assert!(why.contains("doesn't take this mesh's certificate"), "{why}");
     assert!(hub.hub.with(|state| state.size().0) == 0);
 }
 

@@ -2,7 +2,7 @@
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
-use isthmus_api::listen;
+use isthmus_api::listen::{self, Room};
 use isthmus_core::{
     federation::{InvalidName, MeshName},
     id::InvalidId,
@@ -41,8 +41,8 @@ const CA_RETRY: Backoff = Backoff { base: Duration::from_millis(200), max: Durat
 const KEEPALIVE: Duration = Duration::from_secs(20);
 /// …and given up after this.
 const KEEPALIVE_LIMIT: Duration = Duration::from_secs(10);
-/// Most connections of proxies at a time.
-const MAX_CONNECTIONS: usize = 20_000;
+/// Connections of proxies at a time. One without a certificate asks for its first.
+const ROOM: Room = Room { all: 20_000, strangers: 20_000, stay: Duration::from_secs(60) };
 /// Most streams of one connection: a proxy needs two.
 const MAX_STREAMS: u32 = 16;
 /// How long tasks may take to end.
@@ -280,7 +280,7 @@ impl Mesh {
         let config = &self.config;
         let tls = MeshTls::new(trusted, cell);
         let tls = tls.server_config(&[b"h2"], ClientCerts::Optional)?;
-        let connections = listen::listen(listener, tls, MAX_CONNECTIONS, self.stop.clone());
+        let connections = listen::listen(listener, tls, ROOM, self.stop.clone());
         let tokens = KubeTokens(self.client.clone());
         let certificates = self.metrics.certificates.clone();
         Ok(tonic::transport::Server::builder()

@@ -1,6 +1,7 @@
 //! Accepting TLS connections, with who is at the other end.
 
 use std::{
+    future::Future,
     io,
     net::SocketAddr,
     pin::Pin,
@@ -15,7 +16,8 @@ use rustls::ServerConfig;
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
     net::{TcpListener, TcpStream},
-    sync::{Semaphore, mpsc},
+    sync::{OwnedSemaphorePermit, Semaphore, mpsc},
+    time::Sleep,
 };
 use tokio_rustls::{TlsAcceptor, server::TlsStream};
 use tokio_stream::wrappers::ReceiverStream;
@@ -28,6 +30,17 @@ const MAX_HANDSHAKES: usize = 256;
 const HANDSHAKE_LIMIT: Duration = Duration::from_secs(10);
 /// Pause after an accept that failed for want of file descriptors or the like.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// Who may be connected at a time; more wait in the kernel's queue, or are cut.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Room {
+    /// All connections.
+    pub all: usize,
+    /// Those without a client certificate: whoever they are, they can't take the place of those who have one.
+    pub strangers: usize,
+    /// How long one of those may stay: it asks for something, and goes.
+    pub stay: Duration,
+}
 
 /// Who is connected.
 #[derive(Debug, Clone)]
@@ -43,21 +56,24 @@ pub struct Peer {
 pub struct Connection {
     stream: TlsStream<TcpStream>,
     peer: Peer,
-    _slot: tokio::sync::OwnedSemaphorePermit,
+    /// The end of a stranger's stay.
+    over: Option<Pin<Box<Sleep>>>,
+    _slots: (OwnedSemaphorePermit, Option<OwnedSemaphorePermit>),
 }
 
-/// Accepts connections until `stop`, at most so many at a time: more wait in the kernel's queue.
+/// Accepts connections until `stop`.
 pub fn listen(
     listener: TcpListener,
     config: Arc<ServerConfig>,
-    most: usize,
+    room: Room,
     stop: CancellationToken,
 ) -> ReceiverStream<io::Result<Connection>> {
     let (send, receive) = mpsc::channel(16);
     tokio::spawn(async move {
         let acceptor = TlsAcceptor::from(config);
         let handshakes = Arc::new(Semaphore::new(MAX_HANDSHAKES));
-        let slots = Arc::new(Semaphore::new(most));
+        let slots = Arc::new(Semaphore::new(room.all));
+        let strangers = Arc::new(Semaphore::new(room.strangers));
         loop {
             let accept = async {
                 let slot = slots.clone().acquire_owned().await.ok()?;
@@ -80,14 +96,23 @@ pub fn listen(
             // A message is small and waits for an answer: it must not be held back for more. Without the option the
             // connection is only slower.
             let _ = stream.set_nodelay(true);
-            let (acceptor, send) = (acceptor.clone(), send.clone());
+            let (acceptor, send, strangers) = (acceptor.clone(), send.clone(), strangers.clone());
             tokio::spawn(async move {
                 match tokio::time::timeout(HANDSHAKE_LIMIT, acceptor.accept(stream)).await {
                     Ok(Ok(stream)) => {
                         drop(turn);
                         let identity = stream.get_ref().1.peer_certificates().and_then(peer_id);
-                        let peer = Peer { identity, addr };
-                        let _ = send.send(Ok(Connection { stream, peer, _slot: slot })).await;
+                        let (mut over, mut strange) = (None, None);
+                        if identity.is_none() {
+                            let Ok(slot) = strangers.try_acquire_owned() else {
+                                tracing::info!(%addr, "too many connections without a certificate");
+                                return;
+                            };
+                            (over, strange) = (Some(Box::pin(tokio::time::sleep(room.stay))), Some(slot));
+                        }
+                        let connection =
+                            Connection { stream, peer: Peer { identity, addr }, over, _slots: (slot, strange) };
+                        let _ = send.send(Ok(connection)).await;
                     }
                     Ok(Err(error)) => tracing::info!(%addr, %error, "TLS handshake refused"),
                     Err(_) => tracing::info!(%addr, "TLS handshake took too long"),
@@ -108,6 +133,9 @@ impl Connected for Connection {
 
 impl AsyncRead for Connection {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        if self.over.as_mut().is_some_and(|over| over.as_mut().poll(cx).is_ready()) {
+            return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
+        }
         Pin::new(&mut self.stream).poll_read(cx, buf)
     }
 }
@@ -125,3 +153,6 @@ impl AsyncWrite for Connection {
         Pin::new(&mut self.stream).poll_shutdown(cx)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -71,6 +71,17 @@ pub fn exports(exports: &Exports) -> proto::Exports {
     }
 }
 
+/// Would a receiver take so much?
+pub fn check(exports: &Exports) -> Result<(), BadMessage> {
+    within("services", exports.services.len(), MAX_SERVICES)?;
+    within("gateways", exports.gateways.len(), MAX_GATEWAYS)?;
+    for service in exports.services.values() {
+        within("ports of a service", service.ports.len(), MAX_PORTS)?;
+        within("endpoints of a service", service.endpoints.len(), MAX_ENDPOINTS)?;
+    }
+    Ok(())
+}
+
 /// A catalog from the wire.
 pub fn read_exports(message: proto::Exports) -> Result<Exports, BadMessage> {
     within("services", message.services.len(), MAX_SERVICES)?;

@@ -122,3 +122,6 @@ pub(super) fn bytes(sealed: &proto::Sealed) -> usize {
     let chain: usize = sealed.chain.iter().map(|certificate| certificate.len()).sum();
     sealed.payload.len().saturating_add(chain).saturating_add(sealed.signature.len())
 }
+
+#[cfg(test)]
+mod tests;

@@ -9,7 +9,7 @@ use std::{
 use futures::Stream;
 use isthmus_api::{
     federation::v1::{self as proto, federation_server, joining_server, member_message::Message},
-    listen::{self, Peer},
+    listen::{self, Peer, Room},
 };
 use isthmus_core::federation::MeshName;
 use isthmus_identity::{ClientCerts, MeshTls};
@@ -34,8 +34,8 @@ use crate::{
 
 /// How long a member may take to say who it is.
 const HELLO_LIMIT: Duration = Duration::from_secs(10);
-/// Most connections at a time.
-const MAX_CONNECTIONS: usize = 4096;
+/// Connections at a time. One without a certificate asks for the hub's bundle, or to join.
+const ROOM: Room = Room { all: 4096, strangers: 256, stay: Duration::from_secs(60) };
 /// Most requests of unknown callers that are worked on at a time.
 const MAX_STRANGERS: usize = 16;
 /// Most streams of one connection: a member needs one.
@@ -53,7 +53,7 @@ pub async fn serve<S: Store>(
     stop: CancellationToken,
 ) -> Result<(), ServeError> {
     let tls = tls.server_config(&[b"h2"], ClientCerts::Optional)?;
-    let connections = listen::listen(listener, tls, MAX_CONNECTIONS, stop.clone());
+    let connections = listen::listen(listener, tls, ROOM, stop.clone());
     let sessions = federation_server::FederationServer::new(Sessions { hub: Arc::clone(&hub), stop: stop.clone() })
         .max_decoding_message_size(MAX_MESSAGE_BYTES)
         .max_encoding_message_size(MAX_MESSAGE_BYTES);

@@ -83,6 +83,13 @@ pub(super) fn chain(error: &dyn std::error::Error) -> String {
     causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
 }
 
+/// What ended a call, with the causes that tonic's own text leaves out.
+pub(super) fn words(status: &tonic::Status) -> String {
+    let causes = std::iter::successors(std::error::Error::source(status), |e| e.source());
+    let causes: String = causes.map(|cause| format!(": {cause}")).collect();
+    format!("{}{causes}", status.message())
+}
+
 /// For asking whoever answers for the bundles of the hub's mesh. The one who answers is unknown, and stays so: nothing is
 /// told to it, and what it says counts for nothing but by its digest or its signatures.
 pub(super) fn stranger() -> Result<Arc<ClientConfig>, rustls::Error> {

@@ -32,6 +32,8 @@ pub(super) type Leaf = Option<CertificateDer<'static>>;
 pub(super) enum NotPublished {
     #[error("the catalog has {0} bytes; at most {MAX_CATALOG_BYTES} are allowed: export fewer services to this peer")]
     TooLong(usize),
+    #[error("{0}: export fewer to this peer")]
+    TooMany(#[from] form::BadMessage),
     #[error(transparent)]
     Seal(#[from] SealFailed),
 }
@@ -135,6 +137,9 @@ impl Outgoing {
 
     fn make(&mut self, line: &Line, svid: &Svid, wall: SystemTime) -> Result<proto::Addressed, NotPublished> {
         let exports = self.offered.clone();
+        if let Some(exports) = &exports {
+            form::check(exports)?;
+        }
         let unchanged = self.sent.as_ref().filter(|sent| {
             sent.exports == exports && sent.leaf.as_ref() == svid.chain().first() && sent.sequence >= self.told
         });
@@ -253,3 +258,6 @@ pub(super) fn millis(wall: SystemTime) -> u64 {
 fn millis_of(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
+
+#[cfg(test)]
+mod tests;

@@ -58,9 +58,16 @@ enum SessionError {
     Tls(#[from] rustls::Error),
     #[error("the hub can't be reached: {}", connect::chain(.0))]
     Unreachable(#[from] tonic::transport::Error),
+    /// A server says by an alert alone, after the client's handshake, that it doesn't take a certificate.
+    #[error(
+        "the hub cut the connection before a session began ({}): it doesn't take this mesh's certificate if the mesh hasn't \
+         joined, or was put out; then join by an invitation",
+        connect::words(.0)
+    )]
+    Unwelcome(tonic::Status),
     #[error("the hub didn't begin a session within {OPEN_TIME:?}")]
     Silent,
-    #[error("the hub ended the session: {}", .0.message())]
+    #[error("the hub ended the session: {}", connect::words(.0))]
     Status(#[from] tonic::Status),
     #[error("the hub closed the session")]
     Closed,
@@ -150,7 +157,11 @@ impl Member {
             .max_decoding_message_size(MAX_MESSAGE_BYTES)
             .max_encoding_message_size(MAX_MESSAGE_BYTES);
         let opening = tokio::time::timeout(OPEN_TIME, client.session(ReceiverStream::new(queue))).await;
-        let hear = opening.map_err(|_| SessionError::Silent)??.into_inner();
+        let cut = |status: tonic::Status| match std::error::Error::source(&status) {
+            Some(_) => SessionError::Unwelcome(status),
+            None => SessionError::Status(status),
+        };
+        let hear = opening.map_err(|_| SessionError::Silent)?.map_err(cut)?.into_inner();
         self.converse(&say, hear).await
     }
 

@@ -13,6 +13,7 @@ use isthmus_api::{
         controller_message::Content, identity_client::IdentityClient, proxy_message::Message,
     },
     encode,
+    listen::{Room, listen},
 };
 use isthmus_core::{
     destination::DestinationKey,
@@ -32,6 +33,7 @@ use super::{tokens::Speaker, *};
 use crate::{ca::Roots, index::Update, metrics::Metrics, testing::*};
 use isthmus_k8s::watch::Change;
 
+const ROOM: Room = Room { all: 1024, strangers: 1024, stay: HOUR };
 const HOUR: Duration = Duration::from_secs(3600);
 
 fn id(account: &str) -> SpiffeId {
@@ -102,10 +104,7 @@ async fn serve_with(manifests: impl IntoIterator<Item = Value>, tokens: impl Tok
             HOUR,
             metrics.certificates,
         ))
-        .serve_with_incoming_shutdown(
-            isthmus_api::listen::listen(listener, config, 1024, stop.clone()),
-            stop.clone().cancelled_owned(),
-        );
+        .serve_with_incoming_shutdown(listen(listener, config, ROOM, stop.clone()), stop.clone().cancelled_owned());
     tokio::spawn(server);
     Server { hub, metrics: registered, authority, addr, updates, stop }
 }
