@@ -3,7 +3,7 @@
 mod check;
 pub(crate) mod invite;
 pub(crate) mod join;
-mod revoke;
+pub(crate) mod revoke;
 mod rotate_root;
 mod status;
 mod target;

@@ -12,7 +12,15 @@ pub(crate) struct Progress {
     prefix: String,
     colour: bool,
     live: bool,
-    stderr: bool,
+    out: Out,
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Out {
+    Stdout,
+    Stderr,
+    #[cfg(feature = "local")]
+    Nowhere,
 }
 
 impl Progress {
@@ -21,12 +29,18 @@ impl Progress {
         let terminal = io::stdout().is_terminal();
         let colour = terminal && std::env::var_os("NO_COLOR").is_none_or(|v| v.is_empty());
         let prefix = prefix.into();
-        Self { live: terminal && prefix.is_empty(), prefix, colour, stderr: false }
+        Self { live: terminal && prefix.is_empty(), prefix, colour, out: Out::Stdout }
     }
 
     /// Prints plainly to stderr, for stdout is to be read by a program.
     pub(crate) fn to_stderr() -> Self {
-        Self { prefix: String::new(), colour: false, live: false, stderr: true }
+        Self { prefix: String::new(), colour: false, live: false, out: Out::Stderr }
+    }
+
+    /// Prints nothing, for somebody else says what is done.
+    #[cfg(feature = "local")]
+    pub(crate) fn silent() -> Self {
+        Self { out: Out::Nowhere, ..Self::to_stderr() }
     }
 
     /// Does a step, and says so: while it goes on if somebody watches, and when it is done.
@@ -78,7 +92,12 @@ impl Progress {
     }
 
     fn write(&self, text: &str) {
-        let mut out: Box<dyn Write> = if self.stderr { Box::new(io::stderr()) } else { Box::new(io::stdout()) };
+        let mut out: Box<dyn Write> = match self.out {
+            Out::Stdout => Box::new(io::stdout()),
+            Out::Stderr => Box::new(io::stderr()),
+            #[cfg(feature = "local")]
+            Out::Nowhere => return,
+        };
         // To a closed pipe nobody listens; the work goes on.
         let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
     }

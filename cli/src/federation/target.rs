@@ -79,7 +79,7 @@ impl Side {
     }
 
     /// The objects of a kind that has no namespace.
-    pub(super) fn all<K>(&self) -> Api<K>
+    pub(crate) fn all<K>(&self) -> Api<K>
     where
         K: kube::Resource<DynamicType = ()>,
     {

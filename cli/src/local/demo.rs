@@ -1,6 +1,10 @@
-//! `isthmus demo`: a cluster of its own, a sample shop, real requests, and a verdict for each promise.
+//! `isthmus demo`: clusters of its own, a sample shop, real requests, and a verdict for each promise.
 
+#[macro_use]
 mod shop;
+mod forgery;
+mod meshes;
+mod pair;
 mod steps;
 
 use std::{
@@ -10,18 +14,26 @@ use std::{
     time::{Duration, Instant},
 };
 
+use anyhow::{Context, bail};
 use clap::Args;
+use futures::future::join_all;
+use isthmus_local::Cluster;
 use isthmus_runtime::signals;
-use kube::Client;
+use tokio_util::sync::CancellationToken;
 
-use super::{progress::Progress, up};
+use super::up;
 use crate::{
     args::{LogArgs, Output},
     output,
+    progress::Progress,
 };
+use pair::Pair;
 use shop::{NAMESPACE_YAML, SHOP, Shop};
 use steps::{Row, STEPS};
 
+/// The clusters of the demo, each in a folder of its name.
+const ONE: &str = "demo";
+const TWO: [&str; 2] = ["east", "west"];
 /// What the folders of demos are called.
 const PREFIX: &str = "isthmus-demo-";
 /// A demo's folder has its cluster's name in it by then.
@@ -43,21 +55,42 @@ pub(crate) fn run(log: &LogArgs, args: DemoArgs) -> anyhow::Result<ExitCode> {
         let progress = if args.output == Output::Table { Progress::new("") } else { Progress::to_stderr() };
         remove_killed(&std::env::temp_dir());
         let state = tempfile::Builder::new().prefix(PREFIX).tempdir()?;
-        progress.head("A cluster on this machine, with the mesh in it");
-        let Some(started) = shutdown.run_until_cancelled(up::start_with_mesh(&progress, state.path())).await else {
-            return Ok(interrupted(&progress));
-        };
-        let cluster = started?;
-        let shown = shutdown.run_until_cancelled(show(&progress, cluster.client())).await;
-        progress.head("Taking it all down");
-        let down = async {
-            cluster.shutdown(up::END_WITHIN).await;
-            Ok(())
-        };
-        progress.step("every pod ended, nothing left", down).await?;
-        let Some(rows) = shown.transpose()? else { return Ok(interrupted(&progress)) };
+        let shown = shutdown.run_until_cancelled(all(&progress, state.path(), &shutdown)).await;
+        let Some(rows) = shown.transpose()?.flatten() else { return Ok(interrupted(&progress)) };
         report(&progress, args.output, &rows, begun)
     })
+}
+
+/// One mesh, and then two that are joined. `None`: interrupted.
+async fn all(progress: &Progress, state: &Path, shutdown: &CancellationToken) -> anyhow::Result<Option<Vec<Row>>> {
+    progress.head("A cluster on this machine, with the mesh in it");
+    let Some(started) = shutdown.run_until_cancelled(up::start_with_mesh(progress, &state.join(ONE))).await else {
+        return Ok(None);
+    };
+    let one = vec![started?];
+    let shown = shutdown.run_until_cancelled(show(progress, &one)).await;
+    take_down(progress, one).await?;
+    let Some(mut rows) = shown.transpose()? else { return Ok(None) };
+
+    progress.head("Two clusters, with a mesh of its own in each");
+    let Some(started) = shutdown.run_until_cancelled(up::start_meshes(progress, state, &TWO)).await else {
+        return Ok(None);
+    };
+    let two = started?;
+    let shown = shutdown.run_until_cancelled(show_two(progress, &two)).await;
+    take_down(progress, two).await?;
+    let Some(more) = shown.transpose()? else { return Ok(None) };
+    rows.extend(more);
+    Ok(Some(rows))
+}
+
+async fn take_down(progress: &Progress, clusters: Vec<Cluster>) -> anyhow::Result<()> {
+    progress.head("Taking it all down");
+    let down = async {
+        join_all(clusters.into_iter().map(|cluster| cluster.shutdown(up::END_WITHIN))).await;
+        Ok(())
+    };
+    progress.step("every pod ended, nothing left", down).await
 }
 
 /// A demo that was killed outright leaves its folder (and nothing else): this removes such ones.
@@ -67,7 +100,11 @@ fn remove_killed(temporary: &Path) {
         let age = entry.metadata().and_then(|m| m.modified()).ok().and_then(|t| t.elapsed().ok());
         // One that is only just starting hasn't put its name there yet.
         let old = age.is_some_and(|age| age > SETTLED_AFTER);
-        if old && isthmus_local_node::remove_leftovers(&entry.path().join("node")).is_ok_and(|ended| ended) {
+        let ended = |name: &&str| {
+            let node = entry.path().join(name).join("node");
+            !node.exists() || isthmus_local_node::remove_leftovers(&node).is_ok_and(|ended| ended)
+        };
+        if old && [ONE].iter().chain(&TWO).all(ended) {
             // Another user's stays.
             let _ = fs::remove_dir_all(entry.path());
         }
@@ -80,8 +117,9 @@ fn interrupted(progress: &Progress) -> ExitCode {
 }
 
 /// Deploys the shop and goes through the steps.
-async fn show(progress: &Progress, client: Client) -> anyhow::Result<Vec<Row>> {
-    let mut shop = Shop::new(client);
+async fn show(progress: &Progress, clusters: &[Cluster]) -> anyhow::Result<Vec<Row>> {
+    let cluster = clusters.first().context("no cluster")?;
+    let mut shop = Shop::new(cluster.client());
     progress.head("A shop in the mesh: web, catalog in two versions, orders, store");
     progress.step(NAMESPACE_YAML.file, async { shop.apply(&NAMESPACE_YAML).await.map(drop) }).await?;
     progress.step(SHOP.file, async { shop.apply(&SHOP).await.map(drop) }).await?;
@@ -96,11 +134,33 @@ async fn show(progress: &Progress, client: Client) -> anyhow::Result<Vec<Row>> {
             progress.say(&format!("    kubectl apply -f {}", example.file));
         }
         let row = step.run(&mut shop).await;
-        let mark = if row.as_asked { progress.paint("32", "✓") } else { progress.paint("31", "✗") };
-        progress.say(&format!("  {mark} {:<40} {}", row.promise, row.seen));
+        say(progress, &row);
         rows.push(row);
     }
     Ok(rows)
+}
+
+/// Deploys a shop in each of two meshes, and goes through the steps with both.
+async fn show_two(progress: &Progress, clusters: &[Cluster]) -> anyhow::Result<Vec<Row>> {
+    let [east, west] = clusters else { bail!("{} clusters in place of two", clusters.len()) };
+    progress.head("A shop in each: a catalog, and who calls it");
+    let mut pair = Pair::of(progress, east.client(), west.client()).await?;
+    progress.head("What they make of each other");
+    let mut rows = Vec::new();
+    for step in &meshes::STEPS {
+        for (which, example) in step.applies {
+            progress.say(&format!("    {}: kubectl apply -f {}", which.name(), example.file));
+        }
+        let row = step.run(&mut pair).await;
+        say(progress, &row);
+        rows.push(row);
+    }
+    Ok(rows)
+}
+
+fn say(progress: &Progress, row: &Row) {
+    let mark = if row.as_asked { progress.paint("32", "✓") } else { progress.paint("31", "✗") };
+    progress.say(&format!("  {mark} {:<40} {}", row.promise, row.seen));
 }
 
 fn report(progress: &Progress, form: Output, rows: &[Row], begun: Instant) -> anyhow::Result<ExitCode> {

@@ -64,7 +64,7 @@ impl StateDir {
         Self::below(&root()?, name)
     }
 
-    fn below(root: &Path, name: &str) -> anyhow::Result<Self> {
+    pub(crate) fn below(root: &Path, name: &str) -> anyhow::Result<Self> {
         let fits = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
         if name.is_empty() || name.len() > 40 || !name.bytes().all(fits) || name.starts_with('-') || name.ends_with('-')
         {

@@ -196,6 +196,17 @@ pub(super) async fn start_with_mesh(progress: &Progress, state: &Path) -> anyhow
     Ok(cluster)
 }
 
+/// A cluster for each of these meshes, in a folder of its name and not joined yet, for the demo; the hub is in the first.
+pub(super) async fn start_meshes(progress: &Progress, state: &Path, names: &[&str]) -> anyhow::Result<Vec<Cluster>> {
+    let plan = |(index, name): (u8, &&str)| {
+        let state = StateDir::below(state, name)?;
+        std::fs::create_dir_all(state.path())?;
+        Ok(Plan { state, index, data_dir: None, mesh: Some(MeshName::of(name, true)), group: None })
+    };
+    let plans = (0..).zip(names).map(plan).collect::<anyhow::Result<Vec<_>>>()?;
+    meshes::start(&plans, false, progress).await
+}
+
 fn config(name: &str, state: &Path, progress: &Progress) -> anyhow::Result<ClusterConfig> {
     let images = Arc::new(OwnImages::new()?);
     let (helper, steps) = (images.helper(), progress.clone());

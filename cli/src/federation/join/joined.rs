@@ -19,7 +19,7 @@ pub(crate) struct Joined {
     bundle: String,
     sequence: u64,
     /// Own proxies that trust the peer, of all.
-    trust_propagated: String,
+    pub(crate) trust_propagated: String,
     seconds: f64,
 }
 
@@ -54,6 +54,12 @@ impl Joined {
             trust_propagated: status.trust_propagated.unwrap_or_default(),
             seconds: took.as_secs_f64(),
         }
+    }
+
+    /// Own proxies, whether they trust the peer or not.
+    #[cfg(feature = "local")]
+    pub(crate) fn proxies(&self) -> &str {
+        self.trust_propagated.split_once('/').map_or("", |(_, all)| all)
     }
 
     pub(super) fn text(&self) -> String {

@@ -27,13 +27,15 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// A file of `examples/`, part of the program so that the demo needs no checkout.
 pub(super) struct Example {
     pub(super) file: &'static str,
-    yaml: &'static str,
+    pub(super) yaml: &'static str,
 }
 
 macro_rules! example {
     ($name:ident, $file:literal) => {
-        pub(super) const $name: Example =
-            Example { file: concat!("examples/", $file), yaml: include_str!(concat!("../../../../examples/", $file)) };
+        pub(super) const $name: $crate::local::demo::shop::Example = $crate::local::demo::shop::Example {
+            file: concat!("examples/", $file),
+            yaml: include_str!(concat!("../../../../examples/", $file)),
+        };
     };
 }
 example!(NAMESPACE_YAML, "shop/01-namespace.yaml");

@@ -25,14 +25,23 @@ pub(super) struct Row {
 
 /// What a step has seen.
 pub(super) struct Verdict {
-    asked: String,
-    seen: String,
-    as_asked: bool,
+    pub(super) asked: String,
+    pub(super) seen: String,
+    pub(super) as_asked: bool,
+}
+
+impl Row {
+    /// What became of a promise; a failure on the way isn't as asked.
+    pub(super) fn of(promise: &'static str, done: anyhow::Result<Verdict>) -> Self {
+        let failed = |error| Verdict { asked: "an answer".into(), seen: format!("{error:#}"), as_asked: false };
+        let Verdict { asked, seen, as_asked } = done.unwrap_or_else(failed);
+        Self { promise, asked, seen, as_asked }
+    }
 }
 
 impl Verdict {
     /// Of what was seen and what was asked for, in the same words.
-    fn equal(asked: impl Into<String>, seen: impl Into<String>) -> Self {
+    pub(super) fn equal(asked: impl Into<String>, seen: impl Into<String>) -> Self {
         let (asked, seen) = (asked.into(), seen.into());
         Self { as_asked: asked == seen, asked, seen }
     }
@@ -86,9 +95,7 @@ impl Step {
             }
             self.kind.judge(shop, begun.elapsed()).await
         };
-        let failed = |error| Verdict { asked: "an answer".into(), seen: format!("{error:#}"), as_asked: false };
-        let Verdict { asked, seen, as_asked } = done.await.unwrap_or_else(failed);
-        Row { promise: self.promise, asked, seen, as_asked }
+        Row::of(self.promise, done.await)
     }
 }
 

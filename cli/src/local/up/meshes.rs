@@ -101,7 +101,7 @@ async fn asked_to_end(state: &StateDir) {
 }
 
 /// The clusters, the way between them, the meshes, and what joins them.
-async fn start(plans: &[Plan], join: bool, progress: &Progress) -> anyhow::Result<Vec<Cluster>> {
+pub(super) async fn start(plans: &[Plan], join: bool, progress: &Progress) -> anyhow::Result<Vec<Cluster>> {
     let since = Timestamp::now();
     progress.head(&format!("{} clusters, a mesh in each", plans.len()));
     let clusters = try_join_all(plans.iter().map(async |plan| start_cluster(plan, &steps(plan)).await)).await?;
