@@ -2,6 +2,7 @@
 
 use std::{
     net::{Ipv4Addr, SocketAddr},
+    path::PathBuf,
     time::Duration,
 };
 
@@ -19,6 +20,8 @@ pub const GRPC_PORT: u16 = 15010;
 pub const ADMIN_PORT: u16 = 15014;
 /// Port of the admission webhooks (HTTPS).
 pub const WEBHOOK_PORT: u16 = 9443;
+/// Port of the bundle endpoint (HTTPS, SPIFFE Federation).
+pub const BUNDLE_PORT: u16 = 15016;
 /// The namespace that the control plane is in by default.
 pub const SYSTEM_NAMESPACE: &str = "isthmus-system";
 /// The name of the controller's Deployment, Service, ServiceAccount and Lease.
@@ -43,6 +46,11 @@ pub struct Config {
     pub grpc_addr: SocketAddr,
     /// Where the API server's admission reviews are answered.
     pub webhook_addr: SocketAddr,
+    /// Where the mesh's bundle is published; `None` for nowhere.
+    pub bundle_addr: Option<SocketAddr>,
+    /// Certificate and key (PEM files) of a public authority, by which the bundle endpoint is known (profile `https_web`); without,
+    /// it is known by the controller's SPIFFE ID (`https_spiffe`).
+    pub bundle_certificate: Option<(PathBuf, PathBuf)>,
     /// Where the admin server listens; `None` for none.
     pub admin_addr: Option<SocketAddr>,
     /// How long a workload's certificate lives.
@@ -72,6 +80,8 @@ impl Config {
             pod: NAME.to_owned(),
             grpc_addr: on(GRPC_PORT),
             webhook_addr: on(WEBHOOK_PORT),
+            bundle_addr: Some(on(BUNDLE_PORT)),
+            bundle_certificate: None,
             admin_addr: Some(on(ADMIN_PORT)),
             leaf_lifetime: DEFAULT_LEAF_LIFETIME,
             proxy_image: "isthmus/proxy".to_owned(),

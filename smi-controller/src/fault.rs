@@ -134,6 +134,8 @@ pub(crate) enum Reason {
     InvalidBinding,
     /// A bundle's digest isn't one.
     InvalidDigest,
+    /// Where a mesh publishes its bundle can't be read.
+    InvalidEndpoint,
     /// A duration isn't one.
     InvalidDuration,
     /// Something in a match other than an expression can't be used.
@@ -204,6 +206,7 @@ impl Reason {
             Self::InvalidAddress => "InvalidAddress",
             Self::InvalidBinding => "InvalidBinding",
             Self::InvalidDigest => "InvalidDigest",
+            Self::InvalidEndpoint => "InvalidEndpoint",
             Self::InvalidDuration => "InvalidDuration",
             Self::InvalidMatch => "InvalidMatch",
             Self::InvalidName => "InvalidName",

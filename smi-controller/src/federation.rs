@@ -6,6 +6,7 @@
 
 mod catalogs;
 mod dial;
+mod endpoints;
 mod invitations;
 mod lead;
 mod links;
@@ -13,10 +14,12 @@ mod metrics;
 mod offer;
 mod revocation;
 mod services;
+mod serving;
 mod session;
 mod statuses;
 mod task;
 mod writes;
 
 pub(crate) use metrics::FederationMetrics;
+pub(crate) use serving::publish;
 pub(crate) use task::{Parts, Task};

@@ -24,7 +24,9 @@ use isthmus_k8s::watch::{Change, Malformed};
 pub(crate) use changes::{KINDS, Update};
 pub(crate) use endpoint_slices::Slice;
 pub(crate) use fact::{Fact, Facts};
-pub(crate) use federation::{Cluster, Export, Hub, Import, Mesh, Peer, REVOCATION, RemoteEndpoint, RemotePort};
+pub(crate) use federation::{
+    Cluster, Endpoint, Export, Hub, Import, Mesh, Peer, REVOCATION, RemoteEndpoint, RemotePort,
+};
 pub(crate) use http_routes::Group;
 pub(crate) use identity_bindings::Binding;
 pub(crate) use namespaces::NamespaceInfo;

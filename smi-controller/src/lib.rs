@@ -28,6 +28,6 @@ mod watches;
 mod webhook;
 
 pub use ca::CaError;
-pub use config::{ADMIN_PORT, Config, GRPC_PORT, NAME, SYSTEM_NAMESPACE, WEBHOOK_PORT};
+pub use config::{ADMIN_PORT, BUNDLE_PORT, Config, GRPC_PORT, NAME, SYSTEM_NAMESPACE, WEBHOOK_PORT};
 pub use run::{Error, run, run_with};
 pub use webhook::CertificateError;

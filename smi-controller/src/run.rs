@@ -1,12 +1,13 @@
 //! The wiring: which tasks there are, and what they share.
 
-use std::{net::SocketAddr, sync::Arc, time::Duration};
+use std::{net::SocketAddr, path::Path, sync::Arc, time::Duration};
 
 use isthmus_api::listen::{self, Room};
 use isthmus_core::{
     federation::{InvalidName, MeshName},
     id::InvalidId,
 };
+use isthmus_federation::bundle_endpoint::web_config;
 use isthmus_identity::{AuthorityError, BadBundle, BadSvid, ClientCerts, KeypairError, MeshTls, SvidCell, TrustStore};
 use isthmus_k8s::lease::{self, Claim};
 use isthmus_runtime::{
@@ -98,6 +99,14 @@ pub enum Error {
     /// The webhooks have no certificate.
     #[error(transparent)]
     Webhooks(#[from] CertificateError),
+    /// The bundle endpoint's certificate or key can't be used.
+    #[error("bundle endpoint: {path}: {fault}; give PEM files by --bundle-certificate and --bundle-key, or neither")]
+    BundleEndpoint {
+        /// Which file, or both.
+        path: String,
+        /// What is wrong with it.
+        fault: String,
+    },
     /// A metric is there twice.
     #[error("metrics: {0}")]
     Metrics(#[from] prometheus::Error),
@@ -156,6 +165,7 @@ pub async fn run_with(config: Config, client: Client, shutdown: CancellationToke
 
     let listener = Arc::new(TrustStore::with(&[mesh.roots.borrow().bundle()])?);
     let svid = mesh.certify_self()?;
+    mesh.publish_bundle(&svid).await?;
     let server = mesh.serve_proxies(hub.clone(), grpc, listener.clone(), svid.clone())?;
     let (standings, peers) = watch::channel(Vec::new());
     let others = federation::Parts {
@@ -270,6 +280,24 @@ impl Mesh {
         Ok(cell)
     }
 
+    /// Publishes the bundle for those who ask.
+    async fn publish_bundle(&self, svid: &Arc<SvidCell>) -> Result<(), Error> {
+        let Some(addr) = self.config.bundle_addr else { return Ok(()) };
+        let tls = match &self.config.bundle_certificate {
+            Some((certificate, key)) => {
+                let both = format!("{} and {}", certificate.display(), key.display());
+                let (certificate, key) = (read(certificate)?, read(key)?);
+                web_config(&certificate, &key).map_err(|fault| Error::BundleEndpoint { path: both, fault })?
+            }
+            // Nobody is asked who they are: what is published is for everybody.
+            None => MeshTls::new(Arc::new(TrustStore::new()), svid.clone())
+                .server_config(&[b"http/1.1"], ClientCerts::Optional)?,
+        };
+        let listener = bind("bundle endpoint", addr).await?;
+        self.tasks.spawn(federation::publish(listener, tls, self.roots.clone(), self.stop.clone()));
+        Ok(())
+    }
+
     fn serve_proxies(
         &self,
         hub: Arc<Hub>,
@@ -291,6 +319,12 @@ impl Mesh {
             .add_service(Certifier::server(hub, tokens, self.roots.clone(), config.leaf_lifetime, certificates))
             .serve_with_incoming_shutdown(connections, self.stop.clone().cancelled_owned()))
     }
+}
+
+fn read(path: &Path) -> Result<Vec<u8>, Error> {
+    let failed =
+        |error: std::io::Error| Error::BundleEndpoint { path: path.display().to_string(), fault: error.to_string() };
+    std::fs::read(path).map_err(failed)
 }
 
 async fn bind(what: &'static str, addr: SocketAddr) -> Result<TcpListener, Error> {

@@ -64,6 +64,7 @@ impl Controller {
             .arg("controller")
             .args(["--grpc", &grpc.to_string(), "--webhook", &cluster.webhook.to_string()])
             .args(["--admin", &admin.to_string()])
+            .args(["--bundle-endpoint", &free_port()?.to_string()])
             .env("KUBECONFIG", &kubeconfig)
             .stdin(Stdio::null())
             .stdout(Stdio::null())

@@ -125,6 +125,7 @@ async fn agree(side: &Side, invitation: &Invitation, has_mesh: bool) -> anyhow::
         trust_domain: terms.trust_domain.to_string(),
         bundle_digest: Some(terms.bundle.to_string()),
         invitation: Some(secret_name(&id)),
+        bundle_endpoint: None,
     };
     let written =
         side.all::<MeshPeer>().create(&PostParams::default(), &MeshPeer::new(terms.mesh.as_str(), spec)).await;

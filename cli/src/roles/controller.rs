@@ -2,12 +2,12 @@
 
 mod lifetime;
 
-use std::{net::SocketAddr, time::Duration};
+use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
 use clap::{Args, ValueEnum};
 use isthmus_core::{id::TrustDomain, inbound::PolicyMode};
 use isthmus_runtime::{logging::Format, signals};
-use isthmus_smi_controller::{ADMIN_PORT, Config, GRPC_PORT, NAME, SYSTEM_NAMESPACE, WEBHOOK_PORT};
+use isthmus_smi_controller::{ADMIN_PORT, BUNDLE_PORT, Config, GRPC_PORT, NAME, SYSTEM_NAMESPACE, WEBHOOK_PORT};
 
 use crate::args::LogArgs;
 
@@ -40,6 +40,15 @@ pub(crate) struct ControllerArgs {
     /// Where the admin server listens
     #[arg(long, env = "ISTHMUS_ADMIN", default_value_t = SocketAddr::from(([0, 0, 0, 0], ADMIN_PORT)))]
     admin: SocketAddr,
+    /// Where the mesh's bundle is published (SPIFFE bundle endpoint)
+    #[arg(long, env = "ISTHMUS_BUNDLE_ENDPOINT", default_value_t = SocketAddr::from(([0, 0, 0, 0], BUNDLE_PORT)))]
+    bundle_endpoint: SocketAddr,
+    /// Certificate of a public authority for the bundle endpoint, PEM [default: it shows the controller's SPIFFE ID]
+    #[arg(long, env = "ISTHMUS_BUNDLE_CERTIFICATE", requires = "bundle_key")]
+    bundle_certificate: Option<PathBuf>,
+    /// The key of that certificate, PEM
+    #[arg(long, env = "ISTHMUS_BUNDLE_KEY", requires = "bundle_certificate")]
+    bundle_key: Option<PathBuf>,
     /// How long a workload's certificate lives: from 5s to 8760h
     #[arg(long, env = "ISTHMUS_LEAF_LIFETIME", default_value = "24h", value_parser = lifetime::parse)]
     leaf_lifetime: Duration,
@@ -90,6 +99,8 @@ impl From<ControllerArgs> for Config {
         config.pod = args.pod;
         config.grpc_addr = args.grpc;
         config.webhook_addr = args.webhook;
+        config.bundle_addr = Some(args.bundle_endpoint);
+        config.bundle_certificate = args.bundle_certificate.zip(args.bundle_key);
         config.admin_addr = Some(args.admin);
         config.leaf_lifetime = args.leaf_lifetime;
         config.proxy_image = args.proxy_image;

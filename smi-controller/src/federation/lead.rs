@@ -24,6 +24,7 @@ use kube::{Api, ResourceExt, api::ListParams};
 use self::{joining::Joining, writing::Cutting};
 use super::{
     dial::Member,
+    endpoints::Endpoints,
     invitations,
     links::{self, NoMember},
     offer::{self, Own},
@@ -63,6 +64,7 @@ pub(super) struct Lead<'p> {
     invitations: BTreeMap<InvitationId, invitations::Open>,
     look_at_secrets: Instant,
     joining: Joining,
+    endpoints: Endpoints,
     deeds: VecDeque<Deed>,
     cutting: BTreeMap<ObjectName, Cutting>,
     /// What was refused of whom, and when that was told.
@@ -94,6 +96,7 @@ impl<'p> Lead<'p> {
             invitations: BTreeMap::new(),
             look_at_secrets: now.0,
             joining: Joining::default(),
+            endpoints: Endpoints::default(),
             deeds: VecDeque::new(),
             cutting: BTreeMap::new(),
             refusals: BTreeMap::new(),
@@ -128,7 +131,7 @@ impl<'p> Lead<'p> {
                 let period = if self.cutting.is_empty() { PERIOD } else { CUTTING_PERIOD };
                 next = tokio::time::Instant::now() + period;
             }
-            let Self { member, joining, parts, .. } = &mut self;
+            let Self { member, joining, endpoints, parts, .. } = &mut self;
             let hear = async {
                 match member {
                     Some(member) => member.hear().await,
@@ -148,6 +151,7 @@ impl<'p> Lead<'p> {
                     self.joined(joined).await;
                     true
                 }
+                (peer, answer) = endpoints.next() => self.take(published(peer, answer)),
                 () = parts.hub.outlook.notified() => {
                     self.told = Instant::now();
                     tokio::time::sleep(GATHER).await;
@@ -182,6 +186,7 @@ impl<'p> Lead<'p> {
         }
         let Self { session, outlook, .. } = self;
         session.retain(|mesh| outlook.peers.contains_key(mesh));
+        self.endpoints.ask(self.outlook.peers.iter().map(|(mesh, peer)| (mesh, &peer.content)));
         self.look_at_invitations().await;
         self.do_deeds().await;
         let no_member = self.dial();
@@ -273,5 +278,13 @@ impl<'p> Lead<'p> {
         let peers = self.outlook.peers.values().filter_map(|peer| peer.content.bundle.as_ref());
         let known = self.session.hub_bundle.iter().chain(&self.hub_bundle).chain(peers);
         known.filter(|held| held.trust_domain() == domain).max_by_key(|held| held.sequence()).cloned()
+    }
+}
+
+/// What a bundle endpoint has said, as if the member had heard it.
+fn published(peer: MeshName, answer: Result<HeldBundle, String>) -> Event {
+    match answer {
+        Ok(held) => Event::Bundle { peer, held },
+        Err(why) => Event::Refused { peer: Some(peer), what: "bundle".into(), why },
     }
 }

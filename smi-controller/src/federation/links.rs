@@ -1,6 +1,6 @@
 //! What conditions say of the connections to the hub and to peers.
 
-use isthmus_core::id::ObjectName;
+use isthmus_core::{federation::MeshName, id::ObjectName};
 
 use super::session::{Hub, Session};
 use crate::{
@@ -26,7 +26,9 @@ pub(super) fn links(outlook: &Outlook, session: &Session, no_member: Option<&NoM
     });
     let peers = outlook.peers.iter().map(|(mesh, peer)| {
         let said = session.peers.get(mesh).and_then(|peering| peering.said.as_ref());
+        let endpoint = peer.content.endpoint.as_ref().filter(|_| said.is_none());
         let link = match (no_member, said) {
+            _ if endpoint.is_some() => of_endpoint(mesh, endpoint.map(|e| e.url.to_string()), session),
             (Some(_), _) => down("NoHub", "this mesh has no session with a hub: see its Mesh".to_owned()),
             (None, None) => {
                 down("HubUnreachable", "the hub says nothing of it: see condition Connected of the own Mesh".into())
@@ -49,6 +51,19 @@ pub(super) fn links(outlook: &Outlook, session: &Session, no_member: Option<&NoM
         (named(Kind::MeshPeer, &peer.name), link)
     });
     mesh.chain(peers).collect()
+}
+
+/// A peer that is known by its bundle endpoint alone.
+fn of_endpoint(mesh: &MeshName, url: Option<String>, session: &Session) -> Link {
+    let url = url.unwrap_or_default();
+    match session.peers.get(mesh).and_then(|peering| peering.bundle.as_ref()) {
+        Some(held) => Link {
+            up: true,
+            reason: "BundleFetched",
+            message: format!("bundle of sequence {} from {url}", held.sequence()),
+        },
+        None => down("BundleNotFetched", format!("{url} has given no bundle yet: see the Events of this object")),
+    }
 }
 
 fn of_mesh(address: &str, session: &Session, no_member: Option<&NoMember>) -> Link {

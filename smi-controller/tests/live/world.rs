@@ -59,6 +59,7 @@ impl World {
         config.mesh = mesh.to_owned();
         (config.grpc_addr, config.webhook_addr) = (free_port(), free_port());
         config.admin_addr = Some(free_port());
+        config.bundle_addr = Some(free_port());
         let api = ApiServer::new(ApiConfig {
             data_dir: None,
             pki: Pki::load_or_create(None, &["localhost".to_owned()], &[LOOPBACK]).unwrap(),

@@ -34,6 +34,24 @@ pub struct MeshPeerSpec {
     /// The Secret with the invitation that this relation began with, in the control plane's namespace.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub invitation: Option<String>,
+    /// Where the mesh publishes its bundle, for one with which there is no hub in common.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bundle_endpoint: Option<BundleEndpoint>,
+}
+
+/// A bundle endpoint (SPIFFE Federation §5).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct BundleEndpoint {
+    /// `https://host[:port]/path`.
+    pub url: String,
+    /// The SPIFFE ID that the endpoint must show (profile `https_spiffe`). Absent: a certificate of the public authorities for its
+    /// host (profile `https_web`).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub spiffe_id: Option<String>,
+    /// The SPIFFE bundle document (JSON) to begin with: an endpoint of profile `https_spiffe` can't be verified without one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub initial_bundle: Option<String>,
 }
 
 /// What is known of a peer.

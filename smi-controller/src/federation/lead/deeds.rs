@@ -117,7 +117,8 @@ impl Lead<'_> {
         let digest = bundle.to_string();
         match api.get_opt(mesh.as_str()).await? {
             None => {
-                let spec = MeshPeerSpec { trust_domain, bundle_digest: Some(digest), invitation: Some(name) };
+                let (bundle_digest, invitation) = (Some(digest), Some(name));
+                let spec = MeshPeerSpec { trust_domain, bundle_digest, invitation, bundle_endpoint: None };
                 api.create(&PostParams::default(), &MeshPeer::new(mesh.as_str(), spec)).await?;
             }
             Some(known) if known.spec.trust_domain != trust_domain => {

@@ -4,10 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use isthmus_core::{
     federation::MeshName,
-    id::{ObjectName, TrustDomain},
+    id::{InvalidId, ObjectName, TrustDomain},
 };
-use isthmus_identity::{BundleDigest, HeldBundle, likeness, trust_domain_fault};
-use isthmus_k8s::federation::MeshPeer;
+use isthmus_federation::bundle_endpoint::{EndpointUrl, Profile};
+use isthmus_identity::{Bundle, BundleDigest, Document, HeldBundle, likeness, trust_domain_fault};
+use isthmus_k8s::federation::{BundleEndpoint, MeshPeer};
 use k8s_openapi::jiff::Timestamp;
 use kube::ResourceExt;
 
@@ -28,6 +29,8 @@ pub(crate) struct Peer {
     pub(crate) pin: Option<BundleDigest>,
     /// The Secret of the invitation that the relation began with.
     pub(crate) invitation: Option<String>,
+    /// Where it publishes its bundle, if not by the hub.
+    pub(crate) endpoint: Option<Endpoint>,
     /// The bundle that the leader has verified.
     pub(crate) bundle: Option<HeldBundle>,
     /// Has a catalog of it ever come?
@@ -36,6 +39,15 @@ pub(crate) struct Peer {
     pub(crate) leaving: bool,
     /// Whoever deletes it waits for the receipt.
     pub(crate) guarded: bool,
+}
+
+/// A bundle endpoint.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Endpoint {
+    pub(crate) url: EndpointUrl,
+    pub(crate) profile: Profile,
+    /// The bundle to begin with.
+    pub(crate) initial: Option<Bundle>,
 }
 
 /// All peers.
@@ -129,6 +141,15 @@ pub(crate) fn read(peer: &MeshPeer) -> Object<Peer> {
         }
         pin.ok()
     });
+    let endpoint = peer.spec.bundle_endpoint.as_ref().zip(trust_domain.as_ref());
+    let endpoint = endpoint.and_then(|(endpoint, domain)| {
+        let read = read_endpoint(endpoint, domain);
+        if let Err((field, error)) = &read {
+            let message = format!("spec.bundleEndpoint.{field}: {error}");
+            faults.push(Fault::unresolved(Reason::InvalidEndpoint, message));
+        }
+        read.ok()
+    });
     let status = peer.status.as_ref();
     let held = status.and_then(|status| status.bundle.as_ref()).zip(trust_domain.clone());
     let bundle = held.and_then(|(bundle, domain)| {
@@ -144,10 +165,23 @@ pub(crate) fn read(peer: &MeshPeer) -> Object<Peer> {
         trust_domain,
         pin,
         invitation: peer.spec.invitation.clone(),
+        endpoint,
         bundle,
         heard: status.is_some_and(|status| !status.catalogs.is_empty()),
         leaving: peer.metadata.deletion_timestamp.is_some(),
         guarded: peer.finalizers().iter().any(|finalizer| finalizer == FINALIZER),
     };
     Object::new(peer, content, faults)
+}
+
+/// Reads where a bundle is published; an error comes with the field that it is of.
+fn read_endpoint(endpoint: &BundleEndpoint, domain: &TrustDomain) -> Result<Endpoint, (&'static str, String)> {
+    let url = endpoint.url.parse::<EndpointUrl>().map_err(|error| ("url", error.to_string()))?;
+    let profile = match &endpoint.spiffe_id {
+        Some(id) => Profile::Spiffe(id.parse().map_err(|error: InvalidId| ("spiffeId", error.to_string()))?),
+        None => Profile::Web,
+    };
+    let initial = endpoint.initial_bundle.as_ref().map(|text| Document::read(domain.clone(), text.as_bytes()));
+    let initial = initial.transpose().map_err(|error| ("initialBundle", error.to_string()))?;
+    Ok(Endpoint { url, profile, initial: initial.map(|document| document.bundle) })
 }

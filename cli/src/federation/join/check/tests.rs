@@ -21,7 +21,10 @@ fn terms(mesh: &str, domain: &str) -> Terms {
 
 fn peer(name: &str, domain: &str, invitation: Option<&str>) -> MeshPeer {
     let invitation = invitation.map(str::to_owned);
-    MeshPeer::new(name, MeshPeerSpec { trust_domain: domain.into(), bundle_digest: None, invitation })
+    MeshPeer::new(
+        name,
+        MeshPeerSpec { trust_domain: domain.into(), bundle_digest: None, invitation, bundle_endpoint: None },
+    )
 }
 
 fn own(hub: Option<&str>) -> Mesh {
