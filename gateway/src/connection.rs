@@ -11,12 +11,13 @@ use tokio::{io::AsyncWriteExt, net::TcpStream};
 use crate::{
     dial::{self, Busy},
     hello::{self, Hello},
+    limits::{PROBE_AFTER, PROBE_EVERY, PROBES},
     live::{Cut, Live},
     metrics::{Direction, Edge},
     passing::Pass,
     refusal::Refusal,
     relay::{self, Tally},
-    worker::{Worker, set_up},
+    worker::Worker,
 };
 
 /// A connection that was taken.
@@ -92,7 +93,9 @@ async fn open<'w>(
     };
     let edge = worker.edge(direction, &name);
     let (mut server, busy) = dial::dial(worker, found, &edge).await?;
-    set_up(&server);
+    // As its listener has set the client's; a socket that refuses the option still works.
+    let _ = server.set_nodelay(true);
+    sockets::probe(&server, PROBE_AFTER, PROBE_EVERY, PROBES);
     server.write_all(&bytes).await.map_err(|_| Refusal::Unreached)?;
     edge.received.inc_by(u64::try_from(bytes.len()).unwrap_or_default());
     Ok((Way { name, edge, server, busy, _pass: pass }, place))

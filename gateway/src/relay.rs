@@ -61,6 +61,11 @@ struct Ends {
 }
 
 impl Ends {
+    /// Is only one direction open?
+    fn is_last(&self) -> bool {
+        self.open.get() <= 1
+    }
+
     /// One direction has ended: waits until both have.
     async fn one(&self) {
         let all = self.all.notified();

@@ -13,6 +13,7 @@ use isthmus_runtime::{
     sockets::{self, reuseport_listener},
 };
 use prometheus::Registry;
+use socket2::SockRef;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
@@ -20,7 +21,7 @@ use crate::{
     config::Config,
     control::{Held, Subscriptions},
     error::Error,
-    limits::{BACKLOG, connections_with},
+    limits::{BACKLOG, PROBE_AFTER, PROBE_EVERY, PROBES, connections_with},
     metrics::Metrics,
     passing::Passing,
     worker::{self, Command, Door, Shared},
@@ -113,6 +114,10 @@ fn open_doors(config: &Config) -> Result<Vec<Door>, Error> {
     for addr in config.listen.iter().copied() {
         match reuseport_listener(addr, BACKLOG) {
             Ok(socket) => {
+                // What a listener is set to, its connections are too: none of them pays for it. A socket that refuses an option
+                // still works.
+                let _ = SockRef::from(&socket).set_tcp_nodelay(true);
+                sockets::probe(&socket, PROBE_AFTER, PROBE_EVERY, PROBES);
                 let addr = socket.local_addr().map_err(|source| Error::Listen { addr, source })?;
                 doors.push(Door { socket, addr });
             }
@@ -123,4 +128,29 @@ fn open_doors(config: &Config) -> Result<Vec<Door>, Error> {
         }
     }
     Ok(doors)
+}
+
+#[cfg(test)]
+mod tests {
+    use isthmus_core::id::TrustDomain;
+
+    use super::*;
+
+    #[test]
+    fn connections_are_set_up_by_their_listener() {
+        let id = "spiffe://isthmus.local/ns/isthmus-system/sa/isthmus-controller".parse().unwrap();
+        let mut config = Config::new(control::Config::new("c:1", id, TrustDomain::new("isthmus.local").unwrap()));
+        config.listen = vec!["127.0.0.1:0".parse().unwrap()];
+        let doors = open_doors(&config).unwrap();
+        let _client = std::net::TcpStream::connect(doors[0].addr).unwrap();
+        doors[0].socket.set_nonblocking(false).unwrap();
+        let (stream, _) = doors[0].socket.accept().unwrap();
+        let stream = SockRef::from(&stream);
+        assert!(stream.tcp_nodelay().unwrap() && stream.keepalive().unwrap());
+        assert_eq!(stream.tcp_keepalive_time().unwrap(), PROBE_AFTER);
+        assert_eq!(
+            (stream.tcp_keepalive_interval().unwrap(), stream.tcp_keepalive_retries().unwrap()),
+            (PROBE_EVERY, PROBES)
+        );
+    }
 }

@@ -12,7 +12,7 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-pub(crate) use self::{accept::set_up, state::Worker};
+pub(crate) use self::state::Worker;
 use crate::{
     config::Config,
     limits::{CUT_TIME, SWEEP},

@@ -60,7 +60,10 @@ impl<'a> Pump<'a> {
                 tokio::task::yield_now().await;
             }
         }
-        self.to.shutdown().await?;
+        // When the other direction has ended too, closing says the same.
+        if !ends.is_last() {
+            self.to.shutdown().await?;
+        }
         tokio::select! {
             () = ends.one() => Ok(()),
             reset = reset(self.from.as_ref()) => reset,

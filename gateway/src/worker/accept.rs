@@ -4,13 +4,13 @@ use std::{io, rc::Rc};
 
 use futures::FutureExt;
 use isthmus_runtime::sockets;
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 use super::{Door, Worker};
 use crate::{
     connection::{self, Arrival},
-    limits::{BACKLOG, DESCRIPTOR_PAUSE, PROBE_AFTER, PROBE_EVERY, PROBES},
+    limits::{BACKLOG, DESCRIPTOR_PAUSE},
 };
 
 /// Takes connections until the gateway closes its doors; those that wait at that moment are still taken.
@@ -43,7 +43,6 @@ pub(super) async fn accept(worker: &Rc<Worker>, door: Door, closing: Cancellatio
                 if std::mem::take(&mut short) {
                     tracing::info!("connections are taken again");
                 }
-                set_up(&stream);
                 let arrival = Arrival { stream, peer, door: door.addr };
                 let worker = Rc::clone(worker);
                 // Who may not come in is turned away before anything is spent on it.
@@ -63,11 +62,4 @@ pub(super) async fn accept(worker: &Rc<Worker>, door: Door, closing: Cancellatio
             Err(error) => tracing::debug!(%error, "accept failed"),
         }
     }
-}
-
-/// Small messages don't wait for acknowledgements, and a peer that has vanished is found out.
-pub(crate) fn set_up(stream: &TcpStream) {
-    // A socket that refuses the option still works.
-    let _ = stream.set_nodelay(true);
-    sockets::probe(stream, PROBE_AFTER, PROBE_EVERY, PROBES);
 }
