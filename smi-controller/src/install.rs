@@ -47,6 +47,8 @@ pub struct InstallConfig {
     pub proxy_mark: Option<u32>,
     /// The gateway to other meshes, if there is to be one.
     pub gateway: Option<RoleConfig>,
+    /// Ranges of those who may leave for other meshes by the gateway: the pods'. Empty: whoever reaches it.
+    pub egress_from: Vec<String>,
     /// The hub, in one of the meshes that are to be joined.
     pub hub: Option<RoleConfig>,
 }
@@ -76,6 +78,7 @@ impl Default for InstallConfig {
             proxy_log: "info".to_owned(),
             proxy_mark: None,
             gateway: None,
+            egress_from: Vec::new(),
             hub: None,
         }
     }

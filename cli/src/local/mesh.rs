@@ -32,10 +32,10 @@ pub(crate) struct MeshName {
 }
 
 /// What a mesh has beside its control plane.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct Parts {
-    /// A gateway to other meshes.
-    pub(crate) gateway: bool,
+    /// A gateway to other meshes, for pods of this range.
+    pub(crate) gateway: Option<String>,
     /// The hub that they are joined by.
     pub(crate) hub: bool,
 }
@@ -81,7 +81,8 @@ pub(crate) async fn install_control_plane(client: &Client, name: &MeshName, part
         trust_domain: name.trust_domain.clone(),
         // In a user namespace of one user the sidecar can't have its own.
         proxy_mark: (!isthmus_local_node::user_exists(PROXY_UID)).then_some(SOCKET_MARK),
-        gateway: parts.gateway.then(|| role("gateway", GATEWAYS)),
+        gateway: parts.gateway.is_some().then(|| role("gateway", GATEWAYS)),
+        egress_from: parts.gateway.into_iter().collect(),
         hub: parts.hub.then(|| role("hub", 1)),
         ..InstallConfig::default()
     };

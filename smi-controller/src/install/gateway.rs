@@ -29,8 +29,16 @@ pub(super) fn manifests(config: &InstallConfig, role: &RoleConfig) -> Vec<Value>
         // There is never one less than there should be.
         strategy: json!({ "type": "RollingUpdate", "rollingUpdate": { "maxSurge": 1, "maxUnavailable": 0 } }),
         asks_kubernetes: false,
-        // What it was told last, for a container that starts anew while the controller is away.
-        env: vec![json!({ "name": "ISTHMUS_ROUTES_FILE", "value": format!("{STATE_FOLDER}/routes") })],
+        env: env(config),
     };
     vec![gateway.account(config), gateway.service(config), gateway.deployment(config)]
+}
+
+fn env(config: &InstallConfig) -> Vec<Value> {
+    // What it was told last, for a container that starts anew while the controller is away.
+    let mut env = vec![json!({ "name": "ISTHMUS_ROUTES_FILE", "value": format!("{STATE_FOLDER}/routes") })];
+    if !config.egress_from.is_empty() {
+        env.push(json!({ "name": "ISTHMUS_EGRESS_FROM", "value": config.egress_from.join(",") }));
+    }
+    env
 }

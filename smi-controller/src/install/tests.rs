@@ -103,3 +103,17 @@ fn the_hub_cant_read_the_meshs_keys_and_the_gateway_can_do_nothing() {
         assert_eq!(binding["roleRef"]["name"], HUB);
     }
 }
+
+#[test]
+fn who_may_leave_by_the_gateway_is_said_where_it_is_known() {
+    let told = |egress_from: &[&str]| {
+        let egress_from = egress_from.iter().map(|range| (*range).to_owned()).collect();
+        let gateway = Some(RoleConfig { image: "isthmus/gateway".to_owned(), replicas: 1 });
+        let all = manifests(&InstallConfig { gateway, egress_from, ..InstallConfig::default() });
+        let pod = &find(&all, "Deployment", GATEWAY).unwrap()["spec"]["template"]["spec"];
+        let env = pod["containers"][0]["env"].as_array().unwrap().clone();
+        env.into_iter().find(|variable| variable["name"] == "ISTHMUS_EGRESS_FROM").map(|found| found["value"].clone())
+    };
+    assert_eq!(told(&[]), None);
+    assert_eq!(told(&["10.42.0.0/16", "10.9.0.0/16"]), Some(json!("10.42.0.0/16,10.9.0.0/16")));
+}

@@ -109,7 +109,8 @@ pub(super) async fn start(plans: &[Plan], join: bool, progress: &Progress) -> an
     let members = || plans.iter().zip(&clusters);
     let begun = members().map(async |(plan, cluster)| {
         let Some(name) = &plan.mesh else { return Ok(()) };
-        let parts = Parts { gateway: true, hub: plan.index == 0 };
+        let pods = cluster.router().config().pod_cidr.to_string();
+        let parts = Parts { gateway: Some(pods), hub: plan.index == 0 };
         start_mesh(&cluster.client(), name, parts, since, &steps(plan)).await
     });
     try_join_all(begun).await?;
