@@ -21,7 +21,8 @@ use isthmus_identity::{AuthorityError, BadBundle, SignFailed};
 
 pub(crate) use keeper::{Keeper, Parts};
 pub(crate) use metrics::TrustMetrics;
-pub(crate) use published::{ENTRY as PUBLISHED_ENTRY, NAME as PUBLISHED, publish};
+pub(crate) use published::publish;
+pub use published::{ENTRY as PUBLISHED_ROOTS_ENTRY, NAME as PUBLISHED_ROOTS};
 pub(crate) use roots::{Roots, SharedRoots};
 pub(crate) use stored::load;
 

@@ -27,7 +27,7 @@ mod testing;
 mod watches;
 mod webhook;
 
-pub use ca::CaError;
+pub use ca::{CaError, PUBLISHED_ROOTS, PUBLISHED_ROOTS_ENTRY};
 pub use config::{ADMIN_PORT, BUNDLE_PORT, Config, GRPC_PORT, NAME, SYSTEM_NAMESPACE, WEBHOOK_PORT};
 pub use run::{Error, run, run_with};
 pub use webhook::CertificateError;

@@ -7,13 +7,15 @@ use std::{
 
 use anyhow::{Context, anyhow, bail};
 use clap::Args;
-use isthmus_core::federation::MeshName;
+use isthmus_core::{federation::MeshName, id::TrustDomain};
 use isthmus_federation::invitation::{Invitation, Terms};
+use isthmus_identity::{Bundle, BundleDigest};
 use isthmus_k8s::federation::{
     Mesh, MeshPeer,
     invitation::{self, ERROR, Side as Of, State, secret_name},
 };
-use k8s_openapi::api::core::v1::Secret;
+use isthmus_smi_controller::{PUBLISHED_ROOTS, PUBLISHED_ROOTS_ENTRY};
+use k8s_openapi::api::core::v1::{ConfigMap, Secret};
 use kube::{
     Api, ResourceExt,
     api::{ListParams, PostParams},
@@ -113,7 +115,7 @@ pub(crate) async fn invite(
     })
 }
 
-/// What the invitation says: read off the own Mesh.
+/// What the invitation says: where the hub is, off the own Mesh; whom to believe, off the roots themselves.
 async fn terms(side: &Side, expires: Duration) -> anyhow::Result<Terms> {
     let name = &side.mesh;
     let own = side.all::<Mesh>().get_opt(name.as_str()).await?;
@@ -126,13 +128,11 @@ async fn terms(side: &Side, expires: Duration) -> anyhow::Result<Terms> {
             "Mesh {name} has no spec.hub: write the hub's address and identity there, or join a mesh that has a hub"
         )
     })?;
-    let bundle = own.status.as_ref().and_then(|status| status.bundle.as_ref());
-    let bundle = bundle
-        .with_context(|| format!("the controller of {name} hasn't published its bundle yet; try again in a moment"))?;
+    let bundle = own_bundle(side).await?;
     let hub_identity: isthmus_core::id::SpiffeId =
         hub.identity.parse().with_context(|| format!("spec.hub.identity of Mesh {name}"))?;
     let hub_bundle = if hub_identity.trust_domain() == &side.trust_domain {
-        bundle.digest.parse()?
+        bundle
     } else {
         digest_of_hub(side, hub_identity.trust_domain().as_str()).await?
     };
@@ -142,13 +142,29 @@ async fn terms(side: &Side, expires: Duration) -> anyhow::Result<Terms> {
         hub_bundle,
         mesh: name.clone(),
         trust_domain: side.trust_domain.clone(),
-        bundle: bundle.digest.parse()?,
+        bundle,
         expires: expiry(SystemTime::now(), expires),
     })
 }
 
+/// This mesh's own bundle, as its controller keeps it where no hub may write: the status of a Mesh in the hub's cluster is the
+/// hub's to write too, and whoever has the hub could have others pin roots of their own.
+async fn own_bundle(side: &Side) -> anyhow::Result<BundleDigest> {
+    let maps: Api<ConfigMap> = Api::namespaced(side.client.clone(), &side.namespace);
+    let roots = maps.get_opt(PUBLISHED_ROOTS).await?.and_then(|map| map.data?.remove(PUBLISHED_ROOTS_ENTRY));
+    let roots = roots.with_context(|| {
+        format!("the controller of {} hasn't published its roots yet; try again in a moment", side.mesh)
+    })?;
+    digest_of_roots(side.trust_domain.clone(), &roots)
+}
+
+fn digest_of_roots(domain: TrustDomain, pem: &str) -> anyhow::Result<BundleDigest> {
+    // The sequence is no part of the digest.
+    Ok(BundleDigest::of(&Bundle::from_pem(domain, pem, 0)?))
+}
+
 /// The bundle of the hub's mesh, which isn't this one: a peer's, or the one that this mesh was itself invited with.
-async fn digest_of_hub(side: &Side, domain: &str) -> anyhow::Result<isthmus_identity::BundleDigest> {
+async fn digest_of_hub(side: &Side, domain: &str) -> anyhow::Result<BundleDigest> {
     let peers = side.all::<MeshPeer>().list(&ListParams::default()).await?;
     let peer = peers.iter().find(|peer| peer.spec.trust_domain == domain);
     if let Some(held) = peer.and_then(|peer| peer.status.as_ref()?.bundle.as_ref()) {
@@ -194,6 +210,8 @@ fn duration(text: &str) -> Result<Duration, String> {
 mod tests {
     #![allow(clippy::unwrap_used)]
 
+    use isthmus_identity::Authority;
+
     use super::*;
 
     #[test]
@@ -211,5 +229,18 @@ mod tests {
         let epoch = SystemTime::UNIX_EPOCH;
         assert_eq!(expiry(epoch + Duration::from_secs(5), Duration::from_secs(10)), 15);
         assert_eq!(expiry(epoch, Duration::MAX), i64::MAX);
+    }
+
+    #[test]
+    fn the_digest_is_of_the_roots_and_the_domain_alone() {
+        let domain = |name: &str| TrustDomain::new(name).unwrap();
+        let now = SystemTime::now();
+        let root = |of: &str| Authority::generate(domain(of), now, Duration::from_secs(3600)).unwrap();
+        let (east, other) = (root("east.local"), root("east.local"));
+        let pem = east.bundle(7).to_pem();
+        let digest = digest_of_roots(domain("east.local"), &pem).unwrap();
+        assert_eq!(digest, BundleDigest::of(&east.bundle(1)));
+        assert_ne!(digest, digest_of_roots(domain("east.local"), &other.bundle(7).to_pem()).unwrap());
+        assert!(digest_of_roots(domain("east.local"), "no roots").is_err());
     }
 }

@@ -12,10 +12,10 @@ use tokio_util::sync::CancellationToken;
 
 use super::SharedRoots;
 
-/// The ConfigMap.
-pub(crate) const NAME: &str = "isthmus-roots";
+/// The ConfigMap. Nobody but the controller may write it: not the hub, which writes the statuses of Mesh objects.
+pub const NAME: &str = "isthmus-roots";
 /// Its entry: certificates as PEM.
-pub(crate) const ENTRY: &str = "roots.pem";
+pub const ENTRY: &str = "roots.pem";
 /// How often it is looked at; somebody may have deleted it.
 const PERIOD: Duration = Duration::from_secs(30);
 /// How often after a failure.

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::{InstallConfig, RoleConfig, labels_of, metadata_of};
 use crate::{
-    ca::{PUBLISHED, PUBLISHED_ENTRY},
+    ca::{PUBLISHED_ROOTS, PUBLISHED_ROOTS_ENTRY},
     config::{GRPC_PORT, NAME},
 };
 
@@ -86,7 +86,7 @@ impl Member<'_> {
         let field =
             |name: &str, path: &str| json!({ "name": name, "valueFrom": { "fieldRef": { "fieldPath": path } } });
         let InstallConfig { namespace, trust_domain, cluster_domain, .. } = config;
-        let roots = json!({ "configMapKeyRef": { "name": PUBLISHED, "key": PUBLISHED_ENTRY } });
+        let roots = json!({ "configMapKeyRef": { "name": PUBLISHED_ROOTS, "key": PUBLISHED_ROOTS_ENTRY } });
         let get = |path: &str| json!({ "path": path, "port": self.admin_port });
         let port = |name: &str, port: u16| json!({ "name": name, "containerPort": port, "protocol": "TCP" });
         let env = [

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::{INJECTOR, InstallConfig, VALIDATOR, labels, metadata};
-use crate::{ca::PUBLISHED, config::NAME};
+use crate::{ca::PUBLISHED_ROOTS, config::NAME};
 
 const READ: [&str; 3] = ["get", "list", "watch"];
 
@@ -90,7 +90,7 @@ fn at_home() -> Vec<Value> {
         // The mesh's own, isthmus-ca and isthmus-trust; and isthmus-invitation-* for as long as an invitation is open.
         rule("", &["secrets"], &["get", "list", "watch", "create", "update", "patch", "delete"]),
         rule("", &["configmaps"], &["create"]),
-        named("", "configmaps", &[PUBLISHED], &["get", "update"]),
+        named("", "configmaps", &[PUBLISHED_ROOTS], &["get", "update"]),
         rule("coordination.k8s.io", &["leases"], &["create"]),
         named("coordination.k8s.io", "leases", &[NAME], &["get", "update"]),
     ]
