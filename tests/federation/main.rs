@@ -8,9 +8,16 @@ use isthmus_tests::kubectl;
 use libtest_mimic::{Arguments, Failed, Trial};
 
 mod apart;
+mod away;
+mod gateways;
+mod link;
+mod load;
 mod manifest;
+mod matrix;
 mod pod;
 mod scene;
+mod stakes;
+mod watch;
 
 use scene::Scene;
 
@@ -18,8 +25,19 @@ use scene::Scene;
 type Body = fn(&Scene) -> anyhow::Result<()>;
 
 /// Name and body of every test.
-const ALL: &[(&str, Body)] =
-    &[("no_pod_or_service_of_another_mesh_is_reached_but_what_has_an_address_for_it", apart::run)];
+const ALL: &[(&str, Body)] = &[
+    ("no_pod_or_service_of_another_mesh_is_reached_but_what_has_an_address_for_it", apart::run),
+    ("stake_2_one_time_token_and_no_kubeconfig", stakes::joining::by_one_token),
+    ("stake_1_own_roots_bound_to_their_trust_domains", stakes::roots::bound_to_their_domains),
+    ("stake_3_export_and_import_are_both_explicit", stakes::sharing::by_export_and_import),
+    ("stake_4_callers_own_identity_end_to_end", stakes::calls::identity_of_the_caller),
+    ("stake_9_name_conflict_has_a_rule_and_a_condition", stakes::sharing::name_conflict),
+    ("stake_10_check_from_both_sides", stakes::check::from_both_sides),
+    ("stake_8_two_gateways_balanced_by_remote_endpoints", stakes::calls::balanced_over_remote_endpoints),
+    ("stake_5_bounded_staleness_with_visible_state", stakes::staleness::bounded_and_visible),
+    ("failure_hub_down", matrix::hub::down_and_back_empty),
+    ("failure_hub_restarted_empty", matrix::hub::restarted_empty),
+];
 
 fn main() -> ExitCode {
     let mut arguments = Arguments::from_args();

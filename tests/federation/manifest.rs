@@ -103,3 +103,125 @@ spec:
 "
     )
 }
+
+/// A Deployment of one caller as the ServiceAccount web, whose report is written to the folder `reports`.
+pub(crate) fn caller(name: &str, loads: &str, reports: &str) -> String {
+    format!(
+        "
+apiVersion: apps/v1
+kind: Deployment
+metadata: {{ name: {name} }}
+spec:
+  selector: {{ matchLabels: {{ app: {name} }} }}
+  template:
+    metadata: {{ labels: {{ app: {name} }} }}
+    spec:
+      serviceAccountName: web
+      containers:
+        - name: load
+          image: isthmus/app
+          args: [load, --report=/reports, \"--load={loads}\"]
+          volumeMounts: [{{ name: reports, mountPath: /reports }}]
+      volumes: [{{ name: reports, hostPath: {{ path: \"{reports}\", type: Directory }} }}]
+"
+    )
+}
+
+/// West offers its catalog to east.
+pub(crate) const EXPORT: &str = "
+apiVersion: federation.isthmus.mesh/v1alpha1
+kind: ExportedService
+metadata: { name: catalog }
+spec: { to: [east] }
+";
+
+/// East's web, and nobody else of east, may use west's catalog.
+pub(crate) const LET_IN: &str = "
+apiVersion: specs.smi-spec.io/v1alpha4
+kind: HTTPRouteGroup
+metadata: { name: catalog }
+spec:
+  matches:
+    - { name: items, pathRegex: /items, methods: [GET] }
+    - { name: load, pathRegex: /load.*, methods: [GET, POST] }
+---
+apiVersion: specs.smi-spec.io/v1alpha4
+kind: TCPRoute
+metadata: { name: lines }
+spec: { matches: { ports: [6380] } }
+---
+apiVersion: access.smi-spec.io/v1alpha4
+kind: IdentityBinding
+metadata: { name: east }
+spec: { schemes: { spiffeIdentities: [spiffe://east.local/ns/shop/sa/web] } }
+---
+apiVersion: access.smi-spec.io/v1alpha4
+kind: TrafficTarget
+metadata: { name: east }
+spec:
+  destination: { kind: ServiceAccount, name: catalog }
+  sources: [{ kind: IdentityBinding, name: east }]
+  rules: [{ kind: HTTPRouteGroup, name: catalog }]
+---
+apiVersion: access.smi-spec.io/v1alpha4
+kind: TrafficTarget
+metadata: { name: east-lines }
+spec:
+  destination: { kind: ServiceAccount, name: catalog }
+  sources: [{ kind: IdentityBinding, name: east }]
+  rules: [{ kind: TCPRoute, name: lines }]
+";
+
+/// East takes it as catalog-west; and a second time, for a shorter time without word from west.
+pub(crate) const IMPORT: &str = "
+apiVersion: federation.isthmus.mesh/v1alpha1
+kind: ImportedService
+metadata: { name: catalog-west }
+spec: { from: { mesh: west, service: catalog }, maxStale: 10m }
+---
+apiVersion: federation.isthmus.mesh/v1alpha1
+kind: ImportedService
+metadata: { name: catalog-brief }
+spec: { from: { mesh: west, service: catalog }, maxStale: 40s }
+";
+
+/// A pod behind west's catalog that has no program at its port.
+pub(crate) const SICK: &str = "
+apiVersion: apps/v1
+kind: Deployment
+metadata: { name: catalog-sick }
+spec:
+  selector: { matchLabels: { app: catalog, state: sick } }
+  template:
+    metadata: { labels: { app: catalog, state: sick } }
+    spec:
+      serviceAccountName: catalog
+      containers:
+        - name: nothing
+          image: isthmus/app
+          args: [store, --port=9999]
+          ports: [{ name: http, containerPort: 8080 }, { name: lines, containerPort: 6380 }]
+";
+
+/// West's catalog, offered under another name too.
+pub(crate) const ALSO: &str = "
+apiVersion: federation.isthmus.mesh/v1alpha1
+kind: ExportedService
+metadata: { name: also }
+spec: { service: also, to: [east] }
+---
+apiVersion: v1
+kind: Service
+metadata: { name: also }
+spec:
+  selector: { app: catalog }
+  ports: [{ name: http, port: 80, targetPort: http }]
+";
+
+/// And taken.
+pub(crate) const ALSO_IMPORT: &str = "
+apiVersion: federation.isthmus.mesh/v1alpha1
+kind: ImportedService
+metadata: { name: also }
+spec: { from: { mesh: west } }
+";

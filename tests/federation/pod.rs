@@ -1,6 +1,6 @@
 //! A pod that calls whom it is told to, by `kubectl port-forward`, which enters the pod itself and so passes no proxy.
 
-use anyhow::Context;
+use anyhow::{Context, bail};
 use isthmus_tests::{http, kubectl::PortForward, meshes::Mesh};
 use serde_json::{Value, json};
 
@@ -34,6 +34,14 @@ impl Pod {
         let text = answer.get("body").and_then(Value::as_str).unwrap_or_default();
         let denied = answer.pointer("/headers/x-isthmus-deny").and_then(Value::as_str).map(str::to_owned);
         Ok(Answer { status, denied, body: serde_json::from_str(text).unwrap_or_else(|_| json!(text)) })
+    }
+
+    /// The same, where nothing but an answer of the program that is asked will do.
+    pub(crate) fn get_ok(&self, url: &str) -> anyhow::Result<Value> {
+        match self.get(url)? {
+            Answer { status: 200, body, .. } => Ok(body),
+            other => bail!("{url}: {other:?}"),
+        }
     }
 
     fn does(&self, path: &str, what: &Value) -> anyhow::Result<Value> {

@@ -1,0 +1,3 @@
+//! What fails, what goes on, and for how long: each row of `docs/federation-failures.md` is a test.
+
+pub(crate) mod hub;
