@@ -86,7 +86,7 @@ fn data_plane(args: &BenchArgs, case: Option<&str>) -> anyhow::Result<()> {
 fn gateway(args: &BenchArgs) -> anyhow::Result<()> {
     let mut options = common(args);
     if args.docs {
-        options.extend(pair("--docs", Some(root()?.join("docs/federation.md").into())));
+        options.extend(pair("--docs", Some(root()?.join("docs/gateway.md").into())));
     }
     start("gateway", "gateway", &options)
 }
