@@ -177,6 +177,22 @@ fn what_is_heard_no_more_ages_and_comes_back() {
     assert!(world.at("east").heard[before..].iter().any(|e| matches!(e, Event::Heartbeat { .. })));
 }
 
+/// The hub has kept what it had brought: nothing of it is sent again but signs of life.
+#[test]
+fn a_member_that_was_cut_off_from_the_hub_is_heard_again() {
+    let mut world = World::new(&["west"]);
+    world.join("east", "west");
+    world.export("west", "east", &["a"]);
+    world.live(HEARTBEAT * 3);
+    let session = world.at("west").session.take().unwrap();
+    world.hub.close(session);
+    world.pass(Duration::from_mins(1));
+    let before = world.at("east").heard.len();
+    world.live(HEARTBEAT * 2);
+    let heard = &world.at("east").heard[before..];
+    assert!(heard.iter().any(|event| matches!(event, Event::Heartbeat { .. })), "{heard:?}");
+}
+
 /// The certificate, too, is made by the clock that is wrong.
 #[test]
 fn clocks_five_minutes_apart_do_no_harm() {

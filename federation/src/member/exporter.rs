@@ -98,10 +98,10 @@ impl Outgoing {
         self.resend = true;
     }
 
-    /// A new session: nothing is known of what the hub holds before it has said so.
+    /// A new session: nothing is known of what the hub holds before it has said so. If it holds everything, the next sign of
+    /// life is all that is sent, so that stays due.
     pub(super) fn begin_session(&mut self) {
         self.resend = true;
-        self.next_beat = None;
     }
 
     /// Is there something to publish?
