@@ -37,6 +37,7 @@ const ALL: &[(&str, Body)] = &[
     ("stake_5_bounded_staleness_with_visible_state", stakes::staleness::bounded_and_visible),
     ("failure_hub_down", matrix::hub::down_and_back_empty),
     ("failure_hub_restarted_empty", matrix::hub::restarted_empty),
+    ("failure_hub_cut_from_a_member", matrix::hub::cut_from_a_member),
 ];
 
 fn main() -> ExitCode {

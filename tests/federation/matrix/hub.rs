@@ -4,8 +4,11 @@ use std::time::Instant;
 
 use isthmus_tests::wait::until;
 
+use serde_json::json;
+
 use crate::{
     away::Away,
+    link::Fault,
     manifest,
     scene::{IMPORT, NAMESPACE, PATIENCE, SYSTEM, Scene, pods, rolled_out_in},
     watch,
@@ -45,6 +48,24 @@ pub(crate) fn restarted_empty(scene: &Scene) -> anyhow::Result<()> {
         }
         rolled_out_in(east, SYSTEM, "deployment/isthmus-hub")?;
         changes_arrive(scene)
+    })
+}
+
+/// West can't reach the hub, and west's pods are reached all the same.
+pub(crate) fn cut_from_a_member(scene: &Scene) -> anyhow::Result<()> {
+    let load = scene.loaded()?;
+    let (east, west) = (scene.east(), scene.west());
+    load.unharmed("west was cut from the hub", || {
+        let cut = Fault::begin(east, &json!([{ "cluster": "west", "port": 15030 }]))?;
+        watch::until_connected(west, false)?;
+        watch::until_connected(east, true)?;
+        watch::until_freshness(east, IMPORT, "Stale")?;
+        cut.end()?;
+        let begun = Instant::now();
+        watch::until_connected(west, true)?;
+        watch::until_freshness(east, IMPORT, "Fresh")?;
+        println!("    fresh {:.1} s after the link's return", begun.elapsed().as_secs_f64());
+        Ok(())
     })
 }
 
