@@ -1,6 +1,7 @@
 //! The workload's certificate: the first by its ServiceAccount token, the next ones in time.
 
 use std::{
+    pin::pin,
     sync::Arc,
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
@@ -118,9 +119,22 @@ fn complain(error: &CertifyError, left: Option<Duration>) {
     }
 }
 
-/// Waits for the pause to pass by either clock. Another signing root, or for one who has failed the controller's return, cut it
-/// short.
+/// Waits for the pause to pass. Another signing root, or for one who has failed the controller's return, cut it short.
 async fn wait(link: &Link, pause: Duration, failing: bool, leaf: &Leaf) {
+    let cut_short = async {
+        tokio::select! {
+            () = leaf.turned() => {}
+            () = leaf.reachable(), if failing => {}
+        }
+        tokio::time::sleep(renewal::spread(left(link).unwrap_or_default(), jitter())).await;
+    };
+    sleep_unless(pause, cut_short).await;
+}
+
+/// Sleeps until the pause has passed by either clock, or `cut_short` has ended. That one lives through every look at the clock: what it
+/// was told once isn't told again.
+async fn sleep_unless(pause: Duration, cut_short: impl Future<Output = ()>) {
+    let mut cut_short = pin!(cut_short);
     let (began, due) = (Instant::now(), SystemTime::now().checked_add(pause));
     loop {
         let rest = pause.saturating_sub(began.elapsed());
@@ -129,16 +143,9 @@ async fn wait(link: &Link, pause: Duration, failing: bool, leaf: &Leaf) {
         if rest.is_zero() {
             return;
         }
-        let cut_short = async {
-            tokio::select! {
-                () = leaf.turned() => {}
-                () = leaf.reachable(), if failing => {}
-            }
-            tokio::time::sleep(renewal::spread(left(link).unwrap_or_default(), jitter())).await;
-        };
         tokio::select! {
             () = tokio::time::sleep(rest.min(LOOK_AGAIN)) => {}
-            () = cut_short => return,
+            () = &mut cut_short => return,
         }
     }
 }
@@ -191,4 +198,21 @@ pub fn read_bundle(bundle: isthmus_api::control::v1::Bundle) -> Result<Bundle, i
 
 fn certificate(der: bytes::Bytes) -> CertificateDer<'static> {
     Vec::from(der).into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_root_that_turns_shortly_before_a_look_at_the_clock_is_followed() {
+        let began = tokio::time::Instant::now();
+        let turned = async {
+            tokio::time::sleep(LOOK_AGAIN - Duration::from_secs(5)).await;
+            // Told once; and then the others' turn is waited for.
+            tokio::time::sleep(Duration::from_secs(20)).await;
+        };
+        sleep_unless(Duration::from_secs(16 * 3600), turned).await;
+        assert_eq!(began.elapsed(), LOOK_AGAIN + Duration::from_secs(15));
+    }
 }
