@@ -77,6 +77,14 @@ impl<'a> Load<'a> {
         Ok(self.reports()?.iter().filter_map(|report| report.by("hosts").get(pod).copied()).sum())
     }
 
+    /// How long the slowest exchange of each kind took.
+    pub(crate) fn slowest(&self) -> anyhow::Result<String> {
+        let reports = self.reports()?;
+        let slowest = |kind: &str| reports.iter().map(|report| report.count(kind, "slowest_ms")).max().unwrap_or(0);
+        let all: Vec<_> = self.kinds.iter().map(|kind| format!("{kind} {} ms", slowest(kind))).collect();
+        Ok(format!("slowest: {}", all.join(", ")))
+    }
+
     /// Ends it.
     pub(crate) fn end(self) -> anyhow::Result<()> {
         let gone = ["delete", "deployment", "-n", NAMESPACE, self.name, "--wait=false"];

@@ -38,6 +38,12 @@ const ALL: &[(&str, Body)] = &[
     ("failure_hub_down", matrix::hub::down_and_back_empty),
     ("failure_hub_restarted_empty", matrix::hub::restarted_empty),
     ("failure_hub_cut_from_a_member", matrix::hub::cut_from_a_member),
+    ("failure_one_of_two_gateways_killed", matrix::gateways::one_of_two_killed),
+    ("failure_gateways_cut_from_each_other", matrix::gateways::cut_from_each_other),
+    ("failure_delay_of_50_ms", matrix::network::delay),
+    ("failure_loss_of_1_percent", matrix::network::loss),
+    ("stake_6_root_rotated_under_load_with_no_restart", stakes::roots::rotated_under_load),
+    ("stake_7_revoked_in_one_command", stakes::joining::revoked_by_one_command),
 ];
 
 fn main() -> ExitCode {

@@ -1,10 +1,16 @@
 //! How meshes come together, and how they part.
 
 use anyhow::{Context, bail};
-use isthmus_tests::{meshes::Mesh, wait::expect_eq};
+use isthmus_tests::{
+    meshes::Mesh,
+    wait::{expect_eq, until},
+};
 use serde_json::Value;
 
-use crate::scene::{SYSTEM, Scene};
+use crate::{
+    pod::{Answer, Pod},
+    scene::{IMPORT, PATIENCE, SYSTEM, Scene},
+};
 
 /// One text joins two meshes, once; and neither has then anything that opens the other's API server.
 pub(crate) fn by_one_token(scene: &Scene) -> anyhow::Result<()> {
@@ -67,4 +73,51 @@ fn secrets_of(config: &Value) -> Vec<String> {
 fn revoke(scene: &Scene, mesh: &Mesh, peer: &str) -> anyhow::Result<Value> {
     let receipt = scene.meshes.run(mesh, &["federation", "revoke", peer, "--yes", "-o", "json"])?;
     serde_json::from_str(&receipt).with_context(|| receipt)
+}
+
+/// Under load: every proxy confirms, what was open is cut, nothing is reached any more, and the import is gone.
+pub(crate) fn revoked_by_one_command(scene: &Scene) -> anyhow::Result<()> {
+    let load = scene.loaded()?;
+    let east = scene.east();
+    load.go_on()?;
+    let proxies = proxies(east)?;
+    let receipt = revoke(scene, east, "west")?;
+    println!("    {receipt}");
+    let number = |key: &str| receipt.get(key).and_then(Value::as_u64).with_context(|| format!("{key}: {receipt}"));
+    expect_eq("proxies that confirmed, of all", number("confirmed")?, number("proxies")?)?;
+    if number("proxies")? < proxies {
+        bail!("{proxies} pods of east have a proxy: {receipt}");
+    }
+    if number("connectionsCut")? == 0 {
+        bail!("the load had connections open, and none was cut: {receipt}");
+    }
+    number("milliseconds")?;
+    let web = Pod::of(east, "web")?;
+    if let Ok(Answer { status: 200, body, .. }) = web.get(&format!("http://{IMPORT}/items")) {
+        bail!("revoked, and still answered: {body}");
+    }
+    let before = load.count()?;
+    until("exchanges to fail", PATIENCE, || {
+        let now = load.count()?;
+        if now.failed < before.failed + 20 { bail!("{now:?}") } else { Ok(now) }
+    })
+    .and_then(|now| expect_eq("exchanges that succeeded after the receipt", now.succeeded, before.succeeded))?;
+    // All comes back with a new invitation, to a caller that has run all the time.
+    if east.kubectl.run(&["get", "meshpeers", "-o", "name"])?.contains("west") {
+        bail!("the MeshPeer is still there");
+    }
+    revoke(scene, scene.west(), "east")?;
+    scene.shared()?;
+    load.go_on()
+}
+
+/// Pods of a mesh that have a proxy.
+fn proxies(mesh: &Mesh) -> anyhow::Result<u64> {
+    let template = "jsonpath={range .items[*]}{.spec.initContainers[*].name}{\"\\n\"}{end}";
+    let names = mesh.kubectl.run(&["get", "pods", "-A", "-o", template])?;
+    let count = names.lines().filter(|line| line.contains("isthmus-proxy")).count();
+    if count == 0 {
+        bail!("no pod outside {SYSTEM} has a proxy: {names}");
+    }
+    Ok(u64::try_from(count)?)
 }

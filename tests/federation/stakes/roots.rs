@@ -1,10 +1,17 @@
-//! Each mesh has a root of its own, which speaks for its trust domain alone.
+//! Each mesh has a root of its own, which speaks for its trust domain alone, and can be changed under load.
 
 use anyhow::{Context, bail};
-use isthmus_tests::{meshes::Mesh, wait::expect_eq};
+use isthmus_tests::{
+    meshes::Mesh,
+    process::{self, Stopped},
+    wait::{expect_eq, until},
+};
 use serde_json::Value;
 
-use crate::scene::{NAMESPACE, SYSTEM, Scene};
+use crate::{
+    manifest,
+    scene::{NAMESPACE, PATIENCE, SYSTEM, Scene, pods, rolled_out},
+};
 
 /// Neither mesh has the other's root as its own; each knows the other's by its bundle, of the other's trust domain alone.
 pub(crate) fn bound_to_their_domains(scene: &Scene) -> anyhow::Result<()> {
@@ -31,4 +38,94 @@ fn root(mesh: &Mesh) -> anyhow::Result<String> {
     let template = "go-template={{base64decode (index .data \"tls.crt\")}}";
     let pem = mesh.kubectl.run(&["get", "-n", SYSTEM, "secret", "isthmus-ca", "-o", template])?;
     Ok(pem.lines().filter(|line| !line.starts_with("-----")).collect())
+}
+
+/// Under load, with no restart; and a proxy that stands still holds it up, by name.
+pub(crate) fn rotated_under_load(scene: &Scene) -> anyhow::Result<()> {
+    let load = scene.loaded()?;
+    let west = scene.west();
+    west.kubectl.apply(NAMESPACE, &manifest::driver("idle"))?;
+    rolled_out(west, "deployment/idle")?;
+    let before = root(west)?;
+    let started = starts(west)?;
+    let rotated = load.unharmed("west's root was rotated", || {
+        // Proxies that call nobody. West's root may not sign before they, too, trust the new one.
+        let (at_home, abroad) = (stand_still(west, "idle")?, stand_still(scene.east(), "batch")?);
+        west.kubectl.run(&["annotate", "-n", SYSTEM, "secret", "isthmus-ca", "isthmus.mesh/rotate-root=now"])?;
+        waits_for(west, &at_home.pod)?;
+        load.go_on()?;
+        drop(at_home);
+        waits_for(west, "east")?;
+        load.go_on()?;
+        waits_for(west, "east")?;
+        drop(abroad);
+        until("the new root to be the only one", PATIENCE, || {
+            let line = phase(west)?;
+            if line.contains("Steady") { Ok(()) } else { bail!("{line:?}") }
+        })?;
+        root(west)
+    })?;
+    for line in steps(west)? {
+        println!("    {line}");
+    }
+    if rotated == before {
+        bail!("the root is the one before");
+    }
+    expect_eq("starts of west's containers", starts(west)?, started)?;
+    west.kubectl.run(&["delete", "deployment", "-n", NAMESPACE, "idle"])?;
+    let peer = scene.east().kubectl.get(NAMESPACE, "meshpeer", "west")?;
+    let document = peer.pointer("/status/bundle/document").and_then(Value::as_str).context("no bundle")?;
+    if !document.contains(&rotated) || document.contains(&before) {
+        bail!("east knows other roots of west than the new one: {document}");
+    }
+    Ok(())
+}
+
+/// A pod whose proxy stands still.
+struct Still {
+    pod: String,
+    _stopped: Stopped,
+}
+
+fn stand_still(mesh: &Mesh, app: &str) -> anyhow::Result<Still> {
+    let pod = pods(mesh, NAMESPACE, &format!("app={app}"))?.into_iter().next().context("no pod")?;
+    let stopped = Stopped::stop(process::of_pod(&pod, "proxy")?)?;
+    Ok(Still { pod, _stopped: stopped })
+}
+
+/// Waits until the new root waits in the first phase, and says for whom.
+fn waits_for(mesh: &Mesh, whom: &str) -> anyhow::Result<()> {
+    let line = until(&format!("the rotation to wait for {whom}"), PATIENCE, || {
+        let line = phase(mesh)?;
+        let named = line.split_once("waiting for:").is_some_and(|(_, rest)| rest.contains(whom));
+        if line.starts_with("Publishing") && named { Ok(line) } else { bail!("{line:?}") }
+    })?;
+    println!("    {line}");
+    Ok(())
+}
+
+/// What the controller says of the rotation.
+fn phase(mesh: &Mesh) -> anyhow::Result<String> {
+    let secret = mesh.kubectl.get(SYSTEM, "secret", "isthmus-trust")?;
+    let line = secret.pointer("/metadata/annotations/isthmus.mesh~1rotation").and_then(Value::as_str);
+    Ok(line.unwrap_or_default().to_owned())
+}
+
+/// Reason and message of the Events of the root, in their order.
+fn steps(mesh: &Mesh) -> anyhow::Result<Vec<String>> {
+    let select = ["get", "events", "-n", SYSTEM, "--field-selector=involvedObject.name=isthmus-ca", "-o", "json"];
+    let events: Value = serde_json::from_str(&mesh.kubectl.run(&select)?)?;
+    let mut events = events.get("items").and_then(Value::as_array).cloned().context("no events")?;
+    events.sort_by_key(|event| {
+        event.pointer("/metadata/resourceVersion").and_then(Value::as_str).and_then(|text| text.parse::<u64>().ok())
+    });
+    let text = |event: &Value, key: &str| event.get(key).and_then(Value::as_str).unwrap_or_default().to_owned();
+    Ok(events.iter().map(|event| format!("{}: {}", text(event, "reason"), text(event, "message"))).collect())
+}
+
+/// How often the containers of all pods were started anew, by pod.
+fn starts(mesh: &Mesh) -> anyhow::Result<String> {
+    let template = "jsonpath={range .items[*]}{.metadata.name}{.status.containerStatuses[*].restartCount}\
+        {.status.initContainerStatuses[*].restartCount}{\"\\n\"}{end}";
+    mesh.kubectl.run(&["get", "pods", "-A", "-o", template])
 }
