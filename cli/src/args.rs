@@ -6,7 +6,6 @@ use isthmus_runtime::{
     logging::{self, Format},
 };
 
-use crate::app::AppArgs;
 #[cfg(feature = "federation")]
 use crate::federation::FederationCommand;
 #[cfg(feature = "local")]
@@ -15,6 +14,7 @@ use crate::local;
 use crate::probe::ProbeArgs;
 #[cfg(any(feature = "controller", feature = "gateway", feature = "hub", feature = "proxy"))]
 use crate::roles;
+use crate::{app::AppArgs, stdout};
 
 /// A service mesh: SMI objects steer and guard real traffic.
 #[derive(Debug, Parser)]
@@ -127,12 +127,12 @@ pub(crate) struct Usage(pub(crate) anyhow::Error);
 
 pub(crate) fn print_version(output: Output) -> anyhow::Result<()> {
     let (os, arch) = (std::env::consts::OS, std::env::consts::ARCH);
-    match output {
-        Output::Table => println!("{}", build::line()),
-        Output::Json => println!("{}", serde_json::json!({ "version": build::VERSION, "os": os, "arch": arch })),
-        Output::Yaml => println!("version: {}\nos: {os}\narch: {arch}", build::VERSION),
-    }
-    Ok(())
+    let text = match output {
+        Output::Table => build::line(),
+        Output::Json => serde_json::json!({ "version": build::VERSION, "os": os, "arch": arch }).to_string(),
+        Output::Yaml => format!("version: {}\nos: {os}\narch: {arch}", build::VERSION),
+    };
+    Ok(stdout::say(&format!("{text}\n"))?)
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 mod app;
 mod args;
 mod roles;
+mod stdout;
 
 use std::process::ExitCode;
 
@@ -69,11 +70,8 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Completion { shell } => {
             let mut script = Vec::new();
             clap_complete::generate(shell, &mut Cli::command(), "isthmus", &mut script);
-            // Written at once and by ourselves: the generator panics when the reader (`| head`) has gone.
-            match std::io::Write::write_all(&mut std::io::stdout(), &script) {
-                Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
-                outcome => Ok(outcome?),
-            }
+            // By ourselves: the generator panics when the reader has gone.
+            Ok(stdout::say(&String::from_utf8_lossy(&script))?)
         }
         Command::Version { output } => args::print_version(output),
     };

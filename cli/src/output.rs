@@ -2,29 +2,29 @@
 
 use serde::Serialize;
 
-use crate::args::Output;
+use crate::{args::Output, stdout};
 
 /// A column of a table: its head, and a row's cell.
 pub(crate) type Column<T> = (&'static str, fn(&T) -> String);
 
 /// Prints rows in the form asked for.
 pub(crate) fn print<T: Serialize>(form: Output, rows: &[T], columns: &[Column<T>]) -> anyhow::Result<()> {
-    match form {
-        Output::Table => print!("{}", table(rows, columns)),
-        Output::Json => println!("{}", serde_json::to_string_pretty(rows)?),
-        Output::Yaml => print!("{}", serde_saphyr::to_string(&rows)?),
-    }
-    Ok(())
+    let text = match form {
+        Output::Table => table(rows, columns),
+        Output::Json => serde_json::to_string_pretty(rows)? + "\n",
+        Output::Yaml => serde_saphyr::to_string(&rows)?,
+    };
+    Ok(stdout::say(&text)?)
 }
 
-/// Prints one thing in the form asked for; for people, as `text` has it.
-pub(crate) fn print_one<T: Serialize>(form: Output, value: &T, text: impl FnOnce(&T) -> String) -> anyhow::Result<()> {
-    match form {
-        Output::Table => print!("{}", text(value)),
-        Output::Json => println!("{}", serde_json::to_string_pretty(value)?),
-        Output::Yaml => print!("{}", serde_saphyr::to_string(value)?),
-    }
-    Ok(())
+/// Prints one thing in the form asked for; for people, in these words.
+pub(crate) fn print_one<T: Serialize>(form: Output, value: &T, words: impl FnOnce(&T) -> String) -> anyhow::Result<()> {
+    let text = match form {
+        Output::Table => words(value),
+        Output::Json => serde_json::to_string_pretty(value)? + "\n",
+        Output::Yaml => serde_saphyr::to_string(value)?,
+    };
+    Ok(stdout::say(&text)?)
 }
 
 /// Columns as wide as their widest cell, three blanks between them, as kubectl does it.

@@ -148,3 +148,16 @@ fn a_cluster_that_is_not_there_is_an_error_that_says_where_it_was_sought() {
         assert!(stderr(&output).contains("--kubeconfig /nowhere/kubeconfig"), "{command}: {}", stderr(&output));
     }
 }
+
+#[test]
+fn a_reader_that_has_gone_is_no_failure() {
+    let home = tempfile::tempdir().unwrap();
+    for args in [&["status"][..], &["status", "-o", "json"], &["down", "--all"], &["version"], &["completion", "bash"]]
+    {
+        let (reader, writer) = std::io::pipe().unwrap();
+        drop(reader);
+        let mut command = Command::new(env!("CARGO_BIN_EXE_isthmus"));
+        let output = command.args(args).env("XDG_STATE_HOME", home.path()).stdout(writer).output().unwrap();
+        assert!(output.status.success(), "{args:?}: {}", stderr(&output));
+    }
+}

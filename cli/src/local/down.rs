@@ -15,6 +15,7 @@ use nix::{
 };
 
 use super::state::StateDir;
+use crate::stdout;
 
 /// How long a cluster may take to end its pods before it is killed; the kernel then ends them.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -33,7 +34,7 @@ pub(crate) struct DownArgs {
 pub(crate) fn run(args: &DownArgs) -> anyhow::Result<ExitCode> {
     let (clusters, alone) = if args.all { (StateDir::all()?, false) } else { named(&args.name)? };
     if clusters.is_empty() {
-        println!("no clusters");
+        stdout::say("no clusters\n")?;
     }
     // Before any is told to end: those that share its process end with it.
     let found = clusters.into_iter().map(|state| Ok((state.is_running()?, state)));
@@ -46,7 +47,7 @@ pub(crate) fn run(args: &DownArgs) -> anyhow::Result<ExitCode> {
             (true, false) => stop(&state, &mut told)?,
         };
         state.remove()?;
-        println!("{}: {how} ({} ms)", state.name, begun.elapsed().as_millis());
+        stdout::say(&format!("{}: {how} ({} ms)\n", state.name, begun.elapsed().as_millis()))?;
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -18,6 +18,7 @@ use super::{mesh, state::StateDir};
 use crate::{
     args::Output,
     output::{self, Column},
+    stdout,
 };
 
 /// How long a cluster may take to answer.
@@ -93,7 +94,7 @@ pub(crate) fn run(args: &StatusArgs) -> anyhow::Result<ExitCode> {
         anyhow::Ok(rows)
     })?;
     if rows.is_empty() && args.output == Output::Table {
-        println!("no clusters; `isthmus up` starts one");
+        stdout::say("no clusters; `isthmus up` starts one\n")?;
         return Ok(ExitCode::SUCCESS);
     }
     let mut columns: Vec<Column<Row>> = vec![
@@ -119,7 +120,7 @@ pub(crate) fn run(args: &StatusArgs) -> anyhow::Result<ExitCode> {
     output::print(args.output, &rows, &columns)?;
     if args.output == Output::Table {
         for row in rows.iter().filter(|row| row.pid.is_some()) {
-            println!("\nexport KUBECONFIG={}   # {}", row.kubeconfig, row.name);
+            stdout::say(&format!("\nexport KUBECONFIG={}   # {}\n", row.kubeconfig, row.name))?;
         }
     }
     Ok(ExitCode::SUCCESS)
