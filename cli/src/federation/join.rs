@@ -74,9 +74,11 @@ pub(crate) async fn join(side: &Side, invitation: &Invitation, progress: &Progre
     let own = side.all::<Mesh>().get_opt(side.mesh.as_str()).await?;
     let name = secret_name(&invitation.id.to_string());
     check::may_join(&side.mesh, &side.trust_domain, own.as_ref(), &peers, &name, terms)?;
+    let secrets: Api<Secret> = Api::namespaced(side.client.clone(), &side.namespace);
+    let taken_up = secrets.get_opt(&name).await?.as_ref().and_then(State::of);
+    check::is_unused(taken_up, &peers, terms)?;
     progress.step("this side agrees", agree(side, invitation, own.is_some())).await?;
     let peers: Api<MeshPeer> = side.all();
-    let secrets: Api<Secret> = Api::namespaced(side.client.clone(), &side.namespace);
     let look = || async {
         let peer = peers
             .get_opt(terms.mesh.as_str())

@@ -4,7 +4,7 @@ use anyhow::bail;
 use isthmus_core::{federation::MeshName, id::TrustDomain};
 use isthmus_federation::invitation::Terms;
 use isthmus_identity::{confusable, trust_domain_fault};
-use isthmus_k8s::federation::{Mesh, MeshPeer};
+use isthmus_k8s::federation::{Mesh, MeshPeer, invitation::State};
 use kube::ResourceExt;
 
 /// `invitation` is the name of its Secret: whoever tries the same one again may go on.
@@ -59,6 +59,19 @@ pub(super) fn may_join(
         }
         _ => Ok(()),
     }
+}
+
+/// Has the invitation been taken up here before, and come to its end? `state` is what its Secret says. Whose relation still stands may
+/// look at it again.
+pub(super) fn is_unused(state: Option<State>, peers: &[MeshPeer], terms: &Terms) -> anyhow::Result<()> {
+    let stands = peers.iter().any(|peer| peer.name_any() == terms.mesh.as_str());
+    let end = match state {
+        Some(State::Used) if !stands => "was used here already, and the relation has ended since",
+        Some(State::Refused) => "was refused when it was taken up here",
+        Some(State::Expired) => "has expired since it was taken up here",
+        _ => return Ok(()),
+    };
+    bail!("the invitation {end}; have mesh {} make a new one", terms.mesh)
 }
 
 #[cfg(test)]

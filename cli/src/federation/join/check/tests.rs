@@ -69,3 +69,20 @@ fn a_mesh_has_one_hub_and_one_relation_with_a_peer() {
         assert!(refused.contains("isthmus federation revoke east"), "{refused}");
     }
 }
+
+#[test]
+fn an_invitation_that_has_come_to_its_end_here_is_told_at_once() {
+    let terms = terms("east", "east.local");
+    let joined = [peer("east", "east.local", Some(SECRET))];
+    for (state, peers, refused) in [
+        (None, &[][..], None),
+        (Some(State::Used), &joined, None),
+        (Some(State::Used), &[], Some("was used here already")),
+        (Some(State::Refused), &joined, Some("was refused")),
+        (Some(State::Expired), &[], Some("has expired")),
+    ] {
+        let said = is_unused(state, peers, &terms).err().map(|error| error.to_string());
+        assert_eq!(said.is_some(), refused.is_some(), "{state:?}: {said:?}");
+        assert!(refused.is_none_or(|words| said.unwrap_or_default().contains(words)), "{state:?}");
+    }
+}
