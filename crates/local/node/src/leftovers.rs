@@ -10,10 +10,13 @@ use std::fs;
 use std::io;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
+use std::time::{Duration, Instant};
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
+/// How long a process may take from `execve` to where its environment can be read.
+const EXEC: Duration = Duration::from_secs(5);
 /// The variable that names the node's state directory.
 pub(crate) const MARK: &str = "ISTHMUS_LOCAL_NODE";
 /// Names the process that uses a state directory: its id, and when it started.
@@ -82,11 +85,33 @@ fn end_marked(directory: &Path) -> io::Result<()> {
     let mark = format!("{MARK}={}", directory.display());
     for entry in fs::read_dir("/proc")? {
         let Some(pid) = entry?.file_name().to_str().and_then(|name| name.parse::<i32>().ok()) else { continue };
-        let Ok(environment) = fs::read(format!("/proc/{pid}/environ")) else { continue };
+        let Some(environment) = environment(pid) else { continue };
         if environment.split(|byte| *byte == 0).any(|variable| variable == mark.as_bytes()) {
             tracing::warn!(pid, "ending a process that an earlier node left");
             let _already_gone = kill(Pid::from_raw(pid), Signal::SIGKILL);
         }
     }
     Ok(())
+}
+
+/// The variables that a process was started with; none of one that has ended or is out of reach.
+fn environment(pid: i32) -> Option<Vec<u8>> {
+    let deadline = Instant::now() + EXEC;
+    loop {
+        // Asked first: what is read after the answer "no" is all there is.
+        let within_exec = within_exec(pid);
+        let variables = fs::read(format!("/proc/{pid}/environ")).ok()?;
+        if !variables.is_empty() || !within_exec || Instant::now() > deadline {
+            return Some(variables);
+        }
+        std::thread::sleep(Duration::from_millis(1));
+    }
+}
+
+/// Whether a process has a new program whose stack the kernel hasn't laid out: its environment reads empty until then.
+fn within_exec(pid: i32) -> bool {
+    // Kernel threads and the dead have no program, and never will have an environment.
+    let stat = fs::read_link(format!("/proc/{pid}/exe")).and_then(|_| fs::read_to_string(format!("/proc/{pid}/stat")));
+    // `env_end`, field 51 of proc(5), is where the environment ends in memory: nowhere yet.
+    stat.is_ok_and(|stat| stat.rsplit_once(')').and_then(|(_, rest)| rest.split_whitespace().nth(48)) == Some("0"))
 }

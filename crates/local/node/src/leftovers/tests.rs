@@ -21,3 +21,21 @@ fn what_a_dead_owner_left_is_removed_and_a_living_one_is_respected() {
     assert!(remove_leftovers(directory.path()).unwrap() && !directory.path().exists());
     claim(directory.path()).unwrap();
 }
+
+/// `spawn` returns when the program is being loaded, before its environment can be read.
+#[test]
+fn the_environment_of_a_process_just_started_is_waited_for() {
+    for _ in 0..200 {
+        let mut child = Command::new("sleep").arg("600").env("JUST", "started").spawn().unwrap();
+        let environment = environment(child.id().try_into().unwrap()).unwrap();
+        child.kill().unwrap();
+        child.wait().unwrap();
+        assert!(environment.split(|byte| *byte == 0).any(|variable| variable == b"JUST=started"));
+    }
+    let mut bare = Command::new("sleep").arg("600").env_clear().spawn().unwrap();
+    let begun = Instant::now();
+    assert_eq!(environment(bare.id().try_into().unwrap()), Some(Vec::new()));
+    assert!(begun.elapsed() < EXEC);
+    bare.kill().unwrap();
+    bare.wait().unwrap();
+}
