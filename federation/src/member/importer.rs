@@ -45,6 +45,8 @@ pub(super) struct Known {
     catalogs: BTreeMap<Cluster, Incoming>,
     /// Counters of the newest acknowledgements.
     acks: BTreeMap<Cluster, u64>,
+    /// Something came that no root held has signed.
+    unsigned: bool,
     ask_at: Option<Instant>,
     pause: Duration,
 }
@@ -70,6 +72,7 @@ impl Known {
             store: TrustStore::new(),
             catalogs: peer.catalogs.iter().map(floor).collect(),
             acks: BTreeMap::new(),
+            unsigned: false,
             ask_at: None,
             pause: ASK_FIRST,
         };
@@ -132,9 +135,11 @@ impl Known {
     ) -> (Option<Event>, Result<(), Why>) {
         match self.advance(links, wall) {
             Ok((Some(held), refused)) => {
-                // What was refused under the roots before may hold now.
-                self.ask_at = Some(now);
-                self.pause = ASK_FIRST;
+                // What was refused under the roots before may hold now. Asking for nothing would have all that is under way sent twice.
+                if std::mem::take(&mut self.unsigned) {
+                    self.ask_at = Some(now);
+                    self.pause = ASK_FIRST;
+                }
                 let event = Event::Bundle { peer: mesh.clone(), held };
                 (Some(event), refused.map_or(Ok(()), |refused| Err(refused.into())))
             }
@@ -264,8 +269,10 @@ impl Known {
         }))
     }
 
-    fn open<'a>(&self, purpose: &str, sealed: &'a Sealed, wall: SystemTime) -> Result<&'a [u8], Why> {
-        Ok(wire::open(sealed, purpose, &self.store, &self.controller, wall)?)
+    fn open<'a>(&mut self, purpose: &str, sealed: &'a Sealed, wall: SystemTime) -> Result<&'a [u8], Why> {
+        let opened = wire::open(sealed, purpose, &self.store, &self.controller, wall);
+        self.unsigned |= opened.is_err();
+        Ok(opened?)
     }
 
     /// Content that a signed change doesn't fit to isn't held any more; that it was held is, so that nothing older is taken.

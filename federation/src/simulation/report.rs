@@ -16,7 +16,7 @@ const REST: Duration = Duration::from_secs(30);
 pub(super) struct Report {
     size: Size,
     /// From nothing to everybody holding everything: also what a hub that was restarted empty costs.
-    cold: (Duration, Traffic),
+    pub(super) cold: (Duration, Traffic),
     /// One pod more, told by one cluster to all clusters of its peers.
     pub(super) change: (Duration, Traffic),
     /// One site in ten was cut off for a minute, and each of them has changed meanwhile.
@@ -24,13 +24,16 @@ pub(super) struct Report {
     /// Bytes a second with nothing happening.
     rest: f64,
     /// Catalogs in the hub, and their bytes.
-    hub: (usize, usize),
+    pub(super) hub: (usize, usize),
 }
 
 pub(super) fn run(size: Size) -> Report {
     let mut simulation = Simulation::new(size);
     let cold = (simulation.converge(), simulation.take_traffic());
 
+    // What was still on its way is none of the change's.
+    simulation.live(REST);
+    simulation.take_traffic();
     simulation.change(0, &["tokena", "tokenb"]);
     let change = (simulation.converge(), simulation.take_traffic());
 

@@ -34,6 +34,13 @@ fn what_a_change_costs_does_not_grow_with_what_stays() {
 }
 
 #[test]
+fn from_nothing_each_receiver_is_sent_each_catalog_once() {
+    let report = run(Size { meshes: 5, clusters: 2, services: 60 });
+    let once = 2 * report.hub.1;
+    assert!(report.cold.1.down < once + once / 2, "{} bytes of {once}", report.cold.1.down);
+}
+
+#[test]
 #[ignore = "takes minutes and memory; `cargo xtask simulate` runs it in release"]
 fn at_full_size() {
     println!("{}", run(size_of_environment()));
