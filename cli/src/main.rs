@@ -12,8 +12,8 @@ use isthmus_runtime::logging;
 
 use args::{Cli, Command};
 
-// The controller has many threads. A sidecar's worker is as fast with the system's, and smaller.
-#[cfg(any(feature = "controller", feature = "hub"))]
+// The controller has many threads, a gateway many short connections. A sidecar's worker is as fast with the system's, and smaller.
+#[cfg(any(feature = "controller", feature = "gateway", feature = "hub"))]
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 

@@ -11,7 +11,6 @@ use tokio::{io::AsyncWriteExt, net::TcpStream};
 use crate::{
     dial::{self, Busy},
     hello::{self, Hello},
-    limits::{PROBE_AFTER, PROBE_EVERY, PROBES},
     live::{Cut, Live},
     metrics::{Direction, Edge},
     passing::Pass,
@@ -95,7 +94,6 @@ async fn open<'w>(
     let (mut server, busy) = dial::dial(worker, found, &edge).await?;
     // As its listener has set the client's; a socket that refuses the option still works.
     let _ = server.set_nodelay(true);
-    sockets::probe(&server, PROBE_AFTER, PROBE_EVERY, PROBES);
     server.write_all(&bytes).await.map_err(|_| Refusal::Unreached)?;
     edge.received.inc_by(u64::try_from(bytes.len()).unwrap_or_default());
     Ok((Way { name, edge, server, busy, _pass: pass }, place))

@@ -46,6 +46,8 @@ pub(crate) struct Live {
     /// Have bytes come since the last look?
     moved: Cell<bool>,
     since: Cell<Instant>,
+    /// Was it there at a sweep?
+    lasts: Cell<bool>,
     cut: Cell<Option<Cut>>,
     told: Notify,
 }
@@ -68,6 +70,7 @@ impl Registry {
             name: OnceCell::new(),
             moved: Cell::new(false),
             since: Cell::new(Instant::now()),
+            lasts: Cell::new(false),
             cut: Cell::new(None),
             told: Notify::new(),
         });
@@ -89,9 +92,12 @@ impl Registry {
         }
     }
 
-    /// Cuts what has been idle for so long.
+    /// Cuts what has been idle for so long, and tells what is new that it lasts.
     pub(crate) fn sweep(&self, now: Instant, idle: Duration) {
         for live in self.all() {
+            if !live.lasts.replace(true) {
+                live.told.notify_one();
+            }
             if live.moved.take() {
                 live.since.set(now);
             } else if now.saturating_duration_since(live.since.get()) >= idle {
@@ -126,6 +132,11 @@ impl Live {
     /// Bytes have come.
     pub(crate) fn moved(&self) {
         self.moved.set(true);
+    }
+
+    /// Is the connection more than a short one? Its task is woken when it becomes so.
+    pub(crate) fn lasts(&self) -> bool {
+        self.lasts.get()
     }
 
     fn tell(&self, why: Cut) {

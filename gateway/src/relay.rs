@@ -49,8 +49,9 @@ pub(crate) async fn relay(
     let ends = Ends { open: Cell::new(2), all: Notify::new() };
     let (from_client, to_client) = client.split();
     let (from_server, to_server) = server.split();
+    // The client's socket has its listener's options.
     let there = Pump::new(means, from_client, to_server, tally.live, tally.received).run(&ends);
-    let back = Pump::new(means, from_server, to_client, tally.live, tally.sent).run(&ends);
+    let back = Pump::new(means, from_server, to_client, tally.live, tally.sent).probing().run(&ends);
     tokio::try_join!(there, back).map(|_| ())
 }
 

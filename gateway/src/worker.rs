@@ -3,7 +3,14 @@
 mod accept;
 mod state;
 
-use std::{io, net::SocketAddr, rc::Rc, sync::Arc, thread, time::Instant};
+use std::{
+    io,
+    net::SocketAddr,
+    rc::Rc,
+    sync::Arc,
+    thread,
+    time::{Duration, Instant},
+};
 
 use isthmus_core::gateway::Routes;
 use tokio::{
@@ -15,10 +22,13 @@ use tokio_util::sync::CancellationToken;
 pub(crate) use self::state::Worker;
 use crate::{
     config::Config,
-    limits::{CUT_TIME, SWEEP},
+    limits::{CUT_TIME, DIAL_TIME, SWEEP},
     metrics::Metrics,
     passing::Passing,
 };
+
+/// A timer that is always nearer than a new connection's. tokio makes a system call for each timer that is nearer than all it knows.
+const PULSE: Duration = DIAL_TIME.checked_div(2).expect("not divided by 0");
 
 /// What all workers share.
 #[derive(Debug)]
@@ -103,6 +113,7 @@ async fn drain(worker: &Worker, closing: &CancellationToken) {
 /// Takes routes over, and sweeps now and then.
 async fn follow(worker: &Worker, mut commands: mpsc::Receiver<Command>) {
     let mut sweep = tokio::time::interval(SWEEP.min(worker.config.bounds.idle / 4).max(CUT_TIME));
+    let mut pulse = tokio::time::interval(PULSE);
     loop {
         tokio::select! {
             command = commands.recv() => match command {
@@ -112,6 +123,7 @@ async fn follow(worker: &Worker, mut commands: mpsc::Receiver<Command>) {
                 }
                 None => std::future::pending().await,
             },
+            _ = pulse.tick() => {}
             _ = sweep.tick() => worker.sweep(Instant::now()),
         }
     }

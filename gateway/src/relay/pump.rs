@@ -3,8 +3,15 @@
 //! Little is copied, by way of a buffer that all relays of the worker share: that is cheapest for small messages, and holds no memory
 //! between them. A direction that fills the buffer is spliced for as long as it moves much.
 
-use std::{future::poll_fn, io, pin::Pin, task::Poll};
+use std::{
+    cell::Cell,
+    future::poll_fn,
+    io,
+    pin::Pin,
+    task::{Context, Poll, ready},
+};
 
+use isthmus_runtime::sockets;
 use prometheus::IntCounter;
 use tokio::{
     io::{AsyncRead, AsyncWrite, AsyncWriteExt, Interest, ReadBuf},
@@ -16,7 +23,7 @@ use tokio::{
 
 use super::{Ends, Means, pipes};
 use crate::{
-    limits::{COPY_BYTES, TURN_BYTES},
+    limits::{COPY_BYTES, PROBE_AFTER, PROBE_EVERY, PROBES, TURN_BYTES},
     live::Live,
 };
 
@@ -30,6 +37,8 @@ pub(super) struct Pump<'a> {
     live: &'a Live,
     counter: &'a IntCounter,
     splices: bool,
+    /// Does TCP find out by itself if `from` has vanished?
+    probes: Cell<bool>,
 }
 
 impl<'a> Pump<'a> {
@@ -40,7 +49,22 @@ impl<'a> Pump<'a> {
         live: &'a Live,
         counter: &'a IntCounter,
     ) -> Self {
-        Self { means, from, to, live, counter, splices: false }
+        Self { means, from, to, live, counter, splices: false, probes: Cell::new(true) }
+    }
+
+    /// For a socket that has yet to be told to look after a silent peer. That is worth its system calls once the connection lasts.
+    pub(super) fn probing(self) -> Self {
+        self.probes.set(false);
+        self
+    }
+
+    /// Waits for bytes, or for the end. The task is woken when the connection begins to last, and polls this again.
+    fn poll_readable(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let from: &TcpStream = self.from.as_ref();
+        if self.live.lasts() && !self.probes.replace(true) {
+            sockets::probe(from, PROBE_AFTER, PROBE_EVERY, PROBES);
+        }
+        from.poll_read_ready(cx)
     }
 
     /// Moves bytes until the one side ends, tells the other, and waits until both have ended.
@@ -72,11 +96,12 @@ impl<'a> Pump<'a> {
 
     /// Copies once; how much, 0 at the end.
     async fn copy(&mut self) -> io::Result<usize> {
-        let Self { means, from, to, .. } = self;
         let copied = poll_fn(|cx| {
+            ready!(self.poll_readable(cx))?;
+            let Self { means, from, to, .. } = &mut *self;
             let mut scratch = means.scratch.borrow_mut();
             let mut read = ReadBuf::new(&mut scratch);
-            std::task::ready!(Pin::new(&mut *from).poll_read(cx, &mut read))?;
+            ready!(Pin::new(&mut *from).poll_read(cx, &mut read))?;
             let mut rest = read.filled();
             while !rest.is_empty() {
                 match Pin::new(&mut *to).poll_write(cx, rest) {
@@ -98,7 +123,7 @@ impl<'a> Pump<'a> {
     async fn splice(&mut self) -> io::Result<usize> {
         let (from, to): (&TcpStream, &TcpStream) = (self.from.as_ref(), self.to.as_ref());
         let (mut pipe, moved) = loop {
-            from.readable().await?;
+            poll_fn(|cx| self.poll_readable(cx)).await?;
             let Some(mut pipe) = self.means.pipes.lend() else { return self.copy().await };
             // The pipe is empty, so that only the socket can be what there is to wait for.
             match from.try_io(Interest::READABLE, || pipe.fill(from)) {

@@ -1,6 +1,7 @@
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use prometheus::IntCounter;
+use socket2::SockRef;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpListener,
@@ -42,7 +43,7 @@ async fn through(means: &Means, length: usize) -> u64 {
     );
     relayed.unwrap();
     assert!(read == bytes, "other bytes than were sent");
-    registry.sweep(Instant::now(), std::time::Duration::MAX);
+    registry.sweep(Instant::now(), Duration::MAX);
     received.get()
 }
 
@@ -53,6 +54,39 @@ async fn little_is_copied_and_much_is_spliced() {
     assert_eq!(means.pipes.idle(), 0, "no pipe was needed");
     assert_eq!(through(&means, 64 * COPY_BYTES).await, 64 * 64 * 1024);
     assert!(means.pipes.idle() > 0, "what was spliced has left its pipe behind");
+}
+
+#[tokio::test]
+async fn a_server_is_probed_once_its_connection_lasts() {
+    let means = Means::new();
+    let (client, mut near) = connection().await;
+    let (far, server) = connection().await;
+    let far = far.into_std().unwrap();
+    let same = far.try_clone().unwrap();
+    let mut far = TcpStream::from_std(far).unwrap();
+    let registry = std::rc::Rc::new(Registry::default());
+    let live = registry.register();
+    let (received, sent) = (IntCounter::new("a", "a").unwrap(), IntCounter::new("b", "b").unwrap());
+    let tally = Tally { live: &live, received: &received, sent: &sent };
+    let probed = || SockRef::from(&same).keepalive().unwrap();
+    let until_probed = async {
+        tokio::task::yield_now().await;
+        assert!(!probed(), "a short connection isn't worth it");
+        registry.sweep(Instant::now(), Duration::MAX);
+        while !probed() {
+            tokio::task::yield_now().await;
+        }
+        drop((client, server));
+    };
+    let cut = async { live.cut().await };
+    let both = async {
+        tokio::select! {
+            _ = cut => unreachable!("nothing was cut"),
+            relayed = relay(&means, &mut near, &mut far, tally) => relayed,
+        }
+    };
+    let all = async { tokio::join!(both, until_probed) };
+    tokio::time::timeout(Duration::from_secs(10), all).await.unwrap().0.unwrap();
 }
 
 #[tokio::test]
