@@ -127,6 +127,7 @@ async fn agree(side: &Side, invitation: &Invitation, has_mesh: bool) -> anyhow::
         trust_domain: terms.trust_domain.to_string(),
         bundle_digest: Some(terms.bundle.to_string()),
         invitation: Some(secret_name(&id)),
+        flat_network: None,
         bundle_endpoint: None,
     };
     let written =

@@ -123,7 +123,7 @@ pub(super) fn addresses<'a>(addresses: impl IntoIterator<Item = &'a SocketAddr>)
 
 pub(super) fn read_gateways(addresses: &[String]) -> Result<BTreeSet<SocketAddr>, BadMessage> {
     within("gateways", addresses.len(), MAX_GATEWAYS)?;
-    addresses.iter().map(|address| parse("gateways", address)).collect()
+    addresses.iter().map(|text| address("gateways", text)).collect()
 }
 
 pub(super) fn read_service(message: proto::Service) -> Result<(ObjectName, Service), BadMessage> {
@@ -145,7 +145,7 @@ pub(super) fn read_service(message: proto::Service) -> Result<(ObjectName, Servi
 pub(super) fn read_endpoint(message: proto::Endpoint) -> Result<(Token, Endpoint), BadMessage> {
     within("ready ports of an endpoint", message.ready.len(), MAX_PORTS)?;
     within("addresses of an endpoint", message.flat.len(), MAX_PORTS)?;
-    let flat = |f: proto::Flat| Ok((port("flat.port", f.port)?, parse("flat.address", &f.address)?));
+    let flat = |f: proto::Flat| Ok((port("flat.port", f.port)?, address("flat.address", &f.address)?));
     let endpoint = Endpoint {
         spiffe_id: parse("endpoint.spiffe_id", &message.spiffe_id)?,
         ready: message.ready.iter().map(|p| port("endpoint.ready", *p)).collect::<Result<_, _>>()?,
@@ -174,6 +174,16 @@ pub(crate) fn port(field: &'static str, value: u32) -> Result<u16, BadMessage> {
 
 pub(crate) fn parse<T: FromStr<Err: Display>>(field: &'static str, value: &str) -> Result<T, BadMessage> {
     value.parse().map_err(|error: T::Err| bad(field, value, &error.to_string()))
+}
+
+/// An address in another mesh. One that means the caller's own host, or no single one, is none.
+fn address(field: &'static str, value: &str) -> Result<SocketAddr, BadMessage> {
+    let address: SocketAddr = parse(field, value)?;
+    let (ip, to) = (address.ip().to_canonical(), address.port());
+    if ip.is_loopback() || ip.is_unspecified() || ip.is_multicast() || to == 0 {
+        return Err(bad(field, value, "it is no address of another mesh"));
+    }
+    Ok(address)
 }
 
 /// A trust domain.

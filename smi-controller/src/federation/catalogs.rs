@@ -2,6 +2,7 @@
 
 use std::{
     collections::BTreeMap,
+    net::SocketAddr,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -16,7 +17,7 @@ use isthmus_federation::{
     limits::DEFAULT_MAX_STALE,
     names::Cluster,
 };
-use isthmus_k8s::federation::{CatalogEndpoint, CatalogPort, CatalogStatus, ClusterCatalog};
+use isthmus_k8s::federation::{CatalogAddress, CatalogEndpoint, CatalogPort, CatalogStatus, ClusterCatalog};
 
 use crate::index::{self, Import};
 
@@ -188,6 +189,7 @@ fn offered(
             token: token.to_string(),
             identity: endpoint.spiffe_id.to_string(),
             ports: endpoint.ready.iter().copied().collect(),
+            addresses: addresses(&endpoint.flat),
         })
         .collect();
     if endpoints.len() == MAX_ENDPOINTS && part.endpoints.len() > MAX_ENDPOINTS {
@@ -213,6 +215,7 @@ fn known(cluster: &index::Cluster) -> ClusterCatalog {
         token: endpoint.token.to_string(),
         identity: endpoint.identity.to_string(),
         ports: endpoint.ports.iter().copied().collect(),
+        addresses: addresses(&endpoint.flat),
     };
     ClusterCatalog {
         cluster: cluster.name.to_string(),
@@ -221,6 +224,10 @@ fn known(cluster: &index::Cluster) -> ClusterCatalog {
         ports: cluster.ports.iter().map(port).collect(),
         endpoints: cluster.endpoints.iter().map(endpoint).collect(),
     }
+}
+
+fn addresses(flat: &BTreeMap<u16, SocketAddr>) -> Vec<CatalogAddress> {
+    flat.iter().map(|(port, address)| CatalogAddress { port: *port, address: address.to_string() }).collect()
 }
 
 pub(super) fn write(state: Freshness) -> isthmus_k8s::federation::Freshness {

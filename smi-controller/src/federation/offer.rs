@@ -123,6 +123,18 @@ mod tests {
     }
 
     #[test]
+    fn addresses_of_pods_are_told_where_the_network_is_called_flat() {
+        let flat = with(peer("west"), "/spec/flatNetwork", json!(true));
+        let offer = offered(&looked(vec![flat, object("ExportedService", "web", json!({"to": ["west", "north"]}))]));
+        let of = |mesh: &str| {
+            let service = offer.exports[&mesh.parse::<MeshName>().unwrap()].services.values().next().unwrap();
+            service.endpoints.values().next().unwrap().flat.clone()
+        };
+        assert_eq!(of("west"), BTreeMap::from([(80, "10.42.0.11:8080".parse().unwrap())]));
+        assert!(of("north").is_empty());
+    }
+
+    #[test]
     fn gateways_are_where_their_service_is_from_outside_unless_the_mesh_says_otherwise() {
         let system = |manifest| with(manifest, "/metadata/namespace", json!("isthmus-system"));
         let balancer = json!({"loadBalancer": {"ingress": [{"ip": "192.0.2.7"}]}});

@@ -157,4 +157,17 @@ pub struct CatalogEndpoint {
     pub identity: String,
     /// The Service's ports that it serves.
     pub ports: Vec<u16>,
+    /// Its own addresses, where its mesh calls the network flat.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub addresses: Vec<CatalogAddress>,
+}
+
+/// Where a remote pod is reached without a gateway.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct CatalogAddress {
+    /// The Service's port.
+    pub port: u16,
+    /// `ip:port`.
+    pub address: String,
 }

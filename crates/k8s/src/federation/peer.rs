@@ -34,6 +34,10 @@ pub struct MeshPeerSpec {
     /// The Secret with the invitation that this relation began with, in the control plane's namespace.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub invitation: Option<String>,
+    /// Do pods of both meshes reach each other's addresses? Where both sides say so, each tells its pods' addresses, and calls go
+    /// straight to them; else by gateways alone, and no pod's address leaves its mesh.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub flat_network: Option<bool>,
     /// Where the mesh publishes its bundle, for one with which there is no hub in common.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub bundle_endpoint: Option<BundleEndpoint>,

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use isthmus_core::{
+    destination::Endpoint,
     id::{SpiffeId, TrustDomain},
     inbound::{InboundPolicy, PolicyMode},
 };
@@ -35,6 +36,19 @@ async fn the_callee_sees_the_callers_own_identity_through_a_gateway() {
     assert!(!seen.is_empty() && seen.iter().all(|name| *name == server_name(&meshes.pods[0])), "{seen:?}");
     let counted = format!("isthmus_inbound_requests_total{{class=\"2xx\",client=\"{}\"}}", id("caller"));
     crate::support::eventually("counted", async || meshes.pods[0].metric(&counted).await >= 1.0).await;
+}
+
+#[tokio::test]
+async fn in_a_flat_network_a_pod_is_called_without_a_gateway() {
+    let meshes = Meshes::start(&["one"]).await;
+    let pod = &meshes.pods[0];
+    let straight = Endpoint { addr: (pod.ip, 8080).into(), ..meshes.remote(0, 0) };
+    meshes.set(service(&[straight], None)).await;
+    assert_eq!(asked(&meshes).await, (200, String::new()));
+    assert!(meshes.gateways[0].seen().is_empty());
+    // No other rules hold than through a gateway.
+    meshes.set_policy(0, exported(&[&id("caller")], &[])).await;
+    assert_eq!(asked(&meshes).await, (403, "not-exported".into()));
 }
 
 /// The status and deny code of a request to the first pod.

@@ -1,11 +1,15 @@
 //! What this cluster offers to another mesh.
 
-use std::{collections::BTreeSet, net::SocketAddr, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    net::SocketAddr,
+    sync::Arc,
+};
 
 use isthmus_core::{federation::MeshName, id::ObjectName};
 use isthmus_federation::catalog::{Endpoint, Exports, Port, Service};
 
-use super::{GATEWAY, GATEWAY_PORT, exports, imports};
+use super::{GATEWAY, GATEWAY_PORT, exports, imports, peers};
 use crate::{
     compile::Reader,
     index::{Export, Object},
@@ -13,19 +17,19 @@ use crate::{
 
 /// The Services that are exported to a mesh, with their pods by token, and the gateways that lead to them.
 pub(crate) fn catalog(reader: &Reader<'_>, to: &MeshName, gateways: &BTreeSet<SocketAddr>) -> Exports {
+    let flat = peers::named(reader, to).is_some_and(|peer| peer.object.content.flat);
     let mut catalog = Exports { gateways: gateways.clone(), ..Exports::default() };
     for export in reader.exports().filter(|export| exports::is_sound(export) && export.content.to.contains(to)) {
         let name = &export.content.service;
-        let Some(service) = add(reader, export, catalog.services.get(name).map(|service| (**service).clone())) else {
-            continue;
-        };
+        let before = catalog.services.get(name).map(|service| (**service).clone());
+        let Some(service) = add(reader, export, flat, before) else { continue };
         catalog.services.insert(name.clone(), Arc::new(service));
     }
     catalog
 }
 
 /// What an export adds to what others have exported of the same Service.
-fn add(reader: &Reader<'_>, export: &Object<Export>, before: Option<Service>) -> Option<Service> {
+fn add(reader: &Reader<'_>, export: &Object<Export>, flat: bool, before: Option<Service>) -> Option<Service> {
     let service = reader.service(&export.content.service).filter(|service| exports::is_exportable(service))?;
     let created = export.created.as_second();
     let mut offered = before.unwrap_or_else(|| Service { created_at: created, ..Service::default() });
@@ -37,9 +41,10 @@ fn add(reader: &Reader<'_>, export: &Object<Export>, before: Option<Service>) ->
             let endpoint = offered.endpoints.entry(pod.token).or_insert_with(|| Endpoint {
                 spiffe_id: pod.identity,
                 ready: BTreeSet::new(),
-                flat: Default::default(),
+                flat: BTreeMap::new(),
             });
             endpoint.ready.insert(port.port);
+            endpoint.flat.extend(flat.then_some((port.port, pod.addr)));
         }
     }
     (!offered.ports.is_empty()).then_some(offered)

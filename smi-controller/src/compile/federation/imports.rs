@@ -38,7 +38,7 @@ pub(crate) fn remote(reader: &Reader<'_>, import: &Object<Import>, port: u16, pr
     let own = egress(reader);
     let mut endpoints = Vec::new();
     for cluster in import.content.clusters.iter().filter(|cluster| cluster.state != Freshness::Expired) {
-        let gateways = own.as_deref().unwrap_or(&cluster.gateways);
+        let gateways: &[SocketAddr] = own.as_deref().unwrap_or(&cluster.gateways);
         for pod in cluster.endpoints.iter().filter(|pod| pod.ports.contains(&port)) {
             // Who speaks for one mesh can't name workloads of another.
             if pod.identity.trust_domain() != peer.trust_domain {
@@ -52,8 +52,9 @@ pub(crate) fn remote(reader: &Reader<'_>, import: &Object<Import>, port: u16, pr
                 stale: cluster.state == Freshness::Stale,
             };
             let workload: Arc<str> = format!("{mesh}/{service}/{}", pod.token).into();
-            endpoints.extend(gateways.iter().map(|gateway| Endpoint {
-                addr: *gateway,
+            let straight = pod.flat.get(&port).filter(|_| peer.object.content.flat);
+            endpoints.extend(straight.map_or(gateways, std::slice::from_ref).iter().map(|addr| Endpoint {
+                addr: *addr,
                 identity: Some(pod.identity.clone()),
                 workload: workload.clone(),
                 remote: Some(remote.clone()),

@@ -67,6 +67,22 @@ fn an_import_has_an_endpoint_for_each_remote_pod_and_gateway() {
 }
 
 #[test]
+fn pods_are_called_straight_only_where_both_sides_call_the_network_flat() {
+    let told = json!([{"port": 80, "address": "10.77.0.5:8080"}]);
+    let told = with(catalog_import(), "/status/catalog/0/endpoints/0/addresses", told);
+    let flat = with(peer("west"), "/spec/flatNetwork", json!(true));
+    let of = |peer: &Value, import: &Value| {
+        let index = index_of([peer.clone(), import.clone(), imported("catalog", "10.43.0.20", &[80])]);
+        let all = endpoints(&index, "10.43.0.20");
+        assert_eq!(names(&all)[0], "aaaa.p80.catalog.shop.svc.west.mesh");
+        all.iter().map(|endpoint| endpoint.addr.to_string()).collect::<Vec<_>>()
+    };
+    assert_eq!(of(&flat, &told), ["10.77.0.5:8080", "192.0.2.1:15443"], "of the other no address is known");
+    assert_eq!(of(&peer("west"), &told), ["192.0.2.1:15443"; 2]);
+    assert_eq!(of(&flat, &catalog_import()), ["192.0.2.1:15443"; 2]);
+}
+
+#[test]
 fn a_service_that_is_not_the_imports_own_is_left_alone() {
     let index = index_of([
         peer("west"),

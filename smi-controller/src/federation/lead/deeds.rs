@@ -118,7 +118,8 @@ impl Lead<'_> {
         match api.get_opt(mesh.as_str()).await? {
             None => {
                 let (bundle_digest, invitation) = (Some(digest), Some(name));
-                let spec = MeshPeerSpec { trust_domain, bundle_digest, invitation, bundle_endpoint: None };
+                let spec =
+                    MeshPeerSpec { trust_domain, bundle_digest, invitation, flat_network: None, bundle_endpoint: None };
                 api.create(&PostParams::default(), &MeshPeer::new(mesh.as_str(), spec)).await?;
             }
             Some(known) if known.spec.trust_domain != trust_domain => {

@@ -113,6 +113,7 @@ impl Lead<'_> {
             trust_domain: joined.peer.trust_domain.to_string(),
             bundle_digest: joined.peer.pin.map(|pin| pin.to_string()),
             invitation: Some(open.name.clone()),
+            flat_network: None,
             bundle_endpoint: None,
         };
         let peer = MeshPeer::new(joined.inviter.as_str(), spec);

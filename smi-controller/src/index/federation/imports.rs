@@ -68,6 +68,8 @@ pub(crate) struct RemoteEndpoint {
     pub(crate) identity: SpiffeId,
     /// The Service's ports that it serves.
     pub(crate) ports: BTreeSet<u16>,
+    /// Its own addresses, where its mesh calls the network flat, by the Service's port.
+    pub(crate) flat: BTreeMap<u16, SocketAddr>,
 }
 
 /// All imports.
@@ -190,6 +192,7 @@ fn cluster(catalog: &ClusterCatalog) -> Cluster {
             token: endpoint.token.parse().ok()?,
             identity: endpoint.identity.parse().ok()?,
             ports: endpoint.ports.iter().copied().collect(),
+            flat: endpoint.addresses.iter().filter_map(|of| Some((of.port, of.address.parse().ok()?))).collect(),
         })
     });
     let ports = catalog.ports.iter().map(|port| RemotePort {

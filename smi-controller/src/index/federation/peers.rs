@@ -29,6 +29,8 @@ pub(crate) struct Peer {
     pub(crate) pin: Option<BundleDigest>,
     /// The Secret of the invitation that the relation began with.
     pub(crate) invitation: Option<String>,
+    /// Pods of both meshes reach each other's addresses.
+    pub(crate) flat: bool,
     /// Where it publishes its bundle, if not by the hub.
     pub(crate) endpoint: Option<Endpoint>,
     /// The bundle that the leader has verified.
@@ -165,6 +167,7 @@ pub(crate) fn read(peer: &MeshPeer) -> Object<Peer> {
         trust_domain,
         pin,
         invitation: peer.spec.invitation.clone(),
+        flat: peer.spec.flat_network.unwrap_or_default(),
         endpoint,
         bundle,
         heard: status.is_some_and(|status| !status.catalogs.is_empty()),

@@ -23,7 +23,13 @@ fn peer(name: &str, domain: &str, invitation: Option<&str>) -> MeshPeer {
     let invitation = invitation.map(str::to_owned);
     MeshPeer::new(
         name,
-        MeshPeerSpec { trust_domain: domain.into(), bundle_digest: None, invitation, bundle_endpoint: None },
+        MeshPeerSpec {
+            trust_domain: domain.into(),
+            bundle_digest: None,
+            invitation,
+            flat_network: None,
+            bundle_endpoint: None,
+        },
     )
 }
 
