@@ -4,13 +4,8 @@ use std::{io, sync::Arc, time::Duration};
 
 use hyper_util::rt::TokioIo;
 use isthmus_identity::{Refused, crypto_provider};
-use rustls::{
-    ClientConfig, DigitallySignedStruct, SignatureScheme,
-    client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier},
-    crypto::{verify_tls12_signature, verify_tls13_signature},
-    pki_types::{CertificateDer, ServerName, UnixTime},
-    version::TLS13,
-};
+use isthmus_runtime::{dangerous::AnybodyWillDo, error_text::causes};
+use rustls::{ClientConfig, pki_types::ServerName, version::TLS13};
 use tokio::net::TcpStream;
 use tokio_rustls::{TlsConnector, client::TlsStream};
 use tonic::transport::{Channel, Endpoint, Uri};
@@ -28,7 +23,7 @@ const KEEPALIVE_LIMIT: Duration = Duration::from_secs(10);
 pub(super) const ALPN: &[&[u8]] = &[b"h2"];
 
 /// A connection to the first of these addresses (`host:port`) that answers.
-pub(super) async fn channel(
+pub(crate) async fn channel(
     addresses: &[Arc<str>],
     config: Arc<ClientConfig>,
 ) -> Result<Channel, tonic::transport::Error> {
@@ -77,17 +72,9 @@ async fn dial_name(address: &str, config: &Arc<ClientConfig>) -> io::Result<TlsS
     Err(last)
 }
 
-/// An error with its causes, which tonic's own text leaves out.
-pub(super) fn chain(error: &dyn std::error::Error) -> String {
-    let causes = std::iter::successors(Some(error), |e| e.source());
-    causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
-}
-
 /// What ended a call, with the causes that tonic's own text leaves out.
 pub(super) fn words(status: &tonic::Status) -> String {
-    let causes = std::iter::successors(std::error::Error::source(status), |e| e.source());
-    let causes: String = causes.map(|cause| format!(": {cause}")).collect();
-    format!("{}{causes}", status.message())
+    format!("{}{}", status.message(), causes(status))
 }
 
 /// For asking whoever answers for the bundles of the hub's mesh. The one who answers is unknown, and stays so: nothing is
@@ -96,46 +83,8 @@ pub(super) fn stranger() -> Result<Arc<ClientConfig>, rustls::Error> {
     let mut config = ClientConfig::builder_with_provider(crypto_provider())
         .with_protocol_versions(&[&TLS13])?
         .dangerous()
-        .with_custom_certificate_verifier(Arc::new(Unverified))
+        .with_custom_certificate_verifier(AnybodyWillDo::new(crypto_provider()))
         .with_no_client_auth();
     config.alpn_protocols = ALPN.iter().map(|protocol| protocol.to_vec()).collect();
     Ok(Arc::new(config))
-}
-
-#[derive(Debug)]
-struct Unverified;
-
-impl ServerCertVerifier for Unverified {
-    fn verify_server_cert(
-        &self,
-        _: &CertificateDer<'_>,
-        _: &[CertificateDer<'_>],
-        _: &ServerName<'_>,
-        _: &[u8],
-        _: UnixTime,
-    ) -> Result<ServerCertVerified, rustls::Error> {
-        Ok(ServerCertVerified::assertion())
-    }
-
-    fn verify_tls12_signature(
-        &self,
-        message: &[u8],
-        cert: &CertificateDer<'_>,
-        dss: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        verify_tls12_signature(message, cert, dss, &crypto_provider().signature_verification_algorithms)
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        message: &[u8],
-        cert: &CertificateDer<'_>,
-        dss: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        verify_tls13_signature(message, cert, dss, &crypto_provider().signature_verification_algorithms)
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        crypto_provider().signature_verification_algorithms.supported_schemes()
-    }
 }

@@ -14,6 +14,7 @@ use isthmus_identity::{
     BadBundle, BundleDigest, BundleRefused, Chain, HeldBundle, MeshTls, SealFailed, Svid, SvidCell, TrustStore,
     confusable,
 };
+use isthmus_runtime::error_text::with_causes;
 
 use super::{Introduction, connect, introduction, offer::Peer};
 use crate::{
@@ -133,7 +134,7 @@ pub async fn join(invitation: &Invitation, joiner: &Joiner) -> Result<Joined, Jo
     let tls = MeshTls::new(Arc::new(TrustStore::with(&[held.bundle().clone()])?), Arc::new(SvidCell::new()));
     let config = tls.client_config(connect::ALPN, terms.hub_identity.clone())?;
     let channel = connect::channel(&terms.hub, config).await;
-    let channel = channel.map_err(|error| JoinError::Unreachable(connect::chain(&error)))?;
+    let channel = channel.map_err(|error| JoinError::Unreachable(with_causes(&error)))?;
     let request = introduction::request(invitation, &introduce(invitation, joiner)?, &joiner.chain, &joiner.svid)?;
     let mut client = JoiningClient::new(channel).max_decoding_message_size(MAX_JOIN_BYTES);
     match tokio::time::timeout(ANSWER_TIME, client.join(request)).await {
@@ -154,7 +155,7 @@ pub async fn join(invitation: &Invitation, joiner: &Joiner) -> Result<Joined, Jo
 pub(super) async fn ask(addresses: &[Arc<str>]) -> Result<Chain, JoinError> {
     let unreachable = |why: String| JoinError::Unreachable(why);
     let channel = connect::channel(addresses, connect::stranger()?).await;
-    let channel = channel.map_err(|error| unreachable(connect::chain(&error)))?;
+    let channel = channel.map_err(|error| unreachable(with_causes(&error)))?;
     let mut client = JoiningClient::new(channel).max_decoding_message_size(MAX_JOIN_BYTES);
     let answer = tokio::time::timeout(ANSWER_TIME, client.bundle(BundleRequest {})).await;
     let answer = answer.map_err(|_| unreachable(format!("no answer within {ANSWER_TIME:?}")))?;

@@ -10,6 +10,7 @@ use isthmus_identity::{MeshTls, SvidCell, TrustStore};
 use isthmus_runtime::{
     backoff::{Backoff, jitter},
     build,
+    error_text::with_causes,
 };
 use tokio::sync::{mpsc, watch};
 use tokio_stream::wrappers::ReceiverStream;
@@ -56,7 +57,7 @@ enum SessionError {
     NoCertificate,
     #[error("TLS: {0}")]
     Tls(#[from] rustls::Error),
-    #[error("the hub can't be reached: {}", connect::chain(.0))]
+    #[error("the hub can't be reached: {}", with_causes(.0))]
     Unreachable(#[from] tonic::transport::Error),
     /// A server says by an alert alone, after the client's handshake, that it doesn't take a certificate.
     #[error(

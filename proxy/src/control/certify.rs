@@ -12,7 +12,7 @@ use isthmus_identity::{
     Bundle, Keypair, Svid,
     renewal::{self, Skew},
 };
-use isthmus_runtime::{backoff::jitter, readiness};
+use isthmus_runtime::{backoff::jitter, error_text::with_causes, readiness};
 use rustls::pki_types::CertificateDer;
 
 use super::{Link, connect, leaf::Leaf, saved};
@@ -26,7 +26,7 @@ const LOOK_AGAIN: Duration = Duration::from_secs(60);
 enum CertifyError {
     #[error("token file {path}: {source}")]
     Token { path: String, source: std::io::Error },
-    #[error("the controller can't be reached: {}", chain(.0))]
+    #[error("the controller can't be reached: {}", with_causes(.0))]
     Unreachable(#[from] tonic::transport::Error),
     #[error("the controller refused: {0}")]
     Refused(#[from] tonic::Status),
@@ -42,12 +42,6 @@ enum CertifyError {
     TrustDomain(#[from] isthmus_core::id::InvalidId),
     #[error("the controller took too long")]
     Timeout,
-}
-
-/// An error with its causes, which tonic's own text leaves out.
-pub(super) fn chain(error: &dyn std::error::Error) -> String {
-    let causes = std::iter::successors(Some(error), |e| e.source());
-    causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
 }
 
 /// Gets a certificate and renews it, forever.

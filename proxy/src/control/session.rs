@@ -12,15 +12,14 @@ use isthmus_api::{
 use isthmus_runtime::{
     backoff::{Backoff, jitter},
     build,
+    error_text::with_causes,
 };
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::Streaming;
 
 use super::{
-    Link,
-    certify::chain,
-    connect,
+    Link, connect,
     leaf::Leaf,
     saved,
     subscriber::{Subscriber, Verdict},
@@ -39,7 +38,7 @@ pub(super) struct Client<'l, S> {
 /// Why a session ended.
 #[derive(Debug, thiserror::Error)]
 enum SessionError {
-    #[error("the controller can't be reached: {}", chain(.0))]
+    #[error("the controller can't be reached: {}", with_causes(.0))]
     Unreachable(#[from] tonic::transport::Error),
     #[error("the controller ended the session: {0}")]
     Status(#[from] tonic::Status),

@@ -13,10 +13,11 @@ use http_body_util::{BodyExt as _, Empty};
 use hyper::client::conn::http1::SendRequest;
 use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::TokioIo;
+use isthmus_runtime::error_text::with_causes;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf, copy_bidirectional};
 use tokio::time::timeout;
 
-use crate::https::{DEADLINE, chain};
+use crate::https::DEADLINE;
 
 /// Any error of a body.
 pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
@@ -49,7 +50,7 @@ where
     let mut response = timeout(time, sender.send_request(request))
         .await
         .map_err(|_| DEADLINE.to_owned())?
-        .map_err(|error| chain(&error))?;
+        .map_err(|error| with_causes(&error))?;
     match (response.status(), client) {
         (StatusCode::SWITCHING_PROTOCOLS, Some(client)) => {
             let server = hyper::upgrade::on(&mut response);

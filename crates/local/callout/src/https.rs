@@ -12,6 +12,7 @@ use http::{Request, StatusCode};
 use http_body_util::{BodyExt as _, Full, LengthLimitError, Limited};
 use hyper::client::conn::http1::{SendRequest, handshake};
 use hyper_util::rt::TokioIo;
+use isthmus_runtime::error_text::with_causes;
 use rustls::ClientConfig;
 use rustls::pki_types::ServerName;
 use serde_json::Value;
@@ -97,7 +98,7 @@ impl Callout {
             .header(USER_AGENT, "kube-apiserver-admission")
             .body(Full::from(body.to_string()).map_err(|never| match never {}).boxed_unsync())
             .map_err(|error| error.to_string())?;
-        let response = sender.send_request(request).await.map_err(|error| chain(&error))?;
+        let response = sender.send_request(request).await.map_err(|error| with_causes(&error))?;
         let (head, body) = response.into_parts();
         let limit = self.limits.answer_bytes;
         let bytes = Limited::new(body, limit).collect().await.map_err(|error| read_text(&error, limit))?.to_bytes();
@@ -147,15 +148,4 @@ fn tls_text(error: &std::io::Error) -> String {
         Some(inner) => format!("tls: {inner}"),
         None => format!("tls: handshake failed: {error}"),
     }
-}
-
-/// hyper's errors say what matters in their sources.
-pub(crate) fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut next = error.source();
-    while let Some(source) = next {
-        text = format!("{text}: {source}");
-        next = source.source();
-    }
-    text
 }
