@@ -7,7 +7,7 @@ use isthmus_api::federation::v1::{self as proto, hub_message::Message};
 
 use crate::{
     invitation::Invitation,
-    limits::{HEARTBEAT, LEASE},
+    limits::{HEARTBEAT, LEASE, MAX_CLUSTERS},
     member::{Event, Introduction, request},
     testing::{HOUR, Trust, World, cluster, mesh},
 };
@@ -371,4 +371,49 @@ fn a_hub_that_swaps_the_joiner_is_found_out_by_the_inviter() {
         "{:?}",
         east.refusals()
     );
+}
+
+#[test]
+fn a_hub_that_makes_catalogs_up_fills_no_members_memory() {
+    let mut world = joined();
+    world.settle();
+    let told = |n: usize| proto::Told { to: format!("mesh-{n}"), sequence: 1, ..proto::Told::default() };
+    let welcome = |from: usize| {
+        let welcome = proto::Welcome { told: (from..from + 1000).map(told).collect(), ..proto::Welcome::default() };
+        proto::HubMessage { message: Some(Message::Welcome(welcome)) }
+    };
+    play(&mut world, (0..5).map(|n| welcome(1000 * n)));
+    let (now, wall) = (world.now, world.wall);
+    let east = world.at("east");
+    let withdrawn = std::iter::from_fn(|| east.state.next(&east.svid, now, wall)).count();
+    assert!((1000..=2000).contains(&withdrawn), "{withdrawn}");
+}
+
+#[test]
+fn a_member_that_claims_ever_more_clusters_fills_no_hubs_memory() {
+    let mut world = World::new(&["west"]);
+    world.settle();
+    let id = world.at("west").svid.id().clone();
+    let hello = |n: usize| proto::Hello {
+        mesh: "west".to_owned(),
+        cluster: format!("west-{n}"),
+        trust_domain: "west.local".to_owned(),
+        version: String::new(),
+    };
+    // One has a session already.
+    let sessions: Vec<_> = (1..MAX_CLUSTERS)
+        .map(|n| {
+            let (mesh, cluster) = world.hub.admit(&id, &hello(n)).unwrap();
+            world.hub.open(mesh, cluster).0
+        })
+        .collect();
+    let refused = world.hub.admit(&id, &hello(MAX_CLUSTERS)).unwrap_err();
+    assert_eq!(refused.to_string(), "mesh west has 64 clusters here, the most that it may");
+    assert!(world.hub.admit(&id, &hello(1)).is_ok(), "one that is known");
+    // One that is away makes place.
+    world.hub.close(sessions[0]);
+    let (mesh, cluster) = world.hub.admit(&id, &hello(MAX_CLUSTERS)).unwrap();
+    world.hub.open(mesh.clone(), cluster.clone());
+    let known = &world.hub.clusters()[&mesh];
+    assert!(known.len() == MAX_CLUSTERS && known.contains(&cluster) && !known.contains(&self::cluster("west-1")));
 }

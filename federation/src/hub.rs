@@ -6,6 +6,7 @@
 mod admission;
 mod allowance;
 mod hear;
+mod heard;
 mod kubernetes;
 mod log;
 mod metrics;

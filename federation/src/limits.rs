@@ -26,6 +26,16 @@ pub const MAX_CATALOG_BYTES: usize = 4 << 20;
 pub const MAX_DELTAS: usize = 256;
 /// Most bytes of catalogs that the hub keeps for one cluster of a mesh.
 pub const MAX_CLUSTER_BYTES: usize = 64 << 20;
+/// What a cluster of a member may say to the hub at once: a message counts one, and one more for each KiB that it has begun…
+pub const SAID_AT_ONCE: u32 = 73_728;
+/// …and what comes back of that each second. What is said beyond it is heard later, and nothing behind it before.
+pub const SAID_A_SECOND: u32 = 2048;
+/// How many clusters' worth of that all clusters of a mesh have together.
+pub const SAID_BY_A_MESH: u32 = 4;
+/// Sessions that the clusters of a mesh may begin at once…
+pub const SESSIONS_AT_ONCE: u32 = 128;
+/// …and how many more each second.
+pub const SESSIONS_A_SECOND: u32 = 4;
 /// Most conflicts that are told to an exporter.
 pub const MAX_CONFLICTS: usize = 64;
 /// Most invitations of one mesh that are open at a time.
@@ -43,3 +53,6 @@ pub const LEASE: Duration = Duration::from_secs(30);
 pub const DEFAULT_MAX_STALE: Duration = Duration::from_hours(1);
 /// How far the exporter's clock may be from ours for what it has signed to be taken.
 pub const MAX_CLOCK_DIFFERENCE: Duration = Duration::from_mins(10);
+
+#[cfg(test)]
+mod tests;

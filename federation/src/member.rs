@@ -19,5 +19,7 @@ pub use offer::{Offer, Peer, Trust};
 pub use run::{Parts, run};
 
 pub(crate) use introduction::Introduction;
+#[cfg(any(test, fuzzing))]
+pub(crate) use state::State;
 #[cfg(test)]
-pub(crate) use {introduction::request, state::State};
+pub(crate) use {connect::channel, introduction::request};

@@ -7,6 +7,9 @@ use std::{
     time::{Duration, SystemTime},
 };
 
+use isthmus_api::federation::v1::{
+    self as proto, federation_client::FederationClient, hub_message::Message as Heard, member_message::Message as Said,
+};
 use isthmus_identity::{MeshTls, SvidCell, TrustStore};
 use tokio::{
     net::TcpListener,
@@ -38,16 +41,19 @@ struct RunningHub {
     serving: JoinHandle<()>,
 }
 
+fn record(name: &str, trust: &Trust) -> MemberRecord {
+    MemberRecord {
+        mesh: mesh(name),
+        trust_domain: trust.domain.clone(),
+        held: Some(trust.held()),
+        chain: trust.chain.clone(),
+    }
+}
+
 impl RunningHub {
     /// In mesh `east`; shows a certificate of this ID.
     async fn start_as(id: &str, trust: &Trust, store: Memory, addr: Option<SocketAddr>) -> Self {
-        let own = MemberRecord {
-            mesh: mesh("east"),
-            trust_domain: trust.domain.clone(),
-            held: Some(trust.held()),
-            chain: trust.chain.clone(),
-        };
-        store.save(own, Vec::new()).await.unwrap();
+        store.save(record("east", trust), Vec::new()).await.unwrap();
         let roots = Arc::new(TrustStore::with(&[trust.bundle()]).unwrap());
         let metrics = Metrics::register(&prometheus::Registry::new()).unwrap();
         let domain = trust.domain.clone();
@@ -379,4 +385,46 @@ async fn somebody_unknown_may_ask_only_so_often() {
         }
     };
     tokio::time::timeout(DEADLINE, busy).await.expect("it may ask as often as it likes");
+}
+
+/// West says forty thousand things in one breath: it is heard later and told so, and what others say to each other goes on.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_member_that_floods_the_hub_is_slowed_and_nobody_else() {
+    let (east, west, north) = (Trust::new("east.local"), Trust::new("west.local"), Trust::new("north.local"));
+    let store = Memory::default();
+    for (name, trust) in [("west", &west), ("north", &north)] {
+        store.save(record(name, trust), Vec::new()).await.unwrap();
+    }
+    let hub = RunningHub::start_as(hub_id(&east.domain).unwrap().as_str(), &east, store, None).await;
+    let (roots, cell) = (Arc::new(TrustStore::with(&[east.bundle()]).unwrap()), Arc::new(SvidCell::new()));
+    cell.set(west.controller());
+    let config = MeshTls::new(roots, cell).client_config(&[b"h2"], hub_id(&east.domain).unwrap()).unwrap();
+    let channel = member::channel(&[hub.addr.to_string().into()], config).await.unwrap();
+    let said = |message| proto::MemberMessage { message: Some(message) };
+    let hello = said(Said::Hello(proto::Hello {
+        mesh: "west".to_owned(),
+        cluster: "west".to_owned(),
+        trust_domain: "west.local".to_owned(),
+        version: String::new(),
+    }));
+    let beat = said(Said::Heartbeat(proto::Addressed { to: "east".to_owned(), ..proto::Addressed::default() }));
+    let flood = futures::stream::iter(std::iter::once(hello).chain(std::iter::repeat_n(beat, 40_000)));
+    let mut hears = FederationClient::new(channel).session(flood).await.unwrap().into_inner();
+    let slowed = async {
+        while let Ok(Some(message)) = hears.message().await {
+            if matches!(&message.message, Some(Heard::Refused(refused)) if refused.what == "rate") {
+                return true;
+            }
+        }
+        false
+    };
+    assert!(tokio::time::timeout(DEADLINE, slowed).await.unwrap(), "the session ended");
+
+    let mut of_east =
+        Member::start("east", &east, hub.reference(&east), |o| drop(o.peers.insert(mesh("north"), north.peer())));
+    let _of_north = Member::start("north", &north, hub.reference(&east), |offer| {
+        offer.peers.insert(mesh("east"), east.peer());
+        offer.exports = BTreeMap::from([(mesh("east"), web(&["a"]))]);
+    });
+    of_east.tokens(&["a"]).await;
 }

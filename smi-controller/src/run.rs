@@ -43,7 +43,7 @@ const KEEPALIVE: Duration = Duration::from_secs(20);
 /// …and given up after this.
 const KEEPALIVE_LIMIT: Duration = Duration::from_secs(10);
 /// Connections of proxies at a time. One without a certificate asks for its first.
-const ROOM: Room = Room { all: 20_000, strangers: 20_000, stay: Duration::from_secs(60) };
+const ROOM: Room = Room { all: 20_000, strangers: 20_000, each: 20_000, stay: Duration::from_secs(60) };
 /// Most streams of one connection: a proxy needs two.
 const MAX_STREAMS: u32 = 16;
 /// How long tasks may take to end.

@@ -1,11 +1,12 @@
 //! Accepting TLS connections, with who is at the other end.
 
 use std::{
+    collections::HashMap,
     future::Future,
     io,
     net::SocketAddr,
     pin::Pin,
-    sync::Arc,
+    sync::{Arc, Mutex, PoisonError},
     task::{Context, Poll},
     time::Duration,
 };
@@ -38,6 +39,8 @@ pub struct Room {
     pub all: usize,
     /// Those without a client certificate: whoever they are, they can't take the place of those who have one.
     pub strangers: usize,
+    /// Those of one identity: it can't take the place of the others.
+    pub each: usize,
     /// How long one of those may stay: it asks for something, and goes.
     pub stay: Duration,
 }
@@ -58,7 +61,24 @@ pub struct Connection {
     peer: Peer,
     /// The end of a stranger's stay.
     over: Option<Pin<Box<Sleep>>>,
-    _slots: (OwnedSemaphorePermit, Option<OwnedSemaphorePermit>),
+    _slots: (OwnedSemaphorePermit, OwnedSemaphorePermit),
+}
+
+/// The places of each identity that is connected.
+struct Places {
+    room: Room,
+    by_identity: Mutex<HashMap<SpiffeId, Arc<Semaphore>>>,
+}
+
+impl Places {
+    fn of(&self, identity: &SpiffeId) -> Arc<Semaphore> {
+        let mut places = self.by_identity.lock().unwrap_or_else(PoisonError::into_inner);
+        if places.len() >= self.room.all {
+            // Whoever has a connection holds its places too.
+            places.retain(|_, places| Arc::strong_count(places) > 1);
+        }
+        Arc::clone(places.entry(identity.clone()).or_insert_with(|| Arc::new(Semaphore::new(self.room.each))))
+    }
 }
 
 /// Accepts connections until `stop`.
@@ -74,6 +94,7 @@ pub fn listen(
         let handshakes = Arc::new(Semaphore::new(MAX_HANDSHAKES));
         let slots = Arc::new(Semaphore::new(room.all));
         let strangers = Arc::new(Semaphore::new(room.strangers));
+        let known = Arc::new(Places { room, by_identity: Mutex::default() });
         loop {
             let accept = async {
                 let slot = slots.clone().acquire_owned().await.ok()?;
@@ -96,22 +117,24 @@ pub fn listen(
             // A message is small and waits for an answer: it must not be held back for more. Without the option the
             // connection is only slower.
             let _ = stream.set_nodelay(true);
-            let (acceptor, send, strangers) = (acceptor.clone(), send.clone(), strangers.clone());
+            let (acceptor, send) = (acceptor.clone(), send.clone());
+            let (strangers, known) = (Arc::clone(&strangers), Arc::clone(&known));
             tokio::spawn(async move {
                 match tokio::time::timeout(HANDSHAKE_LIMIT, acceptor.accept(stream)).await {
                     Ok(Ok(stream)) => {
                         drop(turn);
                         let identity = stream.get_ref().1.peer_certificates().and_then(peer_id);
-                        let (mut over, mut strange) = (None, None);
-                        if identity.is_none() {
-                            let Ok(slot) = strangers.try_acquire_owned() else {
-                                tracing::info!(%addr, "too many connections without a certificate");
-                                return;
-                            };
-                            (over, strange) = (Some(Box::pin(tokio::time::sleep(room.stay))), Some(slot));
-                        }
+                        let (places, over) = match &identity {
+                            Some(identity) => (known.of(identity), None),
+                            None => (strangers, Some(Box::pin(tokio::time::sleep(room.stay)))),
+                        };
+                        let Ok(place) = places.try_acquire_owned() else {
+                            let who = identity.as_ref().map_or("who shows no certificate", SpiffeId::as_str);
+                            tracing::info!(%addr, who, "too many connections of one");
+                            return;
+                        };
                         let connection =
-                            Connection { stream, peer: Peer { identity, addr }, over, _slots: (slot, strange) };
+                            Connection { stream, peer: Peer { identity, addr }, over, _slots: (slot, place) };
                         let _ = send.send(Ok(connection)).await;
                     }
                     Ok(Err(error)) => tracing::info!(%addr, %error, "TLS handshake refused"),

@@ -1,6 +1,6 @@
 //! Who may be a member: a mesh's name, its trust domain and its roots are bound to each other when it joins, and stay so.
 
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use isthmus_api::federation::v1 as proto;
 use isthmus_core::{
@@ -13,7 +13,7 @@ use super::state::{MemberRecord, State, Stored};
 use crate::{
     catalog::wire::{self as form, BadMessage},
     invitation::{InvitationId, NotRedeemed, Record, Redeemed},
-    limits::MAX_MESHES,
+    limits::{MAX_CLUSTERS, MAX_MESHES},
     member::Introduction,
     names::{Cluster, controller_id},
     wire,
@@ -61,6 +61,17 @@ pub enum NotAdmitted {
     /// No mesh of that name has joined.
     #[error("mesh {0} hasn't joined this hub: use an invitation")]
     Unknown(MeshName),
+    /// The mesh begins sessions too often.
+    #[error("mesh {mesh} begins sessions too often; try again in {} s", .wait.as_secs().saturating_add(1))]
+    TooOften {
+        /// Which.
+        mesh: MeshName,
+        /// How long until it may.
+        wait: Duration,
+    },
+    /// The mesh has too many clusters.
+    #[error("mesh {0} has {MAX_CLUSTERS} clusters here, the most that it may")]
+    TooManyClusters(MeshName),
     /// The session is another mesh's.
     #[error("{identity} doesn't speak for mesh {mesh}, whose controller is {controller}")]
     Impostor {
@@ -142,6 +153,9 @@ impl State {
             return Err(NotAdmitted::NameTaken { mesh, holder: member.trust_domain });
         }
         match controller {
+            Ok(controller) if controller == *identity && !self.has_room(&mesh, &cluster) => {
+                Err(NotAdmitted::TooManyClusters(mesh))
+            }
             Ok(controller) if controller == *identity => Ok((mesh, cluster)),
             other => {
                 let controller = other.map_or_else(|error| error.to_string(), |id| id.to_string());

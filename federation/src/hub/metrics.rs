@@ -19,6 +19,8 @@ pub struct Metrics {
     pub(super) refused: IntCounterVec,
     /// Requests to join, by `result`.
     pub(super) joins: IntCounterVec,
+    /// Messages heard later, by `mesh` and `cluster`.
+    pub(super) slowed: IntCounterVec,
     /// Seconds since a cluster was heard, by `mesh` and `cluster`.
     pub(super) silence: IntGaugeVec,
 }
@@ -43,6 +45,10 @@ impl Metrics {
                 "Requests to join by result: admitted, refused, busy.",
                 "result",
             )?,
+            slowed: IntCounterVec::new(
+                Opts::new("isthmus_hub_slowed_total", "Messages of members heard later, for they say too much."),
+                &["mesh", "cluster"],
+            )?,
             silence: IntGaugeVec::new(
                 Opts::new("isthmus_hub_silence_seconds", "Seconds since a cluster of a member was heard."),
                 &["mesh", "cluster"],
@@ -52,7 +58,7 @@ impl Metrics {
             registry.register(Box::new(gauge.clone()))?;
         }
         registry.register(Box::new(metrics.relayed.clone()))?;
-        for vec in [&metrics.refused, &metrics.joins] {
+        for vec in [&metrics.refused, &metrics.joins, &metrics.slowed] {
             registry.register(Box::new(vec.clone()))?;
         }
         registry.register(Box::new(metrics.silence.clone()))?;

@@ -11,7 +11,6 @@ use isthmus_api::{
     federation::v1::{self as proto, federation_server, joining_server, member_message::Message},
     listen::{self, Peer, Room},
 };
-use isthmus_core::federation::MeshName;
 use isthmus_identity::{ClientCerts, MeshTls};
 use parking_lot::Mutex;
 use tokio::{
@@ -22,20 +21,19 @@ use tokio_util::sync::CancellationToken;
 use tonic::{Request, Response, Status, Streaming};
 
 use super::{
+    NotAdmitted,
     allowance::Allowances,
+    heard::Speaker,
     session::SessionId,
     shared::{Begun, Hub, JoinFailed},
     store::Store,
 };
-use crate::{
-    limits::{MAX_JOIN_BYTES, MAX_MESSAGE_BYTES},
-    names::Cluster,
-};
+use crate::limits::{MAX_JOIN_BYTES, MAX_MESSAGE_BYTES};
 
 /// How long a member may take to say who it is.
 const HELLO_LIMIT: Duration = Duration::from_secs(10);
-/// Connections at a time. One without a certificate asks for the hub's bundle, or to join.
-const ROOM: Room = Room { all: 4096, strangers: 256, stay: Duration::from_secs(60) };
+/// Connections at a time: one without a certificate asks for the hub's bundle, or to join; those of a mesh have one identity.
+const ROOM: Room = Room { all: 4096, strangers: 256, each: 256, stay: Duration::from_secs(60) };
 /// Most requests of unknown callers that are worked on at a time.
 const MAX_STRANGERS: usize = 16;
 /// Most streams of one connection: a member needs one.
@@ -158,7 +156,10 @@ impl<S: Store> federation_server::Federation for Sessions<S> {
         };
         let begun = self.hub.begin(&identity, &hello).map_err(|error| {
             tracing::info!(%identity, %error, "member not admitted");
-            Status::permission_denied(error.to_string())
+            match error {
+                NotAdmitted::TooOften { .. } => Status::resource_exhausted(error.to_string()),
+                _ => Status::permission_denied(error.to_string()),
+            }
         })?;
         let Begun { id, wake, over, who } = begun;
         tracing::info!(mesh = %who.0, cluster = %who.1, version = hello.version, "member connected");
@@ -182,7 +183,7 @@ impl<S: Store> federation_server::Federation for Sessions<S> {
 async fn hear<S: Store>(
     hub: &Hub<S>,
     id: SessionId,
-    who: &(MeshName, Cluster),
+    who: &Speaker,
     mut messages: Streaming<proto::MemberMessage>,
     over: &CancellationToken,
     stop: &CancellationToken,

@@ -1,7 +1,6 @@
 //! The hub's state as its tasks share it.
 
 use std::{
-    collections::BTreeMap,
     sync::Arc,
     time::{Duration, Instant, SystemTime},
 };
@@ -14,17 +13,18 @@ use isthmus_core::{
 use isthmus_identity::TrustStore;
 use isthmus_runtime::backoff::{Backoff, jitter};
 use parking_lot::Mutex;
+use prost::Message;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 use super::{
     hear::Keep,
+    heard::{Heard, Speaker, Turn},
     metrics::Metrics,
     session::SessionId,
     state::{State, Stored},
     store::{Store, StoreError},
 };
-use crate::names::Cluster;
 
 /// Pauses between attempts to keep a record.
 const SAVE_RETRY: Backoff = Backoff { base: Duration::from_millis(200), max: Duration::from_secs(10) };
@@ -43,7 +43,8 @@ pub struct Hub<S> {
     pub(super) joining: tokio::sync::Mutex<()>,
     unsaved: Notify,
     pub(super) metrics: Metrics,
-    heard: Mutex<BTreeMap<(MeshName, Cluster), Instant>>,
+    heard: Mutex<Heard>,
+    began: Instant,
 }
 
 impl<S: Store> Hub<S> {
@@ -65,6 +66,7 @@ impl<S: Store> Hub<S> {
             unsaved: Notify::new(),
             metrics,
             heard: Mutex::default(),
+            began: Instant::now(),
         };
         hub.trust();
         Ok(hub)
@@ -107,9 +109,23 @@ impl<S: Store> Hub<S> {
         }
     }
 
+    /// Waits for a member's turn to be heard, which has come unless it says too much.
+    async fn turn(&self, id: SessionId, who: &Speaker, message: &proto::MemberMessage) {
+        let Turn { wait, tell } = self.heard.lock().say(who, message.encoded_len(), self.began.elapsed());
+        if wait.is_zero() {
+            return;
+        }
+        self.metrics.slowed.with_label_values(&[who.0.as_str(), who.1.as_str()]).inc();
+        if tell {
+            tracing::warn!(mesh = %who.0, cluster = %who.1, "a member says more than it may: it is heard later");
+            self.with(|state| state.remark(id, "rate", "this cluster says more than it may: the rest is heard later"));
+        }
+        tokio::time::sleep(wait).await;
+    }
+
     /// A member says something.
-    pub(super) async fn hear(&self, id: SessionId, who: &(MeshName, Cluster), message: proto::MemberMessage) {
-        self.heard.lock().insert(who.clone(), Instant::now());
+    pub(super) async fn hear(&self, id: SessionId, who: &Speaker, message: proto::MemberMessage) {
+        self.turn(id, who, &message).await;
         let kept = match self.with(|state| state.hear(id, message, SystemTime::now())) {
             Some(Keep::Invitation(invitation, record)) => {
                 let stored = Stored { record: record.clone(), introduced: None };
@@ -154,6 +170,8 @@ impl<S: Store> Hub<S> {
     pub(super) fn begin(&self, identity: &SpiffeId, hello: &proto::Hello) -> Result<Begun, super::NotAdmitted> {
         self.with(|state| {
             let (mesh, cluster) = state.admit(identity, hello)?;
+            let too_often = |wait| super::NotAdmitted::TooOften { mesh: mesh.clone(), wait };
+            self.heard.lock().arrive(&mesh, self.began.elapsed()).map_err(too_often)?;
             let (id, wake, over) = state.open(mesh.clone(), cluster.clone());
             Ok(Begun { id, wake, over, who: (mesh, cluster) })
         })
@@ -195,7 +213,7 @@ impl<S: Store> Hub<S> {
                 tracing::debug!(%error, "couldn't forget an invitation that is over");
             }
         }
-        let (members, (sessions, catalogs, bytes)) = self.with(|state| (state.members(), state.size()));
+        let (members, (sessions, catalogs, bytes)) = self.with(|state| (state.clusters(), state.size()));
         let metrics = &self.metrics;
         for (gauge, value) in [
             (&metrics.members, members.len()),
@@ -206,16 +224,14 @@ impl<S: Store> Hub<S> {
             gauge.set(i64::try_from(value).unwrap_or(i64::MAX));
         }
         let mut heard = self.heard.lock();
-        heard.retain(|(mesh, cluster), _| {
-            let member = members.contains_key(mesh);
-            if !member {
-                let _ = self.metrics.silence.remove_label_values(&[mesh.as_str(), cluster.as_str()]);
-            }
-            member
-        });
-        for ((mesh, cluster), at) in heard.iter() {
-            let silence = self.metrics.silence.with_label_values(&[mesh.as_str(), cluster.as_str()]);
-            silence.set(i64::try_from(at.elapsed().as_secs()).unwrap_or(i64::MAX));
+        for (mesh, cluster) in heard.retain(&members) {
+            let labels = [mesh.as_str(), cluster.as_str()];
+            // One that was never slowed has no such counter.
+            let _ = (metrics.silence.remove_label_values(&labels), metrics.slowed.remove_label_values(&labels));
+        }
+        for ((mesh, cluster), silence) in heard.silences(self.began.elapsed()) {
+            let gauge = metrics.silence.with_label_values(&[mesh.as_str(), cluster.as_str()]);
+            gauge.set(i64::try_from(silence.as_secs()).unwrap_or(i64::MAX));
         }
     }
 }
@@ -227,7 +243,7 @@ pub(super) struct Begun {
     pub(super) wake: Arc<Notify>,
     /// It is over.
     pub(super) over: CancellationToken,
-    pub(super) who: (MeshName, Cluster),
+    pub(super) who: Speaker,
 }
 
 /// Why a mesh hasn't joined.

@@ -18,7 +18,7 @@ use super::{
 };
 use crate::{
     invitation::{InvitationId, Record},
-    limits::MAX_INVITATION_LIFE,
+    limits::{MAX_CLUSTERS, MAX_INVITATION_LIFE},
     names::Cluster,
     wire,
 };
@@ -129,6 +129,21 @@ impl State {
         self.members.iter().map(|(mesh, member)| (mesh.clone(), member.record.trust_domain.clone())).collect()
     }
 
+    /// The members' clusters, as far as they have come.
+    pub fn clusters(&self) -> BTreeMap<MeshName, BTreeSet<Cluster>> {
+        self.members.iter().map(|(mesh, member)| (mesh.clone(), member.clusters.keys().cloned().collect())).collect()
+    }
+
+    /// Is there a place for this cluster of a mesh? One that is away makes place.
+    pub(super) fn has_room(&self, mesh: &MeshName, cluster: &Cluster) -> bool {
+        let clusters = self.members.get(mesh).map(|member| &member.clusters);
+        clusters.is_none_or(|clusters| {
+            clusters.len() < MAX_CLUSTERS
+                || clusters.contains_key(cluster)
+                || clusters.values().any(|brought| brought.session.is_none())
+        })
+    }
+
     /// A member as it is kept.
     pub fn member(&self, mesh: &MeshName) -> Option<MemberRecord> {
         self.members.get(mesh).map(|member| member.record.clone())
@@ -229,6 +244,11 @@ impl State {
         let (wake, over) = (Arc::clone(&session.wake), session.over.clone());
         self.sessions.insert(id, session);
         if let Some(member) = self.members.get_mut(&mesh) {
+            if member.clusters.len() >= MAX_CLUSTERS && !member.clusters.contains_key(&cluster) {
+                let away = member.clusters.iter().find(|(_, brought)| brought.session.is_none());
+                let away = away.map(|(cluster, _)| cluster.clone());
+                away.and_then(|away| member.clusters.remove(&away));
+            }
             let before = member.clusters.entry(cluster).or_default().session.replace(id);
             if let Some(before) = before.and_then(|before| self.sessions.remove(&before)) {
                 before.over.cancel();

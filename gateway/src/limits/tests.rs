@@ -7,7 +7,8 @@ const PAGE: &str = include_str!("../../../docs/limits.md");
 
 /// The gateway's part of the page.
 fn table() -> &'static str {
-    PAGE.split_once("\n# Limits of the gateway\n").unwrap().1
+    let (_, rest) = PAGE.split_once("\n# Limits of the gateway\n").unwrap();
+    rest.split_once("\n# Limits of federation\n").unwrap().0
 }
 
 /// Names and values of the constants, as written.

@@ -33,7 +33,7 @@ use super::{tokens::Speaker, *};
 use crate::{ca::Roots, index::Update, metrics::Metrics, testing::*};
 use isthmus_k8s::watch::Change;
 
-const ROOM: Room = Room { all: 1024, strangers: 1024, stay: HOUR };
+const ROOM: Room = Room { all: 1024, strangers: 1024, each: 1024, stay: HOUR };
 const HOUR: Duration = Duration::from_secs(3600);
 
 fn id(account: &str) -> SpiffeId {

@@ -60,7 +60,7 @@ impl Door {
 
 #[tokio::test]
 async fn strangers_can_not_take_the_place_of_those_who_have_a_certificate() {
-    let mut door = Door::open(Room { all: 8, strangers: 1, stay: DEADLINE }).await;
+    let mut door = Door::open(Room { all: 8, strangers: 1, each: 8, stay: DEADLINE }).await;
     let _first = door.call(&door.stranger).await;
     let inside = door.next().await;
     assert_eq!(inside.connect_info().identity, None);
@@ -78,7 +78,7 @@ async fn strangers_can_not_take_the_place_of_those_who_have_a_certificate() {
 
 #[tokio::test]
 async fn a_stranger_stays_for_so_long_and_no_longer() {
-    let mut door = Door::open(Room { all: 8, strangers: 1, stay: Duration::from_millis(200) }).await;
+    let mut door = Door::open(Room { all: 8, strangers: 1, each: 8, stay: Duration::from_millis(200) }).await;
     let mut client = door.call(&door.stranger).await;
     let mut inside = door.next().await;
     let mut own = door.call(&door.member).await;
@@ -93,4 +93,20 @@ async fn a_stranger_stays_for_so_long_and_no_longer() {
     let mut byte = [0];
     tokio::time::timeout(DEADLINE, member.read_exact(&mut byte)).await.expect("the member is cut").unwrap();
     assert_eq!(&byte, b"x");
+}
+
+#[tokio::test]
+async fn one_identity_can_not_take_the_place_of_the_others() {
+    let mut door = Door::open(Room { all: 8, strangers: 8, each: 1, stay: DEADLINE }).await;
+    let _first = door.call(&door.member).await;
+    let inside = door.next().await;
+    let mut second = door.call(&door.member).await;
+    let cut = tokio::time::timeout(DEADLINE, second.read(&mut [0])).await.expect("the second stays");
+    assert!(!matches!(cut, Ok(1)), "{cut:?}");
+    let _stranger = door.call(&door.stranger).await;
+    assert_eq!(door.next().await.connect_info().identity, None);
+    // There is room for another when the first has gone.
+    drop(inside);
+    let _third = door.call(&door.member).await;
+    assert_eq!(door.next().await.connect_info().identity, Some(MEMBER.parse().unwrap()));
 }

@@ -10,7 +10,7 @@ use super::State;
 use crate::{
     catalog::{Digest, receive::Line, wire as form},
     invitation::InvitationId,
-    limits::MAX_CLUSTERS,
+    limits::{MAX_CLUSTERS, MAX_PEERS},
     member::{
         event::{Event, InvitationState},
         importer::{Known, Why},
@@ -19,6 +19,9 @@ use crate::{
     names::Cluster,
     wire,
 };
+
+/// Most meshes that a member keeps a catalog for: those that it knows, and as many of which the hub alone says that there was one.
+const MAX_TOLD: usize = 2 * MAX_PEERS;
 
 impl State {
     /// The hub says something.
@@ -58,8 +61,11 @@ impl State {
 
     fn welcomed(&mut self, welcome: proto::Welcome, wall: SystemTime) {
         self.welcome = true;
-        for told in welcome.told.into_iter().take(crate::limits::MAX_PEERS) {
+        for told in welcome.told.into_iter().take(MAX_PEERS) {
             let Ok(audience) = told.to.parse::<MeshName>() else { continue };
+            if self.exports.len() >= MAX_TOLD && !self.exports.contains_key(&audience) {
+                continue;
+            }
             // Of an earlier run for a peer that is none any more, too: it is withdrawn then.
             self.exports.entry(audience).or_default().told(told.sequence, Digest::from_bytes(&told.digest), wall);
         }
