@@ -11,6 +11,7 @@ mod namespaces;
 mod pods;
 mod port_routes;
 pub(crate) mod read;
+pub(crate) mod seen;
 mod service_accounts;
 mod services;
 mod splits;
@@ -61,6 +62,7 @@ pub(crate) struct Index {
     pub(crate) peers: federation::Peers,
     pub(crate) exports: federation::Exports,
     pub(crate) imports: federation::Imports,
+    pub(crate) seen: seen::Seen,
     /// Objects whose present form can't be read.
     pub(crate) malformed: BTreeMap<ObjectRef, Malformed>,
 }
@@ -85,12 +87,14 @@ impl Index {
             peers: federation::Peers::default(),
             exports: federation::Exports::default(),
             imports: federation::Imports::default(),
+            seen: seen::Seen::default(),
             malformed: BTreeMap::new(),
         }
     }
 
     /// Takes a change in, and adds what it changed to `facts`.
     pub(crate) fn update(&mut self, update: Update, facts: &mut Facts) {
+        self.seen.note(&update);
         match update {
             Update::Service(Change::Applied(o)) => self.services.apply(&o, facts),
             Update::Service(Change::Deleted(n)) => self.services.delete(&n, facts),

@@ -7,13 +7,14 @@ use serde_json::{Value, json};
 
 use crate::{
     compile::Imported,
-    index::{Import, Object, Service},
+    index::{
+        Import, Object, Service,
+        seen::{MANAGED_BY, MANAGER},
+    },
 };
 
 /// On a Service that was made for an import: the mesh that it leads to.
 pub(crate) const IMPORTED_FROM: &str = "isthmus.mesh/imported-from";
-/// Who keeps the EndpointSlices.
-const MANAGER: &str = "isthmus.mesh";
 
 /// What to do about an import's Service.
 #[derive(Debug, Clone, PartialEq)]
@@ -31,8 +32,9 @@ pub(super) fn step(imported: &Imported, ports: Option<&BTreeMap<u16, Port>>) -> 
     let ports = ports?;
     match &imported.service {
         None => Some(Step::Create(service(&imported.import, ports))),
-        Some(found) if !is_ours(&imported.import, found) || has_ports(found, ports) => None,
-        Some(_) => Some(Step::Patch(json!({"spec": {"ports": written(ports)}}))),
+        Some(found) if !is_ours(&imported.import, found) => None,
+        Some(found) if has_ports(found, ports) && !found.selects => None,
+        Some(_) => Some(Step::Patch(json!({"spec": {"ports": written(ports), "selector": null}}))),
     }
 }
 
@@ -115,8 +117,7 @@ pub(super) fn slices(import: &Object<Import>, service: &Service, gateways: &[Soc
         let ports = service.ports.iter().map(
             |port| json!({"name": port.name, "port": number, "protocol": "TCP", "appProtocol": port.app_protocol}),
         );
-        let labels =
-            [("kubernetes.io/service-name", &*service.name.name), ("endpointslice.kubernetes.io/managed-by", MANAGER)];
+        let labels = [("kubernetes.io/service-name", &*service.name.name), (MANAGED_BY, MANAGER)];
         let slice = json!({
             "apiVersion": "discovery.k8s.io/v1", "kind": "EndpointSlice", "metadata": metadata(import, &name, &labels),
             "addressType": family, "endpoints": endpoints, "ports": ports.collect::<Vec<_>>()

@@ -1,7 +1,8 @@
-//! Writing what has been found into objects: only what differs from what was written before.
+//! Writing what has been found into objects: only what differs from what was written before, or was changed by somebody else since.
 
 use std::collections::HashMap;
 
+use isthmus_core::id::ObjectName;
 use isthmus_k8s::federation::{ImportedService, Mesh, MeshPeer};
 use k8s_openapi::api::{core::v1::Service, discovery::v1::EndpointSlice};
 use kube::{
@@ -13,14 +14,39 @@ use serde_json::{Value, json};
 use crate::{
     config::NAME,
     fault::{Kind, ObjectRef},
-    index::{self, REVOCATION},
+    index::{
+        self, REVOCATION,
+        seen::{Print, Printed},
+    },
 };
 
 /// The API server's objects, and what was written into them.
 pub(super) struct Writes {
     pub(super) client: Client,
-    statuses: HashMap<ObjectRef, Value>,
-    slices: HashMap<String, Value>,
+    statuses: HashMap<ObjectRef, Written>,
+    slices: HashMap<ObjectName, Written>,
+}
+
+/// What was written into an object.
+struct Written {
+    what: Value,
+    became: Print,
+    /// What the watch had shown by then.
+    before: Option<Print>,
+    /// The watch has shown it.
+    confirmed: bool,
+}
+
+impl Written {
+    fn new(what: Value, became: Print, before: Option<Print>) -> Self {
+        Self { what, became, before, confirmed: before == Some(became) }
+    }
+
+    /// Was it this, and is it still so, as far as the watch has come?
+    fn stands(&mut self, what: &Value, seen: Option<Print>) -> bool {
+        self.confirmed |= seen == Some(self.became);
+        self.what == *what && if self.confirmed { seen == Some(self.became) } else { seen == self.before }
+    }
 }
 
 impl Writes {
@@ -28,14 +54,16 @@ impl Writes {
         Self { client, statuses: HashMap::new(), slices: HashMap::new() }
     }
 
-    /// Writes fields of a status, unless they were written so; `volatile` ones are written with others only.
+    /// Writes fields of a status, unless they are there; `volatile` ones are written with others only. `seen` is what the watch shows
+    /// of it.
     pub(super) async fn status(
         &mut self,
         object: &ObjectRef,
         fields: Value,
         volatile: Value,
+        seen: Option<Print>,
     ) -> Result<(), kube::Error> {
-        if self.statuses.get(object) == Some(&fields) {
+        if self.statuses.get_mut(object).is_some_and(|written| written.stands(&fields, seen)) {
             return Ok(());
         }
         let mut status = fields.clone();
@@ -45,21 +73,24 @@ impl Writes {
         let patch = Patch::Merge(json!({"status": status}));
         let (params, name) = (PatchParams::default(), &object.name.name);
         let written = match object.kind {
-            Kind::Mesh => Api::<Mesh>::all(self.client.clone()).patch_status(name, &params, &patch).await.map(drop),
-            Kind::MeshPeer => {
-                Api::<MeshPeer>::all(self.client.clone()).patch_status(name, &params, &patch).await.map(drop)
+            Kind::Mesh => {
+                Api::<Mesh>::all(self.client.clone()).patch_status(name, &params, &patch).await.map(|now| now.print())
             }
+            Kind::MeshPeer => Api::<MeshPeer>::all(self.client.clone())
+                .patch_status(name, &params, &patch)
+                .await
+                .map(|now| now.print()),
             _ => {
                 let api: Api<ImportedService> = Api::namespaced(self.client.clone(), &object.name.namespace);
-                api.patch_status(name, &params, &patch).await.map(drop)
+                api.patch_status(name, &params, &patch).await.map(|now| now.print())
             }
         };
         match written {
             // It went meanwhile.
             Err(kube::Error::Api(status)) if status.code == 404 => Ok(()),
             Err(error) => Err(error),
-            Ok(()) => {
-                self.statuses.insert(object.clone(), fields);
+            Ok(became) => {
+                self.statuses.insert(object.clone(), Written::new(fields, became, seen));
                 Ok(())
             }
         }
@@ -100,21 +131,25 @@ impl Writes {
             let api: Api<EndpointSlice> = Api::namespaced(self.client.clone(), namespace);
             for slice in slices {
                 gone(api.delete(&slice, &DeleteParams::default()).await)?;
-                self.slices.remove(&format!("{namespace}/{slice}"));
+                self.slices.remove(&ObjectName::new(namespace, slice.as_str()));
             }
         }
         Ok(())
     }
 
-    /// Writes an EndpointSlice, unless it was written so.
-    pub(super) async fn slice(&mut self, namespace: &str, name: &str, slice: Value) -> Result<(), kube::Error> {
-        let key = format!("{namespace}/{name}");
-        if self.slices.get(&key) == Some(&slice) {
+    /// Writes an EndpointSlice, unless it is there. `seen` is what the watch shows of it.
+    pub(super) async fn slice(
+        &mut self,
+        name: ObjectName,
+        slice: Value,
+        seen: Option<Print>,
+    ) -> Result<(), kube::Error> {
+        if self.slices.get_mut(&name).is_some_and(|written| written.stands(&slice, seen)) {
             return Ok(());
         }
-        let api: Api<EndpointSlice> = Api::namespaced(self.client.clone(), namespace);
-        api.patch(name, &PatchParams::apply(NAME).force(), &Patch::Apply(&slice)).await?;
-        self.slices.insert(key, slice);
+        let api: Api<EndpointSlice> = Api::namespaced(self.client.clone(), &name.namespace);
+        let now = api.patch(&name.name, &PatchParams::apply(NAME).force(), &Patch::Apply(&slice)).await?;
+        self.slices.insert(name, Written::new(slice, now.print(), seen));
         Ok(())
     }
 
@@ -143,5 +178,23 @@ fn gone<T>(deleted: Result<T, kube::Error>) -> Result<(), kube::Error> {
     match deleted {
         Err(kube::Error::Api(status)) if matches!(status.code, 404 | 409) => Ok(()),
         other => other.map(drop),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_somebody_else_has_changed_or_deleted_does_not_stand() {
+        let [before, ours, theirs] = ["before", "ours", "theirs"].map(|text| Some(Print::of(&text)));
+        let what = json!({"endpoints": 1});
+        let mut written = Written::new(what.clone(), ours.unwrap(), before);
+        assert!(written.stands(&what, before), "the watch hasn't come so far");
+        assert!(!written.stands(&json!({"endpoints": 2}), before), "it should be something else");
+        assert!(!written.stands(&what, theirs) && written.stands(&what, ours));
+        for changed in [theirs, before, None] {
+            assert!(!written.stands(&what, changed), "{changed:?}");
+        }
     }
 }

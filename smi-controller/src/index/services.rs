@@ -41,6 +41,8 @@ pub(crate) struct Service {
     pub(crate) ports: Vec<ServicePort>,
     /// Where it is reached from outside the cluster.
     pub(crate) external: Vec<IpAddr>,
+    /// Has it pods of this cluster for endpoints?
+    pub(crate) selects: bool,
     /// The uid of the ImportedService that it was made for.
     pub(crate) import: Option<Arc<str>>,
 }
@@ -128,6 +130,7 @@ fn read(service: &k8s::Service) -> Service {
             addresses.push(address);
         }
     }
+    let selects = spec.selector.as_ref().is_some_and(|selector| !selector.is_empty());
     let exposure = match spec.type_.as_deref() {
         Some("ExternalName") => Exposure::External,
         _ if headless => Exposure::Headless,
@@ -154,6 +157,7 @@ fn read(service: &k8s::Service) -> Service {
     let owner = service.owner_references().iter().find(is_import);
     Service {
         external,
+        selects,
         import: owner.map(|owner| owner.uid.as_str().into()),
         name: name_of(service),
         exposure,

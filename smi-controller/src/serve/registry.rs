@@ -22,7 +22,7 @@ use super::{
 use crate::{
     compile::{self, Checked, Objects, Outlook, Reader},
     fault::ObjectRef,
-    index::{Fact, Facts, Index, Update},
+    index::{Fact, Facts, Index, Update, seen::Seen},
 };
 
 mod cuts;
@@ -275,6 +275,11 @@ impl Registry {
     /// Would [`Self::outlook`] say something else than when it was asked last?
     pub(crate) fn has_other_outlook(&self) -> bool {
         self.outlook_changed
+    }
+
+    /// What the watches show of what the leader writes.
+    pub(crate) fn seen(&self) -> &Seen {
+        &self.index.seen
     }
 
     /// Every object: for a replica that has just become the one that writes.

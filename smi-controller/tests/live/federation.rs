@@ -249,6 +249,7 @@ async fn two_meshes_are_joined_share_a_service_lose_their_hub_and_are_cut_apart(
         slice.is_some_and(|slice| slice.endpoints[0].addresses == ["192.0.2.1"])
     })
     .await;
+    mends_what_somebody_edits(&east).await;
     let address = east.cluster_ip("web-west").await;
     let key = encode::destination_key(&DestinationKey { host: address.as_str().into(), port: 80 });
     proxy.subscribe(key.clone(), "").await;
@@ -314,6 +315,45 @@ async fn two_meshes_are_joined_share_a_service_lose_their_hub_and_are_cut_apart(
     hub.stop().await;
     east.stop().await;
     west.stop().await;
+}
+
+/// What the controller has written of `web-west` is as it was, whatever somebody writes over it.
+async fn mends_what_somebody_edits(east: &World) {
+    let (imports, services) = (east.here::<ImportedService>("shop"), east.here::<Service>("shop"));
+    let (slices, merge) = (east.here::<EndpointSlice>("shop"), PatchParams::default());
+    let name = "web-west-isthmus-v4";
+    let wrong = json!({"endpoints": [{"addresses": ["203.0.113.9"], "conditions": {"ready": true}}]});
+    slices.patch(name, &merge, &Patch::Merge(wrong)).await.unwrap();
+    let is_right = async || {
+        let slice = slices.get_opt(name).await.unwrap();
+        slice.is_some_and(|slice| slice.endpoints[0].addresses == ["192.0.2.1"])
+    };
+    east.until("the edited slice is mended", is_right).await;
+    slices.delete(name, &DeleteParams::default()).await.unwrap();
+    east.until("the deleted slice is back", is_right).await;
+
+    let wrong = json!({"status": {"endpoints": 7, "state": "Expired", "catalog": []}});
+    imports.patch_status("web-west", &merge, &Patch::Merge(wrong)).await.unwrap();
+    east.until("the edited status is mended", async || {
+        let status = east.import("web-west").await.status.unwrap();
+        (format!("{:?}", status.state), status.endpoints, status.catalog.len()) == ("Fresh".to_owned(), 1, 1)
+    })
+    .await;
+    let wrong = json!({"status": {"bundle": {"sequence": 9, "digest": "sha256:0", "document": "{}"}}});
+    east.all::<MeshPeer>().patch_status("west", &merge, &Patch::Merge(wrong)).await.unwrap();
+    east.until("the edited bundle is mended", async || {
+        let peer = east.all::<MeshPeer>().get("west").await.unwrap();
+        peer.status.unwrap().bundle.unwrap().sequence != 9
+    })
+    .await;
+
+    let wrong = json!({"spec": {"selector": {"app": "web"}, "ports": [{"port": 80, "name": "other"}]}});
+    services.patch("web-west", &merge, &Patch::Merge(wrong)).await.unwrap();
+    east.until("the edited Service is mended", async || {
+        let spec = services.get("web-west").await.unwrap().spec.unwrap();
+        spec.selector.unwrap_or_default().is_empty() && spec.ports.unwrap()[0].name.as_deref() != Some("other")
+    })
+    .await;
 }
 
 /// The next roots that a proxy is sent, and the sequence of east's among them. They aren't acknowledged.

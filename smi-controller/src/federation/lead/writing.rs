@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use isthmus_core::id::ObjectName;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::Lead;
 use crate::{
@@ -36,7 +36,8 @@ impl Lead<'_> {
                 warn(self.writes.guard(&peer.name.name, true).await, "MeshPeer", &mesh);
             }
             let status = statuses::peer(&mesh, &self.session, Instant::now());
-            warn(self.writes.status(&named(Kind::MeshPeer, &peer.name), status, json!({})).await, "MeshPeer", &mesh);
+            let written = self.write_status(&named(Kind::MeshPeer, &peer.name), status, json!({})).await;
+            warn(written, "MeshPeer", &mesh);
         }
         for orphan in self.outlook.orphans.clone() {
             let slices = services::slice_names(&orphan.name.name);
@@ -55,16 +56,23 @@ impl Lead<'_> {
 
     pub(super) async fn write_mesh(&mut self, has_member: bool) -> Result<(), kube::Error> {
         let Some(mesh) = &self.outlook.mesh else { return Ok(()) };
+        let object = named(Kind::Mesh, &mesh.name);
         let own = statuses::own_bundle(self.parts.roots.borrow().chain());
         let status = statuses::mesh(own.as_ref(), &self.session, has_member);
-        self.writes.status(&named(Kind::Mesh, &mesh.name), status, json!({})).await
+        self.write_status(&object, status, json!({})).await
+    }
+
+    async fn write_status(&mut self, object: &ObjectRef, fields: Value, volatile: Value) -> Result<(), kube::Error> {
+        let seen = self.parts.hub.with(|registry| registry.seen().status(object));
+        self.writes.status(object, fields, volatile, seen).await
     }
 
     async fn write_import(&mut self, imported: &Imported) -> Result<(), kube::Error> {
         let Imported { import, service, .. } = imported;
         let content = self.session.catalogs.content(&import.content, Instant::now());
         let heard = statuses::heard(&self.session, import.content.from.as_ref().map(|(mesh, _)| mesh));
-        self.writes.status(&named(Kind::ImportedService, &import.name), statuses::import(&content), heard).await?;
+        let object = named(Kind::ImportedService, &import.name);
+        self.write_status(&object, statuses::import(&content), heard).await?;
         let namespace = &*import.name.namespace;
         match (services::step(imported, self.session.catalogs.ports(&import.content)), service) {
             (Some(Step::Create(service)), _) => self.writes.create_service(namespace, service).await?,
@@ -78,7 +86,9 @@ impl Lead<'_> {
         gateways.sort();
         gateways.dedup();
         for (name, slice) in services::slices(import, service, &gateways) {
-            self.writes.slice(namespace, &name, slice).await?;
+            let name = ObjectName::new(namespace, name);
+            let seen = self.parts.hub.with(|registry| registry.seen().slice(&name));
+            self.writes.slice(name, slice, seen).await?;
         }
         Ok(())
     }
@@ -111,7 +121,9 @@ impl Lead<'_> {
             let text = serde_json::to_string(&receipt).unwrap_or_default();
             tracing::info!(mesh = %peer.name.name, receipt = text, "revoked");
             let status = json!({"revocation": text});
-            self.writes.status(&named(Kind::MeshPeer, &peer.name), status, json!({})).await?;
+            let object = named(Kind::MeshPeer, &peer.name);
+            let seen = self.parts.hub.with(|registry| registry.seen().status(&object));
+            self.writes.status(&object, status, json!({}), seen).await?;
             cutting.done = Some(now);
         }
         Ok(())

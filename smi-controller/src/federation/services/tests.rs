@@ -43,6 +43,14 @@ fn a_service_of_ours_follows_the_catalogs_ports() {
 }
 
 #[test]
+fn a_selector_that_somebody_gave_a_service_of_ours_is_taken_away() {
+    let selecting = with(imported("catalog", "10.43.0.20", &[80]), "/spec/selector", json!({"app": "web"}));
+    let outlook = outlook(vec![selecting]);
+    let Some(Step::Patch(patch)) = step(&outlook.imports[0], Some(&ports(&[(80, "p80")]))) else { panic!() };
+    assert_eq!(patch["spec"]["selector"], json!(null));
+}
+
+#[test]
 fn what_an_import_leaves_behind_under_an_older_name_is_found() {
     let old = with(imported("catalog", "10.43.0.20", &[80]), "/metadata/name", json!("books"));
     assert_eq!(outlook(vec![old]).orphans.iter().map(|s| s.name.to_string()).collect::<Vec<_>>(), ["shop/books"]);
