@@ -67,6 +67,15 @@ pub(crate) async fn lifetime() -> Outcome {
         run(&cluster, &["patch", "service", "four", "-p", r#"{"spec": {"loadBalancerIP": "100.64.10.77"}}"#]).await?;
         has(&cluster, "four", "100.64.10.77").await?;
         answered(&fetch(&cluster, "at-another-address", "100.64.10.77").await?)?;
+        // Of another cluster's range: it stays where it is, and says why.
+        run(&cluster, &["patch", "service", "four", "-p", r#"{"spec": {"loadBalancerIP": "100.64.9.77"}}"#]).await?;
+        until("an Event that says why", || async {
+            let events =
+                ["get", "events", "--field-selector=reason=AddressNotGiven", "-o", "jsonpath={.items[*].message}"];
+            Ok(run(&cluster, &events).await?.contains("100.64.10.0/24"))
+        })
+        .await?;
+        has(&cluster, "four", "100.64.10.77").await?;
         has(&cluster, "two", &two).await?;
         has(&cluster, "other", "").await
     })

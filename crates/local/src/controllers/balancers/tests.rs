@@ -23,7 +23,7 @@ fn the_first_free_address_is_given_and_then_kept() {
 #[test]
 fn an_address_of_another_range_or_of_another_service_is_not_kept() {
     assert_eq!(chosen(json!({}), &["100.64.0.99"], &[]).as_deref(), Some("100.64.3.10"));
-    assert_eq!(chosen(json!({}), &["100.64.3.1"], &[]).as_deref(), Some("100.64.3.10"), "below the first");
+    assert_eq!(chosen(json!({}), &["100.64.3.255"], &[]).as_deref(), Some("100.64.3.10"), "not a host's");
     assert_eq!(chosen(json!({}), &["100.64.3.10"], &["100.64.3.10"]).as_deref(), Some("100.64.3.11"));
 }
 
@@ -32,6 +32,24 @@ fn an_address_that_is_asked_for_is_given_when_it_is_free() {
     let asks = || json!({ "loadBalancerIP": "100.64.3.50" });
     assert_eq!(chosen(asks(), &["100.64.3.10"], &[]).as_deref(), Some("100.64.3.50"));
     assert_eq!(chosen(asks(), &["100.64.3.10"], &["100.64.3.50"]).as_deref(), Some("100.64.3.10"));
+    assert_eq!(chosen(json!({ "loadBalancerIP": "100.64.3.1" }), &["100.64.3.10"], &[]).as_deref(), Some("100.64.3.1"));
+}
+
+#[test]
+fn an_address_that_can_not_be_given_is_told_with_the_range() {
+    let range = "100.64.3.0/24".parse().unwrap();
+    let told = |ip: &str| {
+        let service = service(json!({ "loadBalancerIP": ip }));
+        refused(&service, choose(&service, &[], &BTreeSet::new(), range).unwrap(), range)
+    };
+    for ip in ["100.64.0.50", "100.64.3.0", "100.64.3.255", "10.0.0.1", "fd00::1", "west"] {
+        let note = told(ip).unwrap();
+        assert!(
+            note.contains(&format!("{ip:?}")) && note.ends_with("100.64.3.10") && note.contains("100.64.3.0/24"),
+            "{note}"
+        );
+    }
+    assert_eq!((told("100.64.3.50"), told("")), (None, None));
 }
 
 #[test]
