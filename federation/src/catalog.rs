@@ -20,7 +20,7 @@ use std::{
 
 use aws_lc_rs::digest;
 use isthmus_core::{
-    federation::Token,
+    federation::{GatewayAddress, Token},
     id::{ObjectName, SpiffeId},
 };
 use prost::Message;
@@ -30,8 +30,8 @@ use prost::Message;
 pub struct Exports {
     /// By namespace and name.
     pub services: BTreeMap<ObjectName, Arc<Service>>,
-    /// Where this cluster's gateways take connections.
-    pub gateways: BTreeSet<SocketAddr>,
+    /// Where this cluster's gateways take connections. Names are told as they are: who calls looks them up.
+    pub gateways: BTreeSet<GatewayAddress>,
 }
 
 /// An exported Service.

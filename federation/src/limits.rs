@@ -18,8 +18,10 @@ pub const MAX_SERVICES: usize = 10_000;
 pub const MAX_PORTS: usize = 100;
 /// Most endpoints of one service in one cluster.
 pub const MAX_ENDPOINTS: usize = 10_000;
-/// Most gateways of one cluster.
+/// Most gateways of one cluster; and most addresses of them in use, where they have names.
 pub const MAX_GATEWAYS: usize = 64;
+/// Most addresses that are used of one gateway's name.
+pub const MAX_ADDRESSES: usize = 16;
 /// Most bytes of one catalog, and of all the changes that the hub keeps behind one whole catalog.
 pub const MAX_CATALOG_BYTES: usize = 4 << 20;
 /// Most changes that the hub keeps behind one whole catalog.

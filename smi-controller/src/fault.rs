@@ -126,6 +126,8 @@ pub(crate) enum Reason {
     DuplicateSplit,
     /// The other mesh exports no such service to this one.
     ExportNotFound,
+    /// No address of a gateway that leads to the service is known.
+    GatewayNotFound,
     /// A subject isn't there.
     IdentityNotFound,
     /// An address with port isn't one.
@@ -202,6 +204,7 @@ impl Reason {
             Self::DuplicateMatch => "DuplicateMatch",
             Self::DuplicateSplit => "DuplicateSplit",
             Self::ExportNotFound => "ExportNotFound",
+            Self::GatewayNotFound => "GatewayNotFound",
             Self::IdentityNotFound => "IdentityNotFound",
             Self::InvalidAddress => "InvalidAddress",
             Self::InvalidBinding => "InvalidBinding",

@@ -4,12 +4,14 @@
 //! ([`isthmus_federation::member`]) tells the hub, verifies what it relays, and says what has happened. [`session`] keeps
 //! that, [`catalogs`] what it means for imports; [`lead`] makes objects agree with both.
 
+mod addresses;
 mod catalogs;
 mod dial;
 mod endpoints;
 mod invitations;
 mod lead;
 mod links;
+mod lookups;
 mod metrics;
 mod offer;
 mod revocation;

@@ -192,6 +192,9 @@ async fn one_peer(here: &Look, there: Option<&Look>, peer: &MeshPeer, report: &m
     if let Some(there) = there {
         on!(report.step("its gateways are where it says", state::gateways(peer, &there.facts.public)));
     }
+    if let Some(found) = state::named(peer) {
+        on!(report.step("its gateways' names are known", found));
+    }
     let post = Post::find(&here.side, &here.side.namespace, CONTROLLER.0, CONTROLLER.1).await?;
     for (import_name, import) in imports {
         on!(report.step(&format!("import {import_name} can be called"), state::imported(import)));

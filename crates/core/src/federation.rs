@@ -1,9 +1,12 @@
-//! Names across meshes: of meshes, of single remote pods, and the server name by which gateways find the way.
+//! Names across meshes: of meshes, of single remote pods, the server name by which gateways find the way, and where they are.
+
+mod address;
 
 use std::{fmt, str::FromStr, sync::Arc};
 
 use serde::{Deserialize, Serialize};
 
+pub use self::address::{GatewayAddress, Host, HostName, InvalidAddress, MAX_HOST_NAME, is_abroad};
 use crate::id::ObjectName;
 
 /// Longest DNS label in bytes (RFC 1035 §2.3.4).

@@ -12,7 +12,7 @@ pub use import::{
     ImportedService, ImportedServiceSpec,
 };
 pub use mesh::{HubRef, HubStatus, KnownInvitation, Mesh, MeshSpec, MeshStatus};
-pub use peer::{BundleEndpoint, BundleStatus, CatalogStatus, MeshPeer, MeshPeerSpec, MeshPeerStatus};
+pub use peer::{BundleEndpoint, BundleStatus, CatalogStatus, MeshPeer, MeshPeerSpec, MeshPeerStatus, ResolvedName};
 
 /// The group of all of them.
 pub const GROUP: &str = "federation.isthmus.mesh";

@@ -2,12 +2,14 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    net::SocketAddr,
     sync::Arc,
 };
 
 use isthmus_api::federation::v1 as proto;
-use isthmus_core::{federation::Token, id::ObjectName};
+use isthmus_core::{
+    federation::{GatewayAddress, Token},
+    id::ObjectName,
+};
 
 use super::{
     Endpoint, Exports, Service,
@@ -21,7 +23,7 @@ pub struct Delta {
     /// By Service.
     pub changes: BTreeMap<ObjectName, Change>,
     /// The gateways, if they have changed.
-    pub gateways: Option<BTreeSet<SocketAddr>>,
+    pub gateways: Option<BTreeSet<GatewayAddress>>,
 }
 
 /// What has become of a Service.

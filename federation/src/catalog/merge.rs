@@ -3,7 +3,6 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    net::SocketAddr,
     sync::Arc,
 };
 
@@ -26,8 +25,6 @@ pub struct Merged {
 /// What one cluster brings.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Part {
-    /// The way there.
-    pub gateways: BTreeSet<SocketAddr>,
     /// Its endpoints, with the ports alone that count.
     pub endpoints: BTreeMap<Token, Endpoint>,
 }
@@ -74,7 +71,7 @@ pub fn merge<'a>(clusters: impl IntoIterator<Item = (&'a Cluster, &'a Arc<Export
     let mut exports: BTreeMap<&ObjectName, Vec<Export<'a>>> = BTreeMap::new();
     for (cluster, all) in clusters {
         for (name, service) in &all.services {
-            exports.entry(name).or_default().push(Export { cluster, service, gateways: &all.gateways });
+            exports.entry(name).or_default().push(Export { cluster, service });
         }
     }
     exports.into_iter().map(|(name, exports)| (name.clone(), one(name, exports))).collect()
@@ -83,7 +80,6 @@ pub fn merge<'a>(clusters: impl IntoIterator<Item = (&'a Cluster, &'a Arc<Export
 struct Export<'a> {
     cluster: &'a Cluster,
     service: &'a Service,
-    gateways: &'a BTreeSet<SocketAddr>,
 }
 
 fn one<'a>(name: &ObjectName, mut exports: Vec<Export<'a>>) -> Merged {
@@ -120,7 +116,7 @@ fn one<'a>(name: &ObjectName, mut exports: Vec<Export<'a>>) -> Merged {
             endpoint.flat.retain(|port, _| !lost.contains(port));
             (token.clone(), endpoint)
         });
-        let part = Part { gateways: export.gateways.clone(), endpoints: endpoints.collect() };
+        let part = Part { endpoints: endpoints.collect() };
         merged.clusters.insert(export.cluster.clone(), part);
     }
     merged

@@ -34,6 +34,6 @@ pub(crate) fn service(created_at: i64, ports: &[(u16, &str)], tokens: &[&str]) -
 pub(crate) fn exports(services: &[(&str, Arc<Service>)]) -> Exports {
     Exports {
         services: services.iter().map(|(of, service)| (name(of), Arc::clone(service))).collect(),
-        gateways: ["10.1.0.1:15443".parse().unwrap()].into(),
+        gateways: ["10.1.0.1:15443", "west.example.org:15443"].map(|text| text.parse().unwrap()).into(),
     }
 }

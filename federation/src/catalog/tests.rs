@@ -33,7 +33,6 @@ fn what_does_not_fit_is_refused_with_the_field_and_its_value() {
         (&|m| m.services[0].endpoints[0].token = "A".into(), "endpoint.token: \"A\""),
         (&|m| m.services[0].endpoints[0].spiffe_id = "spiffe://x".into(), "endpoint.spiffe_id"),
         (&|m| m.services[0].endpoints[0].ready = vec![70_000], "endpoint.ready: \"70000\""),
-        (&|m| m.gateways = vec!["west.example:15443".into()], "gateways: \"west.example:15443\""),
         (
             &|m| m.gateways = vec!["127.0.0.1:15001".into()],
             "gateways: \"127.0.0.1:15001\": it is no address of another mesh",
@@ -43,6 +42,7 @@ fn what_does_not_fit_is_refused_with_the_field_and_its_value() {
             &|m| m.services[0].endpoints[0].flat = vec![proto::Flat { port: 80, address: "0.0.0.0:80".into() }],
             "flat.address: \"0.0.0.0:80\"",
         ),
+        (&|m| m.gateways = vec!["west:15443".into()], "gateways: \"west:15443\": host \"west\" must be"),
         (&|m| m.services.push(m.services[0].clone()), "service \"shop/web\" is there twice"),
         (
             &|m| {

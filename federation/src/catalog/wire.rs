@@ -10,7 +10,7 @@ use std::{
 
 use isthmus_api::federation::v1 as proto;
 use isthmus_core::{
-    federation::Token,
+    federation::{GatewayAddress, Host, Token, is_abroad},
     id::{ObjectName, TrustDomain},
 };
 
@@ -20,6 +20,8 @@ use crate::{
     names::is_label,
 };
 
+/// What is said of an address that means the caller's own host, or no single one.
+const NOT_ABROAD: &str = "it is no address of another mesh";
 /// Longest name of a namespace, a Service, a port or a protocol in bytes.
 const MAX_NAME: usize = 253;
 
@@ -117,13 +119,13 @@ pub(super) fn endpoint(token: &Token, endpoint: &Endpoint) -> proto::Endpoint {
     }
 }
 
-pub(super) fn addresses<'a>(addresses: impl IntoIterator<Item = &'a SocketAddr>) -> Vec<String> {
+pub(super) fn addresses<'a>(addresses: impl IntoIterator<Item = &'a GatewayAddress>) -> Vec<String> {
     addresses.into_iter().map(ToString::to_string).collect()
 }
 
-pub(super) fn read_gateways(addresses: &[String]) -> Result<BTreeSet<SocketAddr>, BadMessage> {
+pub(super) fn read_gateways(addresses: &[String]) -> Result<BTreeSet<GatewayAddress>, BadMessage> {
     within("gateways", addresses.len(), MAX_GATEWAYS)?;
-    addresses.iter().map(|text| address("gateways", text)).collect()
+    addresses.iter().map(|text| gateway("gateways", text)).collect()
 }
 
 pub(super) fn read_service(message: proto::Service) -> Result<(ObjectName, Service), BadMessage> {
@@ -179,11 +181,16 @@ pub(crate) fn parse<T: FromStr<Err: Display>>(field: &'static str, value: &str) 
 /// An address in another mesh. One that means the caller's own host, or no single one, is none.
 fn address(field: &'static str, value: &str) -> Result<SocketAddr, BadMessage> {
     let address: SocketAddr = parse(field, value)?;
-    let (ip, to) = (address.ip().to_canonical(), address.port());
-    if ip.is_loopback() || ip.is_unspecified() || ip.is_multicast() || to == 0 {
-        return Err(bad(field, value, "it is no address of another mesh"));
+    if is_abroad(address.ip()) && address.port() != 0 { Ok(address) } else { Err(bad(field, value, NOT_ABROAD)) }
+}
+
+/// A gateway of another mesh: by such an address, or by a name, whose addresses are looked at when it is looked up.
+fn gateway(field: &'static str, value: &str) -> Result<GatewayAddress, BadMessage> {
+    let gateway: GatewayAddress = parse(field, value)?;
+    match gateway.host {
+        Host::Ip(ip) if !is_abroad(ip) => Err(bad(field, value, NOT_ABROAD)),
+        _ => Ok(gateway),
     }
-    Ok(address)
 }
 
 /// A trust domain.

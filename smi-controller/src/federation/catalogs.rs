@@ -1,13 +1,16 @@
 //! The catalogs of other meshes, as they are held here, and what they mean for imports.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     net::SocketAddr,
     sync::Arc,
     time::{Duration, Instant},
 };
 
-use isthmus_core::{federation::MeshName, id::ObjectName};
+use isthmus_core::{
+    federation::{GatewayAddress, HostName, MeshName},
+    id::ObjectName,
+};
 use isthmus_federation::{
     catalog::{
         Digest, Exports, Port,
@@ -17,8 +20,11 @@ use isthmus_federation::{
     limits::DEFAULT_MAX_STALE,
     names::Cluster,
 };
-use isthmus_k8s::federation::{CatalogAddress, CatalogEndpoint, CatalogPort, CatalogStatus, ClusterCatalog};
+use isthmus_k8s::federation::{
+    CatalogAddress, CatalogEndpoint, CatalogPort, CatalogStatus, ClusterCatalog, ResolvedName,
+};
 
+use super::addresses::{Addresses, Answer, names};
 use crate::index::{self, Import};
 
 /// Most endpoints of one cluster that an import takes: they are written into one object.
@@ -31,6 +37,7 @@ struct Held {
     digest: Digest,
     /// `None` after a restart, until it comes anew: then imports keep what they have.
     exports: Option<Arc<Exports>>,
+    gateways: BTreeSet<GatewayAddress>,
     pulse: Pulse,
 }
 
@@ -43,7 +50,11 @@ struct OfMesh {
 
 /// All catalogs.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Catalogs(BTreeMap<MeshName, OfMesh>);
+pub(super) struct Catalogs {
+    by_mesh: BTreeMap<MeshName, OfMesh>,
+    /// Of the gateways in them that have names.
+    addresses: Addresses,
+}
 
 /// What an import's status says of its catalog.
 #[derive(Debug, Clone, PartialEq)]
@@ -57,9 +68,11 @@ impl Catalogs {
     pub(super) fn restore(&mut self, mesh: MeshName, known: &[CatalogStatus], age: Duration, now: Instant) {
         for known in known {
             let Some((cluster, digest)) = known.cluster.parse().ok().zip(digest(&known.digest)) else { continue };
+            self.addresses.restore(&known.names);
             let pulse = Pulse::resume(known.sequence, age, now);
-            let held = Held { sequence: known.sequence, digest, exports: None, pulse };
-            self.0.entry(mesh.clone()).or_default().clusters.insert(cluster, held);
+            let gateways = known.gateways.iter().filter_map(|text| text.parse().ok()).collect();
+            let held = Held { sequence: known.sequence, digest, exports: None, gateways, pulse };
+            self.by_mesh.entry(mesh.clone()).or_default().clusters.insert(cluster, held);
         }
     }
 
@@ -73,22 +86,23 @@ impl Catalogs {
         exports: Arc<Exports>,
         now: Instant,
     ) {
-        let of_mesh = self.0.entry(mesh).or_default();
-        let held = Held { sequence, digest, exports: Some(exports), pulse: Pulse::begin(sequence, now) };
+        let of_mesh = self.by_mesh.entry(mesh).or_default();
+        let (gateways, pulse) = (exports.gateways.clone(), Pulse::begin(sequence, now));
+        let held = Held { sequence, digest, exports: Some(exports), gateways, pulse };
         of_mesh.clusters.insert(cluster, held);
         of_mesh.merge();
     }
 
     /// A sign of life.
     pub(super) fn beat(&mut self, mesh: &MeshName, cluster: &Cluster, sequence: u64, counter: u64, now: Instant) {
-        if let Some(held) = self.0.get_mut(mesh).and_then(|of_mesh| of_mesh.clusters.get_mut(cluster)) {
+        if let Some(held) = self.by_mesh.get_mut(mesh).and_then(|of_mesh| of_mesh.clusters.get_mut(cluster)) {
             held.pulse.beat(sequence, counter, now);
         }
     }
 
     /// A cluster offers nothing any more.
     pub(super) fn withdraw(&mut self, mesh: &MeshName, cluster: &Cluster) {
-        if let Some(of_mesh) = self.0.get_mut(mesh) {
+        if let Some(of_mesh) = self.by_mesh.get_mut(mesh) {
             of_mesh.clusters.remove(cluster);
             of_mesh.merge();
         }
@@ -96,18 +110,18 @@ impl Catalogs {
 
     /// Only these meshes are peers.
     pub(super) fn retain(&mut self, peers: impl Fn(&MeshName) -> bool) {
-        self.0.retain(|mesh, _| peers(mesh));
+        self.by_mesh.retain(|mesh, _| peers(mesh));
     }
 
     /// The newest of each cluster, below which nothing is taken.
     pub(super) fn floors(&self, mesh: &MeshName) -> BTreeMap<Cluster, (u64, Digest)> {
-        let clusters = self.0.get(mesh).into_iter().flat_map(|of_mesh| &of_mesh.clusters);
+        let clusters = self.by_mesh.get(mesh).into_iter().flat_map(|of_mesh| &of_mesh.clusters);
         clusters.map(|(cluster, held)| (cluster.clone(), (held.sequence, held.digest))).collect()
     }
 
     /// Where the mesh's clusters differ.
     pub(super) fn conflicts(&self, mesh: &MeshName) -> Vec<Conflict> {
-        let services = self.0.get(mesh).into_iter().flat_map(|of_mesh| of_mesh.merged.values());
+        let services = self.by_mesh.get(mesh).into_iter().flat_map(|of_mesh| of_mesh.merged.values());
         services.flat_map(|service| service.conflicts.iter().cloned()).collect()
     }
 
@@ -117,35 +131,65 @@ impl Catalogs {
             let of_mesh: &OfMesh = of_mesh;
             of_mesh.clusters.iter().map(move |(cluster, held)| (mesh, cluster, held.pulse.age(now)))
         };
-        self.0.iter().flat_map(of_mesh)
+        self.by_mesh.iter().flat_map(of_mesh)
     }
 
     /// What the status of the mesh's peer says of them.
     pub(super) fn status(&self, mesh: &MeshName, now: Instant) -> Vec<CatalogStatus> {
-        let clusters = self.0.get(mesh).into_iter().flat_map(|of_mesh| &of_mesh.clusters);
+        let clusters = self.by_mesh.get(mesh).into_iter().flat_map(|of_mesh| &of_mesh.clusters);
         let status = |(cluster, held): (&Cluster, &Held)| CatalogStatus {
             cluster: cluster.to_string(),
             sequence: held.sequence,
             digest: held.digest.to_string(),
             state: write(held.pulse.freshness(now, DEFAULT_MAX_STALE)),
             services: held.exports.as_ref().map_or(0, |exports| exports.services.len()),
-            gateways: held.exports.iter().flat_map(|e| &e.gateways).map(ToString::to_string).collect(),
+            gateways: held.gateways.iter().map(ToString::to_string).collect(),
+            names: self.addresses.status(&held.gateways),
         };
         clusters.map(status).collect()
     }
 
+    /// The names of gateways that are to be looked up now.
+    pub(super) fn ask(&mut self, now: Instant) -> Vec<HostName> {
+        let held = self.by_mesh.values().flat_map(|of_mesh| of_mesh.clusters.values());
+        let used = names(held.flat_map(|held| &held.gateways));
+        self.addresses.ask(&used, now)
+    }
+
+    /// What is known of the names of a mesh's gateways, each once.
+    pub(super) fn names(&self, mesh: &MeshName) -> Vec<ResolvedName> {
+        let clusters = self.by_mesh.get(mesh).into_iter().flat_map(|of_mesh| of_mesh.clusters.values());
+        let gateways: BTreeSet<&GatewayAddress> = clusters.flat_map(|held| &held.gateways).collect();
+        self.addresses.status(gateways)
+    }
+
+    /// The meshes, for metrics, and how many names of their gateways aren't known, or not anew.
+    pub(super) fn unresolved(&self) -> impl Iterator<Item = (&MeshName, usize)> {
+        let failed = |mesh| self.names(mesh).iter().filter(|name| name.failure.is_some()).count();
+        self.by_mesh.keys().map(move |mesh| (mesh, failed(mesh)))
+    }
+
+    /// A lookup is over.
+    pub(super) fn found(&mut self, host: &HostName, answer: Answer, now: Instant) {
+        self.addresses.take(host, answer, now);
+    }
+
     /// What the status of an import says.
     pub(super) fn content(&self, import: &Import, now: Instant) -> Content {
-        let found = import.from.as_ref().and_then(|(mesh, service)| Some((self.0.get(mesh)?, service)));
+        let found = import.from.as_ref().and_then(|(mesh, service)| Some((self.by_mesh.get(mesh)?, service)));
         let Some((of_mesh, service)) = found else {
             return Content { state: Freshness::Expired, clusters: Vec::new() };
         };
         let mut content = Content { state: Freshness::Expired, clusters: Vec::new() };
         for (cluster, held) in &of_mesh.clusters {
             let state = held.pulse.freshness(now, import.max_stale);
+            let gateways = self.addresses.of(&held.gateways).iter().map(ToString::to_string).collect();
             let catalog = match &held.exports {
-                Some(exports) => offered(of_mesh.merged.get(service), exports, service, cluster),
-                None => import.clusters.iter().find(|known| *known.name == *cluster.as_str()).map(known),
+                Some(exports) => offered(of_mesh.merged.get(service), exports, service, cluster, gateways),
+                None => {
+                    let known_as = import.clusters.iter().find(|known| *known.name == *cluster.as_str());
+                    known_as.map(|cluster| known(cluster, gateways))
+                }
             };
             if let Some(catalog) = catalog {
                 content.state = content.state.min(state);
@@ -158,7 +202,7 @@ impl Catalogs {
     /// The ports of an import's Service, each as the oldest export has it. `None`: they aren't known at present.
     pub(super) fn ports(&self, import: &Import) -> Option<&BTreeMap<u16, Port>> {
         let (mesh, service) = import.from.as_ref()?;
-        self.0.get(mesh)?.merged.get(service).map(|merged| &merged.ports).filter(|ports| !ports.is_empty())
+        self.by_mesh.get(mesh)?.merged.get(service).map(|merged| &merged.ports).filter(|ports| !ports.is_empty())
     }
 }
 
@@ -175,6 +219,7 @@ fn offered(
     exports: &Exports,
     service: &ObjectName,
     cluster: &Cluster,
+    gateways: Vec<String>,
 ) -> Option<ClusterCatalog> {
     let (part, own) = (merged?.clusters.get(cluster)?, exports.services.get(service)?);
     let port = |(number, port): (&u16, &Port)| CatalogPort {
@@ -198,14 +243,14 @@ fn offered(
     Some(ClusterCatalog {
         cluster: cluster.to_string(),
         state: write(Freshness::Fresh),
-        gateways: part.gateways.iter().map(ToString::to_string).collect(),
+        gateways,
         ports: own.ports.iter().map(port).collect(),
         endpoints,
     })
 }
 
 /// What an import had before a restart.
-fn known(cluster: &index::Cluster) -> ClusterCatalog {
+fn known(cluster: &index::Cluster, gateways: Vec<String>) -> ClusterCatalog {
     let port = |port: &index::RemotePort| CatalogPort {
         name: port.name.to_string(),
         port: port.port,
@@ -220,7 +265,7 @@ fn known(cluster: &index::Cluster) -> ClusterCatalog {
     ClusterCatalog {
         cluster: cluster.name.to_string(),
         state: cluster.state,
-        gateways: cluster.gateways.iter().map(ToString::to_string).collect(),
+        gateways,
         ports: cluster.ports.iter().map(port).collect(),
         endpoints: cluster.endpoints.iter().map(endpoint).collect(),
     }

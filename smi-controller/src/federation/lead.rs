@@ -27,6 +27,7 @@ use super::{
     endpoints::Endpoints,
     invitations,
     links::{self, NoMember},
+    lookups::{self, Lookups},
     offer::{self, Own},
     session::{Deed, Session},
     statuses,
@@ -65,6 +66,7 @@ pub(super) struct Lead<'p> {
     look_at_secrets: Instant,
     joining: Joining,
     endpoints: Endpoints,
+    lookups: Lookups,
     deeds: VecDeque<Deed>,
     cutting: BTreeMap<ObjectName, Cutting>,
     /// What was refused of whom, and when that was told.
@@ -97,6 +99,7 @@ impl<'p> Lead<'p> {
             look_at_secrets: now.0,
             joining: Joining::default(),
             endpoints: Endpoints::default(),
+            lookups: Lookups::new(lookups::system()),
             deeds: VecDeque::new(),
             cutting: BTreeMap::new(),
             refusals: BTreeMap::new(),
@@ -131,7 +134,7 @@ impl<'p> Lead<'p> {
                 let period = if self.cutting.is_empty() { PERIOD } else { CUTTING_PERIOD };
                 next = tokio::time::Instant::now() + period;
             }
-            let Self { member, joining, endpoints, parts, .. } = &mut self;
+            let Self { member, joining, endpoints, lookups, parts, .. } = &mut self;
             let hear = async {
                 match member {
                     Some(member) => member.hear().await,
@@ -152,6 +155,10 @@ impl<'p> Lead<'p> {
                     true
                 }
                 (peer, answer) = endpoints.next() => self.take(published(peer, answer)),
+                (host, answer) = lookups.next() => {
+                    self.session.catalogs.found(&host, answer, Instant::now());
+                    true
+                }
                 () = parts.hub.outlook.notified() => {
                     self.told = Instant::now();
                     tokio::time::sleep(GATHER).await;
@@ -187,6 +194,7 @@ impl<'p> Lead<'p> {
         let Self { session, outlook, .. } = self;
         session.retain(|mesh| outlook.peers.contains_key(mesh));
         self.endpoints.ask(self.outlook.peers.iter().map(|(mesh, peer)| (mesh, &peer.content)));
+        self.session.catalogs.ask(Instant::now()).into_iter().for_each(|host| self.lookups.ask(host));
         self.look_at_invitations().await;
         self.do_deeds().await;
         let no_member = self.dial();

@@ -1,6 +1,7 @@
 //! What conditions say of the connections to the hub and to peers.
 
 use isthmus_core::{federation::MeshName, id::ObjectName};
+use isthmus_k8s::federation::ResolvedName;
 
 use super::session::{Hub, Session};
 use crate::{
@@ -45,10 +46,10 @@ pub(super) fn links(outlook: &Outlook, session: &Session, no_member: Option<&NoM
             }
             (None, Some((true, clusters))) => {
                 let names: Vec<_> = clusters.iter().map(|cluster| cluster.as_str()).collect();
-                Link { up: true, reason: "Connected", message: format!("by the hub: cluster {}", names.join(", ")) }
+                up("Connected", format!("by the hub: cluster {}", names.join(", ")))
             }
         };
-        (named(Kind::MeshPeer, &peer.name), link)
+        (named(Kind::MeshPeer, &peer.name), Link { names: names(mesh, session), ..link })
     });
     mesh.chain(peers).collect()
 }
@@ -57,11 +58,7 @@ pub(super) fn links(outlook: &Outlook, session: &Session, no_member: Option<&NoM
 fn of_endpoint(mesh: &MeshName, url: Option<String>, session: &Session) -> Link {
     let url = url.unwrap_or_default();
     match session.peers.get(mesh).and_then(|peering| peering.bundle.as_ref()) {
-        Some(held) => Link {
-            up: true,
-            reason: "BundleFetched",
-            message: format!("bundle of sequence {} from {url}", held.sequence()),
-        },
+        Some(held) => up("BundleFetched", format!("bundle of sequence {} from {url}", held.sequence())),
         None => down("BundleNotFetched", format!("{url} has given no bundle yet: see the Events of this object")),
     }
 }
@@ -74,14 +71,37 @@ fn of_mesh(address: &str, session: &Session, no_member: Option<&NoMember>) -> Li
         (Some(NoMember::NotJoined(why)), _) => down("NotJoined", why.clone()),
         (None, Hub::Dialled) => down("Dialling", format!("hub {address} hasn't answered yet")),
         (None, Hub::Lost { why }) => down("HubUnreachable", format!("hub {address}: {why}")),
-        (None, Hub::Connected { version }) => {
-            Link { up: true, reason: "Connected", message: format!("hub {address}, version {version}") }
-        }
+        (None, Hub::Connected { version }) => up("Connected", format!("hub {address}, version {version}")),
     }
 }
 
+/// The names of a peer's gateways.
+fn names(mesh: &MeshName, session: &Session) -> Option<Result<String, String>> {
+    let names = session.catalogs.names(mesh);
+    let known = |name: &&ResolvedName| name.failure.is_none() && !name.addresses.is_empty();
+    let failed: Vec<String> = names.iter().filter(|name| !known(name)).map(missing).collect();
+    let is = |name: &ResolvedName| format!("{} is {}", name.name, name.addresses.join(", "));
+    match (names.is_empty(), failed.is_empty()) {
+        (true, _) => None,
+        (_, true) => Some(Ok(names.iter().map(is).collect::<Vec<_>>().join("; "))),
+        (_, false) => Some(Err(failed.join("; "))),
+    }
+}
+
+fn missing(ResolvedName { name, addresses, failure }: &ResolvedName) -> String {
+    let why = failure.as_deref().unwrap_or("no answer yet");
+    match addresses.is_empty() {
+        true => format!("{name}: {why}: no pod behind it can be called"),
+        false => format!("{name}: {why}: {} stays in use", addresses.join(", ")),
+    }
+}
+
+fn up(reason: &'static str, message: String) -> Link {
+    Link { up: true, reason, message, names: None }
+}
+
 fn down(reason: &'static str, message: String) -> Link {
-    Link { up: false, reason, message }
+    Link { up: false, reason, message, names: None }
 }
 
 fn own(outlook: &Outlook) -> &str {
@@ -96,7 +116,7 @@ fn named(kind: Kind, name: &ObjectName) -> ObjectRef {
 mod tests {
     use std::time::{Instant, SystemTime};
 
-    use isthmus_federation::member::Event;
+    use isthmus_federation::{catalog::Exports, member::Event};
     use serde_json::json;
 
     use super::*;
@@ -123,6 +143,30 @@ mod tests {
     #[test]
     fn a_mesh_without_a_hub_says_that_it_is_alone() {
         assert_eq!(said(vec![], Some(NoMember::NoHub)), both((false, "NoHub"), (false, "NoHub")));
+    }
+
+    #[test]
+    fn a_peer_says_what_the_names_of_its_gateways_are_and_which_are_not_known() {
+        let gateways = ["192.0.2.1:443", "a.example:443", "b.example:443"].map(|text| text.parse().unwrap());
+        let exports = Exports { gateways: gateways.into(), ..Exports::default() };
+        let (west, now): (MeshName, _) = ("west".parse().unwrap(), Instant::now());
+        let mut session = Session::default();
+        assert_eq!(names(&west, &session), None);
+        session.catalogs.take(west.clone(), "west".parse().unwrap(), 1, exports.digest(), exports.into(), now);
+        for host in session.catalogs.ask(now) {
+            let found =
+                if host.as_str() == "a.example" { Ok(vec![[192, 0, 2, 7].into()]) } else { Err("SERVFAIL".into()) };
+            session.catalogs.found(&host, found, now);
+        }
+        let failed = "b.example: SERVFAIL: no pod behind it can be called";
+        assert_eq!(names(&west, &session), Some(Err(failed.to_owned())));
+        let b = "b.example".parse().unwrap();
+        session.catalogs.found(&b, Ok(vec![[192, 0, 2, 8].into()]), now);
+        let all = "a.example is 192.0.2.7; b.example is 192.0.2.8";
+        assert_eq!(names(&west, &session), Some(Ok(all.to_owned())));
+        session.catalogs.found(&b, Err("SERVFAIL".into()), now);
+        let failed = "b.example: SERVFAIL: 192.0.2.8 stays in use";
+        assert_eq!(names(&west, &session), Some(Err(failed.to_owned())));
     }
 
     #[test]

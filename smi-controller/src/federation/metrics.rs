@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use prometheus::{GaugeVec, IntCounterVec, IntGauge, Opts, Registry};
+use prometheus::{GaugeVec, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry};
 
 use super::session::{Hub, Session};
 
@@ -12,6 +12,8 @@ pub(crate) struct FederationMetrics {
     connected: IntGauge,
     /// By `mesh` and `cluster`: those of peers.
     age: GaugeVec,
+    /// By `mesh`.
+    unresolved: IntGaugeVec,
     /// By `what`.
     pub(super) refused: IntCounterVec,
 }
@@ -28,6 +30,13 @@ impl FederationMetrics {
                 ),
                 &["mesh", "cluster"],
             )?,
+            unresolved: IntGaugeVec::new(
+                Opts::new(
+                    "isthmus_federation_gateway_names_unresolved",
+                    "Names of a peer's gateways whose newest lookup failed: what was found before stays in use.",
+                ),
+                &["mesh"],
+            )?,
             refused: IntCounterVec::new(
                 Opts::new(
                     "isthmus_federation_refused_total",
@@ -38,6 +47,7 @@ impl FederationMetrics {
         };
         registry.register(Box::new(metrics.connected.clone()))?;
         registry.register(Box::new(metrics.age.clone()))?;
+        registry.register(Box::new(metrics.unresolved.clone()))?;
         registry.register(Box::new(metrics.refused.clone()))?;
         Ok(metrics)
     }
@@ -48,11 +58,16 @@ impl FederationMetrics {
         for (mesh, cluster, age) in session.catalogs.ages(now) {
             self.age.with_label_values(&[mesh.as_str(), cluster.as_str()]).set(age.as_secs_f64());
         }
+        self.unresolved.reset();
+        for (mesh, names) in session.catalogs.unresolved() {
+            self.unresolved.with_label_values(&[mesh.as_str()]).set(i64::try_from(names).unwrap_or(i64::MAX));
+        }
     }
 
     /// This replica doesn't lead any more.
     pub(super) fn clear(&self) {
         self.connected.set(0);
         self.age.reset();
+        self.unresolved.reset();
     }
 }

@@ -140,13 +140,19 @@ mod tests {
         let balancer = json!({"loadBalancer": {"ingress": [{"ip": "192.0.2.7"}]}});
         let balanced = system(with(service("isthmus-gateway", "10.43.0.99", &[15443]), "/status", balancer));
         let pods = system(slice("isthmus-gateway", &[("p15443", 15443)], &[("g", "10.42.0.9")]));
-        let mesh = json!({"trustDomain": "isthmus.local", "gateways": ["198.51.100.1:443"]});
+        let mesh = json!({"trustDomain": "isthmus.local", "gateways": ["198.51.100.1:443", "gateway.example:443"]});
         let west: MeshName = "west".parse().unwrap();
         let of =
             |more| offered(&looked(more)).exports[&west].gateways.iter().map(ToString::to_string).collect::<Vec<_>>();
         assert_eq!(of(vec![pods.clone()]), ["10.42.0.9:15443"]);
         assert_eq!(of(vec![pods.clone(), balanced.clone()]), ["192.0.2.7:15443"]);
-        assert_eq!(of(vec![pods, balanced, global("Mesh", "isthmus", mesh)]), ["198.51.100.1:443"]);
+        let hostname = json!([{"hostname": "a1.ELB.example"}, {"ip": "192.0.2.7", "hostname": "not.used"}]);
+        let named = with(balanced.clone(), "/status/loadBalancer/ingress", hostname);
+        assert_eq!(of(vec![pods.clone(), named]), ["192.0.2.7:15443", "a1.elb.example:15443"]);
+        assert_eq!(
+            of(vec![pods, balanced, global("Mesh", "isthmus", mesh)]),
+            ["198.51.100.1:443", "gateway.example:443"]
+        );
     }
 
     #[test]

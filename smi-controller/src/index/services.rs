@@ -6,7 +6,7 @@ use std::{
     sync::Arc,
 };
 
-use isthmus_core::id::ObjectName;
+use isthmus_core::{federation::Host, id::ObjectName};
 use isthmus_k8s::federation;
 use k8s_openapi::{api::core::v1 as k8s, apimachinery::pkg::apis::meta::v1::OwnerReference};
 use kube::ResourceExt;
@@ -40,7 +40,7 @@ pub(crate) struct Service {
     pub(crate) exposure: Exposure,
     pub(crate) ports: Vec<ServicePort>,
     /// Where it is reached from outside the cluster.
-    pub(crate) external: Vec<IpAddr>,
+    pub(crate) external: Vec<Host>,
     /// Has it pods of this cluster for endpoints?
     pub(crate) selects: bool,
     /// The uid of the ImportedService that it was made for.
@@ -147,8 +147,9 @@ fn read(service: &k8s::Service) -> Service {
     let balancer = service.status.as_ref().and_then(|status| status.load_balancer.as_ref());
     let ingress = balancer.and_then(|balancer| balancer.ingress.as_ref()).into_iter().flatten();
     let given = spec.external_ips.iter().flatten().map(String::as_str);
-    let mut external: Vec<IpAddr> =
-        ingress.filter_map(|point| point.ip.as_deref()).chain(given).filter_map(|text| text.parse().ok()).collect();
+    // Balancers of some clouds have a name alone.
+    let balanced = ingress.filter_map(|point| point.ip.as_deref().or(point.hostname.as_deref()));
+    let mut external: Vec<Host> = balanced.chain(given).filter_map(|text| text.parse().ok()).collect();
     external.sort();
     external.dedup();
     let is_import = |owner: &&OwnerReference| {

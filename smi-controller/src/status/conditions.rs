@@ -26,7 +26,10 @@ pub(super) fn status(
 ) -> Status {
     let conditions = match kind {
         Kind::Mesh => vec![accepted(checked), connected(link)],
-        Kind::MeshPeer => vec![accepted(checked), connected(link), trusted(checked, effect)],
+        Kind::MeshPeer => {
+            let names = link.and_then(|link| link.names.as_ref()).map(named);
+            [accepted(checked), connected(link), trusted(checked, effect)].into_iter().chain(names).collect()
+        }
         _ => vec![accepted(checked), resolved(checked), programmed(checked, effect)],
     };
     let conditions = conditions.into_iter().map(|(kind, holds, reason, message)| {
@@ -77,6 +80,15 @@ fn connected(link: Option<&Link>) -> Verdict {
     match link {
         Some(link) => ("Connected", link.up, link.reason.to_owned(), link.message.clone()),
         None => ("Connected", false, "NotConnected".into(), "nothing has been heard yet".into()),
+    }
+}
+
+/// Where a peer's gateways have names: whether they are known.
+fn named(names: &Result<String, String>) -> Verdict {
+    const KIND: &str = "GatewaysResolved";
+    match names {
+        Ok(all) => (KIND, true, "Resolved".into(), all.clone()),
+        Err(failed) => (KIND, false, "LookupFailed".into(), failed.clone()),
     }
 }
 

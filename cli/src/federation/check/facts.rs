@@ -1,5 +1,6 @@
 //! What one side's cluster says of itself, read once at the beginning.
 
+use isthmus_core::federation::GatewayAddress;
 use isthmus_k8s::federation::{ImportedService, Mesh, MeshPeer};
 use k8s_openapi::api::core::v1::{Pod, Service};
 use kube::{Api, ResourceExt, api::ListParams};
@@ -17,7 +18,7 @@ pub(super) struct Facts {
     pub(super) imports: Vec<ImportedService>,
     /// Gateways that are ready, as their own mesh's pods reach them.
     pub(super) gateways: Vec<String>,
-    /// Addresses at which other meshes reach them.
+    /// Where other meshes reach them.
     pub(super) public: Vec<String>,
 }
 
@@ -32,7 +33,11 @@ impl Facts {
         let service = services.get_opt(GATEWAY).await?;
         let declared = own.as_ref().and_then(|mesh| mesh.spec.gateways.clone());
         Ok(Self {
-            public: declared.unwrap_or_else(|| service.iter().flat_map(balanced).collect()),
+            public: declared
+                .unwrap_or_else(|| service.iter().flat_map(balanced).collect())
+                .into_iter()
+                .map(written)
+                .collect(),
             peers: side.all::<MeshPeer>().list(&everything).await?.items,
             imports: side.all::<ImportedService>().list(&everything).await?.items,
             own,
@@ -55,9 +60,15 @@ fn address(pod: &Pod) -> Option<String> {
     Some(std::net::SocketAddr::new(ip, GATEWAY_PORT).to_string())
 }
 
+/// In the form that catalogs have; what can't be read is told to nobody.
+fn written(address: String) -> String {
+    address.parse().map_or(address, |read: GatewayAddress| read.to_string())
+}
+
 fn balanced(service: &Service) -> Vec<String> {
     let port = service.spec.iter().flat_map(|spec| spec.ports.iter().flatten()).map(|port| port.port).next();
     let balancer = service.status.as_ref().and_then(|status| status.load_balancer.as_ref());
-    let addresses = balancer.iter().flat_map(|b| b.ingress.iter().flatten()).filter_map(|i| i.ip.clone());
-    addresses.zip(std::iter::repeat(port)).filter_map(|(ip, port)| Some(format!("{ip}:{}", port?))).collect()
+    let addresses =
+        balancer.iter().flat_map(|b| b.ingress.iter().flatten()).filter_map(|i| i.ip.clone().or(i.hostname.clone()));
+    addresses.zip(std::iter::repeat(port)).filter_map(|(host, port)| Some(format!("{host}:{}", port?))).collect()
 }

@@ -161,6 +161,14 @@ pub(super) fn gateways(peer: &MeshPeer, has: &[String]) -> Found {
     ))
 }
 
+/// Of a peer whose gateways have names: does this side's DNS know them? `None`: they have none.
+pub(super) fn named(peer: &MeshPeer) -> Option<Found> {
+    let mut conditions = peer.status.iter().flat_map(|status| &status.conditions);
+    let Condition { status, message, .. } = conditions.find(|condition| condition.type_ == "GatewaysResolved")?;
+    let remedy = "this cluster's DNS must know the names in status.catalogs of the MeshPeer: look them up in a pod of this cluster";
+    Some(if status == "True" { Ok(message.clone()) } else { Err(Fault::new(message.clone(), remedy)) })
+}
+
 /// Can an import be called?
 pub(super) fn imported(import: &ImportedService) -> Found {
     let status = import.status.clone().unwrap_or_default();

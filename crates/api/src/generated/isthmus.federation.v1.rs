@@ -406,7 +406,8 @@ pub struct Exports {
     /// In the order of their names.
     #[prost(message, repeated, tag = "1")]
     pub services: ::prost::alloc::vec::Vec<Service>,
-    /// `ip:port`, sorted.
+    /// `ip:port`, `\[ip6\]:port` or `name:port`, sorted: addresses before names. Names are full, in lower case and without the final
+    /// dot; who calls looks them up.
     #[prost(string, repeated, tag = "2")]
     pub gateways: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
 }

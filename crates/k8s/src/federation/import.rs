@@ -122,7 +122,7 @@ pub struct ClusterCatalog {
     pub cluster: String,
     /// How old.
     pub state: Freshness,
-    /// Where its gateways are, `ip:port`.
+    /// Where its gateways are, `ip:port`; names have become addresses.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub gateways: Vec<String>,
     /// The Service's ports.

@@ -34,7 +34,8 @@ pub struct MeshSpec {
     /// Where the hub is. Absent: this mesh is alone.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hub: Option<HubRef>,
-    /// Addresses (`ip:port`) at which other meshes reach this one's gateways; those of the Service `isthmus-gateway` when absent.
+    /// Where other meshes reach this one's gateways, each `host:port`, the host an IP address or a full DNS name, which they look up;
+    /// those of the Service `isthmus-gateway` when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub gateways: Option<Vec<String>>,
     /// Do workloads call other meshes through this mesh's own gateways? Needed where pods may not leave their network.

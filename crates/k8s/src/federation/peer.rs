@@ -65,7 +65,7 @@ pub struct MeshPeerStatus {
     /// The `metadata.generation` that the conditions speak of.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub observed_generation: Option<i64>,
-    /// `Accepted`, `Connected`, `TrustPropagated`.
+    /// `Accepted`, `Connected`, `TrustPropagated`; `GatewaysResolved`, where its gateways have names.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(schema_with = "conditions")]
     pub conditions: Vec<Condition>,
@@ -116,7 +116,24 @@ pub struct CatalogStatus {
     pub state: Freshness,
     /// How many services it has.
     pub services: usize,
-    /// Where its cluster's gateways are, `ip:port`.
+    /// Where its cluster's gateways are, `host:port`, as the catalog has it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub gateways: Vec<String>,
+    /// What those of them that are names have been found to be.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub names: Vec<ResolvedName>,
+}
+
+/// The name of a gateway, as this cluster's DNS knows it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ResolvedName {
+    /// The name.
+    pub name: String,
+    /// Its addresses, by the newest lookup that went well.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub addresses: Vec<String>,
+    /// Why the newest lookup didn't go well.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failure: Option<String>,
 }

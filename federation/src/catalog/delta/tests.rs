@@ -1,3 +1,5 @@
+use std::net::SocketAddr;
+
 use proptest::prelude::*;
 
 use super::*;
@@ -51,7 +53,7 @@ fn any_exports() -> impl Strategy<Value = Exports> {
     let gateways = prop::collection::btree_set(1..4_u16, 0..3);
     (prop::collection::btree_map("[w-z]", one, 0..4), gateways).prop_map(|(services, gateways)| Exports {
         services: services.into_iter().map(|(of, service)| (name(&of), service)).collect(),
-        gateways: gateways.into_iter().map(|port| SocketAddr::from(([10, 0, 0, 1], port))).collect(),
+        gateways: gateways.into_iter().map(|port| SocketAddr::from(([10, 0, 0, 1], port)).into()).collect(),
     })
 }
 

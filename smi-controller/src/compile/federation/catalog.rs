@@ -2,11 +2,13 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    net::SocketAddr,
     sync::Arc,
 };
 
-use isthmus_core::{federation::MeshName, id::ObjectName};
+use isthmus_core::{
+    federation::{GatewayAddress, MeshName},
+    id::ObjectName,
+};
 use isthmus_federation::catalog::{Endpoint, Exports, Port, Service};
 
 use super::{GATEWAY, GATEWAY_PORT, exports, imports, peers};
@@ -16,7 +18,7 @@ use crate::{
 };
 
 /// The Services that are exported to a mesh, with their pods by token, and the gateways that lead to them.
-pub(crate) fn catalog(reader: &Reader<'_>, to: &MeshName, gateways: &BTreeSet<SocketAddr>) -> Exports {
+pub(crate) fn catalog(reader: &Reader<'_>, to: &MeshName, gateways: &BTreeSet<GatewayAddress>) -> Exports {
     let flat = peers::named(reader, to).is_some_and(|peer| peer.object.content.flat);
     let mut catalog = Exports { gateways: gateways.clone(), ..Exports::default() };
     for export in reader.exports().filter(|export| exports::is_sound(export) && export.content.to.contains(to)) {
@@ -50,16 +52,16 @@ fn add(reader: &Reader<'_>, export: &Object<Export>, flat: bool, before: Option<
     (!offered.ports.is_empty()).then_some(offered)
 }
 
-/// Where other meshes reach this cluster's gateways: as its Mesh says, else at the addresses that their Service has outside of
-/// the cluster, else, where it has none, at their pods.
-pub(crate) fn gateways(reader: &Reader<'_>) -> BTreeSet<SocketAddr> {
+/// Where other meshes reach this cluster's gateways: as its Mesh says, else at the addresses or names that their Service has outside
+/// of the cluster, else, where it has none, at their pods.
+pub(crate) fn gateways(reader: &Reader<'_>) -> BTreeSet<GatewayAddress> {
     if let Some(given) = reader.own_mesh().and_then(|mesh| mesh.content.gateways.as_ref()) {
-        return given.iter().copied().collect();
+        return given.iter().cloned().collect();
     }
     let name = ObjectName::new(reader.settings().namespace.clone(), GATEWAY);
     let Some(service) = reader.service(&name).filter(|service| !service.external.is_empty()) else {
-        return imports::pods(reader).into_iter().collect();
+        return imports::pods(reader).into_iter().map(GatewayAddress::from).collect();
     };
     let port = service.port(GATEWAY_PORT).or_else(|| service.ports.first()).map_or(GATEWAY_PORT, |port| port.port);
-    service.external.iter().map(|address| SocketAddr::new(*address, port)).collect()
+    service.external.iter().map(|host| GatewayAddress { host: host.clone(), port }).collect()
 }

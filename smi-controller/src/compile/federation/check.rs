@@ -102,8 +102,21 @@ pub(in crate::compile) fn of_import(reader: &Reader<'_>, import: &Object<Import>
             Fault::unresolved(Reason::PeerNotHeard, message)
         });
     }
+    have_gateways(import, mesh, faults);
     clusters_agree(import, faults);
     of_failover(reader, import, faults);
+}
+
+/// Pods that nothing leads to.
+fn have_gateways(import: &Object<Import>, mesh: &MeshName, faults: &mut Vec<Fault>) {
+    for cluster in import.content.clusters.iter().filter(|c| c.gateways.is_empty() && !c.endpoints.is_empty()) {
+        let message = format!(
+            "no address of a gateway of cluster {} is known, so its pods can't be called: see condition GatewaysResolved of MeshPeer \
+             {mesh}, if it is there; else that cluster's Service isthmus-gateway has no address yet",
+            cluster.name
+        );
+        faults.push(Fault::unresolved(Reason::GatewayNotFound, message));
+    }
 }
 
 /// Clusters of one mesh that mean different things by one port.

@@ -183,8 +183,12 @@ fn a_mesh_object_that_disagrees_with_its_controller() {
     assert_eq!(one(&mesh(hub("hub.example", id)), Kind::Mesh, "isthmus").0, "InvalidAddress");
     assert_eq!(one(&mesh(hub(":15030", id)), Kind::Mesh, "isthmus").0, "InvalidAddress");
     assert_eq!(one(&mesh(hub("hub.example:15030", "hub")), Kind::Mesh, "isthmus").0, "InvalidSpiffeId");
-    let gateways = json!({"trustDomain": "isthmus.local", "gateways": ["gateway.example:15443"]});
-    assert_eq!(one(&mesh(gateways), Kind::Mesh, "isthmus").0, "InvalidAddress");
+    let gateways = json!({"trustDomain": "isthmus.local", "gateways": ["gateway.example:15443", "gateway:15443"]});
+    let (reason, message) = one(&mesh(gateways), Kind::Mesh, "isthmus");
+    assert!(
+        reason == "InvalidAddress" && message.starts_with("spec.gateways[1]: host \"gateway\" must be"),
+        "{message}"
+    );
 }
 
 #[test]

@@ -99,6 +99,37 @@ fn after_a_restart_an_import_keeps_what_it_had_as_stale_until_its_mesh_is_heard(
 }
 
 #[test]
+fn the_name_of_a_gateway_becomes_addresses_once_they_are_found_and_keeps_them_over_a_restart() {
+    let now = Instant::now();
+    let host: HostName = "gateway.west.example".parse().unwrap();
+    let named = Exports {
+        gateways: BTreeSet::from(["gateway.west.example:15443".parse().unwrap()]),
+        ..(*exports(1, ("http", 80), "aaaa")).clone()
+    };
+    let mut catalogs = Catalogs::default();
+    catalogs.take(west(), cluster("west"), 7, named.digest(), Arc::new(named), now);
+    let gateways = |catalogs: &Catalogs, import: &Import| catalogs.content(import, now).clusters[0].gateways.clone();
+    assert_eq!((catalogs.ask(now), catalogs.ask(now)), (vec![host.clone()], vec![]));
+    assert_eq!(gateways(&catalogs, &empty()), Vec::<String>::new());
+    catalogs.found(&host, Ok(vec!["192.0.2.8".parse().unwrap()]), now);
+    assert_eq!(gateways(&catalogs, &empty()), ["192.0.2.8:15443"]);
+    let status = catalogs.status(&west(), now);
+    assert_eq!(status[0].gateways, ["gateway.west.example:15443"]);
+
+    let known = json!({"state": "Fresh", "catalog": catalogs.content(&empty(), now).clusters});
+    let mut after = Catalogs::default();
+    after.restore(west(), &status, SECOND, now);
+    assert_eq!(
+        (gateways(&after, &import(known)), after.ask(now)),
+        (vec!["192.0.2.8:15443".to_owned()], vec![host.clone()])
+    );
+    after.found(&host, Err("SERVFAIL".into()), now);
+    assert_eq!(after.status(&west(), now)[0].names[0].failure.as_deref(), Some("SERVFAIL"));
+    after.retain(|_| false);
+    assert_eq!(after.ask(now), [], "nobody's names are asked for");
+}
+
+#[test]
 fn of_several_clusters_the_oldest_export_names_the_ports_and_the_others_differ_in_sight() {
     let now = Instant::now();
     let mut catalogs = held(now);

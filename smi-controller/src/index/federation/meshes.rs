@@ -1,9 +1,7 @@
 //! Meshes: the one that this cluster is of. In the hub's cluster there are others beside it, which are the hub's.
 
-use std::net::SocketAddr;
-
 use isthmus_core::{
-    federation::MeshName,
+    federation::{GatewayAddress, MeshName},
     id::{SpiffeId, TrustDomain},
 };
 use isthmus_k8s::federation as k8s;
@@ -31,7 +29,7 @@ pub(crate) struct Mesh {
     pub(crate) cluster: Option<MeshName>,
     pub(crate) hub: Option<Hub>,
     /// Where other meshes reach its gateways. `None`: they are to be found.
-    pub(crate) gateways: Option<Vec<SocketAddr>>,
+    pub(crate) gateways: Option<Vec<GatewayAddress>>,
     /// Do its workloads call others through its own gateways?
     pub(crate) egress: bool,
 }
@@ -61,12 +59,10 @@ pub(crate) fn read(mesh: &k8s::Mesh) -> Object<Mesh> {
     let gateways = spec.gateways.as_ref().map(|texts| {
         let mut addresses = Vec::new();
         for (i, text) in texts.iter().enumerate() {
-            match text.parse() {
+            match text.parse::<GatewayAddress>() {
                 Ok(address) => addresses.push(address),
-                Err(_) => {
-                    let message = format!(
-                        "spec.gateways[{i}]: {text:?} is not ip:port, such as 192.0.2.7:15443: it isn't told to other meshes"
-                    );
+                Err(error) => {
+                    let message = format!("spec.gateways[{i}]: {error}; it isn't told to other meshes");
                     faults.push(Fault::partly(Reason::InvalidAddress, message));
                 }
             }

@@ -11,6 +11,8 @@ pub(crate) struct Link {
     pub(crate) reason: &'static str,
     /// For people.
     pub(crate) message: String,
+    /// Of a peer whose gateways have names: what all of them are, or why one of them isn't known.
+    pub(crate) names: Option<Result<String, String>>,
 }
 
 impl Registry {

@@ -67,7 +67,7 @@ fn a_condition_keeps_its_time_until_it_turns() {
 
 #[test]
 fn a_peer_says_whether_it_is_connected_and_trusted() {
-    let link = Link { up: true, reason: "Connected", message: "by hub 192.0.2.1:15030".into() };
+    let link = Link { up: true, reason: "Connected", message: "by hub 192.0.2.1:15030".into(), names: None };
     let of = |faults, effect, link| {
         let status = status(Kind::MeshPeer, &Status::default(), &checked(1, faults), &effect, link, at(1));
         assert!(status.condition("Programmed").is_none());
@@ -79,6 +79,9 @@ fn a_peer_says_whether_it_is_connected_and_trusted() {
     let (connected, trusted) = of(vec![], effect(411, 412), None);
     assert_eq!(connected, text("False", "NotConnected", "nothing has been heard yet"));
     assert_eq!(trusted, text("False", "Pending", "411/412 proxies hold its bundle"));
+    let failed = Link { names: Some(Err("west.example: SERVFAIL".into())), ..link.clone() };
+    let named = status(Kind::MeshPeer, &Status::default(), &checked(1, vec![]), &effect(1, 1), Some(&failed), at(1));
+    assert_eq!(read(&named, "GatewaysResolved"), text("False", "LookupFailed", "west.example: SERVFAIL"));
     let missing = vec![Fault::unresolved(Reason::BundleMissing, "not yet")];
     assert_eq!(of(missing, effect(0, 0), None).1, text("False", "BundleMissing", "not yet"));
 }

@@ -122,3 +122,11 @@ fn gateways_that_moved_are_seen_when_both_sides_are_asked() {
     assert!(fault(gateways(&peer, &["100.64.1.11:15443".into()])).contains("west has 100.64.1.11:15443"));
     assert!(fault(gateways(&peer, &[])).contains("no gateway"));
 }
+
+#[test]
+fn names_of_gateways_are_looked_at_where_there_are_any() {
+    assert!(named(&peer(&json!({}))).is_none());
+    let with = |status| peer(&json!({ "conditions": [condition("GatewaysResolved", status)] }));
+    assert_eq!(named(&with("True")).unwrap().unwrap(), "m");
+    assert_eq!(fault(named(&with("False")).unwrap()), "m");
+}
