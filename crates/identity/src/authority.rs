@@ -53,8 +53,18 @@ pub enum AuthorityError {
     #[error("CA private key is not the key of the CA certificate")]
     KeyMismatch,
     /// The authority's own certificate isn't valid at this time.
-    #[error("CA certificate is not valid now")]
-    NotValidNow,
+    #[error(
+        "CA certificate is valid from {begins} to {ends} (Unix seconds), and this clock says {now}; set the clock right, or give a \
+         CA certificate that is valid"
+    )]
+    NotValidNow {
+        /// The first second of it.
+        begins: u64,
+        /// The last one.
+        ends: u64,
+        /// The present.
+        now: u64,
+    },
     /// The request isn't a PKCS #10 request of at most 8 KiB, signed by its own P-256 key.
     #[error("certificate request {0}")]
     BadRequest(&'static str),
@@ -216,7 +226,12 @@ impl Authority {
     }
 
     fn check_time(&self, now: SystemTime) -> Result<(), AuthorityError> {
-        if (self.valid.0..=self.valid.1).contains(&now) { Ok(()) } else { Err(AuthorityError::NotValidNow) }
+        let (begins, ends) = self.valid;
+        if (begins..=ends).contains(&now) {
+            return Ok(());
+        }
+        let [begins, ends, now] = [begins, ends, now].map(|time| since_epoch(time).as_secs());
+        Err(AuthorityError::NotValidNow { begins, ends, now })
     }
 }
 
@@ -253,6 +268,10 @@ fn check_root(
     Ok(validity(&cert))
 }
 
+fn since_epoch(time: SystemTime) -> Duration {
+    time.duration_since(SystemTime::UNIX_EPOCH).unwrap_or(Duration::ZERO)
+}
+
 /// What every certificate of ours has in common.
 fn template(
     name: &str,
@@ -267,7 +286,6 @@ fn template(
     params.subject_alt_names = vec![SanType::URI(Ia5String::try_from(uri).map_err(crypto)?)];
     params.serial_number = Some(random_serial()?);
     let epoch = rcgen::date_time_ymd(1970, 1, 1);
-    let since_epoch = |t: SystemTime| t.duration_since(SystemTime::UNIX_EPOCH).unwrap_or(Duration::ZERO);
     params.not_before = epoch + since_epoch(now).saturating_sub(BACKDATE).min(LATEST);
     params.not_after = epoch + since_epoch(not_after).min(LATEST);
     Ok(params)

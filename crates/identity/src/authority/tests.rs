@@ -92,7 +92,7 @@ fn a_leaf_does_not_outlive_its_root_and_an_expired_root_signs_nothing() {
         assert_eq!(issued.not_after, authority.not_after());
     }
     let late = authority.issue(&csr, &web(), now + HOUR * 2, HOUR);
-    assert!(matches!(late, Err(AuthorityError::NotValidNow)));
+    assert!(matches!(late, Err(AuthorityError::NotValidNow { .. })));
 }
 
 #[test]
@@ -119,7 +119,7 @@ fn what_is_not_a_root_of_the_domain_is_refused() {
     assert!(matches!(load("nonsense", pem.key.expose(), now), AuthorityError::BadCertificate { .. }));
     assert!(matches!(load(&pem.certificate, "nonsense", now), AuthorityError::BadKey));
     let later = now + HOUR * 24 * 3660;
-    assert!(matches!(load(&pem.certificate, pem.key.expose(), later), AuthorityError::NotValidNow));
+    assert!(matches!(load(&pem.certificate, pem.key.expose(), later), AuthorityError::NotValidNow { .. }));
     let keypair = Keypair::generate().unwrap();
     let leaf = authority(now).issue(&keypair.csr().unwrap(), &web(), now, HOUR).unwrap();
     let not_a_ca = load(&pem_certificate(&leaf.chain[0]), pem.key.expose(), now);
@@ -157,9 +157,9 @@ fn a_root_that_has_expired_is_restored_and_signs_nothing() {
     let now = SystemTime::now();
     let pem = authority(now - HOUR * 24 * 400).to_pem();
     let (certificate, key) = (pem.certificate.as_str(), pem.key.expose());
-    assert!(matches!(Authority::from_pem(&domain(), certificate, key, now), Err(AuthorityError::NotValidNow)));
+    assert!(matches!(Authority::from_pem(&domain(), certificate, key, now), Err(AuthorityError::NotValidNow { .. })));
     let restored = Authority::restore(&domain(), certificate, key).unwrap();
     let csr = Keypair::generate().unwrap().csr().unwrap();
-    assert!(matches!(restored.issue(&csr, &web(), now, HOUR), Err(AuthorityError::NotValidNow)));
+    assert!(matches!(restored.issue(&csr, &web(), now, HOUR), Err(AuthorityError::NotValidNow { .. })));
     assert_eq!(restored.root(), crate::RootId::of(restored.certificate()));
 }
