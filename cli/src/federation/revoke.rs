@@ -5,14 +5,18 @@ mod receipt;
 use std::{
     io::{self, BufRead, IsTerminal, Write},
     process::ExitCode,
-    time::Duration,
+    time::{Duration, SystemTime},
 };
 
 use anyhow::{Context, anyhow, bail};
 use clap::Args;
 use futures::TryStreamExt;
 use isthmus_core::federation::MeshName;
-use isthmus_k8s::federation::MeshPeer;
+use isthmus_federation::invitation::Invitation;
+use isthmus_k8s::federation::{
+    MeshPeer,
+    invitation::{self, State},
+};
 use k8s_openapi::api::core::v1::Secret;
 use kube::{
     Api, ResourceExt,
@@ -75,11 +79,22 @@ pub(crate) async fn revoke(side: &Side, mesh: &MeshName, progress: &Progress) ->
     };
     let receipt = progress.step(&format!("{mesh} revoked in every proxy"), gone).await?;
     if let Some(invitation) = peer.spec.invitation {
-        // It was used, and lets nobody in any more. It may have been deleted already.
+        // It lets nobody in any more. It may have been deleted already.
         let secrets: Api<Secret> = Api::namespaced(side.client.clone(), &side.namespace);
-        let _ = secrets.delete(&invitation, &DeleteParams::default()).await;
+        if let Ok(Some(secret)) = secrets.get_opt(&invitation).await
+            && is_over(&secret, SystemTime::now())
+        {
+            let _ = secrets.delete(&invitation, &DeleteParams::default()).await;
+        }
     }
     Receipt::read(side.mesh.as_str(), mesh.as_str(), receipt.as_deref())
+}
+
+/// Until it has expired, what says that it was used here stays: who takes it up again is told so.
+fn is_over(secret: &Secret, now: SystemTime) -> bool {
+    let used = invitation::Side::of(secret) == Some(invitation::Side::Joiner) && State::of(secret) == Some(State::Used);
+    let invitation = invitation::text(secret).and_then(|text| Invitation::parse(text).ok());
+    !used || invitation.is_none_or(|invitation| invitation.has_expired(now))
 }
 
 /// Waits for the object's end. The controller writes the receipt into its status, and lets it go then.
@@ -115,3 +130,6 @@ fn confirm(side: &Side, mesh: &MeshName) -> anyhow::Result<()> {
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests;
