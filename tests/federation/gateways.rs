@@ -27,6 +27,16 @@ pub(crate) fn inbound_requests(mesh: &Mesh, pod: &str) -> anyhow::Result<u64> {
     sum(mesh, NAMESPACE, pod, PROXY_ADMIN, "isthmus_inbound_requests_total{")
 }
 
+/// TCP connections that it has taken for it.
+pub(crate) fn inbound_connections(mesh: &Mesh, pod: &str) -> anyhow::Result<u64> {
+    sum(mesh, NAMESPACE, pod, PROXY_ADMIN, "isthmus_inbound_tcp_connections_total{")
+}
+
+/// When the certificate of a pod's proxy ends, Unix seconds.
+pub(crate) fn certificate_expiry(mesh: &Mesh, pod: &str) -> anyhow::Result<u64> {
+    sum(mesh, NAMESPACE, pod, PROXY_ADMIN, "isthmus_certificate_expiry_seconds")
+}
+
 /// The sum of a metric's series that begin so.
 fn sum(mesh: &Mesh, namespace: &str, pod: &str, port: u16, begin: &str) -> anyhow::Result<u64> {
     let admin = mesh.kubectl.port_forward(namespace, &format!("pod/{pod}"), port)?;

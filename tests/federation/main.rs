@@ -16,6 +16,7 @@ mod manifest;
 mod matrix;
 mod pod;
 mod scene;
+mod skew;
 mod stakes;
 mod watch;
 
@@ -40,8 +41,11 @@ const ALL: &[(&str, Body)] = &[
     ("failure_hub_cut_from_a_member", matrix::hub::cut_from_a_member),
     ("failure_one_of_two_gateways_killed", matrix::gateways::one_of_two_killed),
     ("failure_gateways_cut_from_each_other", matrix::gateways::cut_from_each_other),
+    ("failure_gateway_address_changed", matrix::addresses::changed),
+    ("failure_gateway_name_changed_and_lost", matrix::addresses::renamed),
     ("failure_delay_of_50_ms", matrix::network::delay),
     ("failure_loss_of_1_percent", matrix::network::loss),
+    ("failure_clocks_5_minutes_apart", matrix::clocks::five_minutes_apart),
     ("stake_6_root_rotated_under_load_with_no_restart", stakes::roots::rotated_under_load),
     ("stake_7_revoked_in_one_command", stakes::joining::revoked_by_one_command),
 ];

@@ -185,23 +185,30 @@ metadata: { name: catalog-brief }
 spec: { from: { mesh: west, service: catalog }, maxStale: 40s }
 ";
 
-/// A pod behind west's catalog that has no program at its port.
-pub(crate) const SICK: &str = "
+/// A pod behind west's catalog that has no program at its port, and is ready while there is a file `ready` in the folder.
+pub(crate) fn sick(folder: &str) -> String {
+    format!(
+        "
 apiVersion: apps/v1
 kind: Deployment
-metadata: { name: catalog-sick }
+metadata: {{ name: catalog-sick }}
 spec:
-  selector: { matchLabels: { app: catalog, state: sick } }
+  selector: {{ matchLabels: {{ app: catalog, state: sick }} }}
   template:
-    metadata: { labels: { app: catalog, state: sick } }
+    metadata: {{ labels: {{ app: catalog, state: sick }} }}
     spec:
       serviceAccountName: catalog
       containers:
         - name: nothing
           image: isthmus/app
           args: [store, --port=9999]
-          ports: [{ name: http, containerPort: 8080 }, { name: lines, containerPort: 6380 }]
-";
+          ports: [{{ name: http, containerPort: 8080 }}, {{ name: lines, containerPort: 6380 }}]
+          readinessProbe: {{ exec: {{ command: [test, -e, /state/ready] }}, periodSeconds: 1, failureThreshold: 1 }}
+          volumeMounts: [{{ name: state, mountPath: /state }}]
+      volumes: [{{ name: state, hostPath: {{ path: \"{folder}\", type: Directory }} }}]
+"
+    )
+}
 
 /// West's catalog, offered under another name too.
 pub(crate) const ALSO: &str = "
@@ -225,3 +232,39 @@ kind: ImportedService
 metadata: { name: also }
 spec: { from: { mesh: west } }
 ";
+
+/// Another Service of a mesh's gateways, with an address of its own.
+pub(crate) fn gateways(name: &str) -> String {
+    format!(
+        "
+apiVersion: v1
+kind: Service
+metadata: {{ name: {name} }}
+spec:
+  type: LoadBalancer
+  selector: {{ app.kubernetes.io/name: isthmus-gateway }}
+  ports: [{{ name: mesh, port: 15443, targetPort: 15443 }}]
+"
+    )
+}
+
+/// A name in a cluster's DNS that leads to these addresses.
+pub(crate) fn dns_name(name: &str, addresses: &[&str]) -> String {
+    let endpoints: Vec<String> = addresses.iter().map(|ip| format!("{{ addresses: [{ip}] }}")).collect();
+    let endpoints = endpoints.join(", ");
+    format!(
+        "
+apiVersion: v1
+kind: Service
+metadata: {{ name: {name} }}
+spec: {{ clusterIP: None, ports: [{{ port: 15443 }}] }}
+---
+apiVersion: discovery.k8s.io/v1
+kind: EndpointSlice
+metadata: {{ name: {name}, labels: {{ kubernetes.io/service-name: {name} }} }}
+addressType: IPv4
+endpoints: [{endpoints}]
+ports: [{{ port: 15443 }}]
+"
+    )
+}

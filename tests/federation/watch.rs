@@ -56,6 +56,29 @@ pub(crate) fn until_freshness(mesh: &Mesh, import: &str, wanted: &str) -> anyhow
     })
 }
 
+/// Waits until an import has so many endpoints.
+pub(crate) fn until_endpoints(mesh: &Mesh, import: &str, wanted: usize) -> anyhow::Result<()> {
+    until(&format!("{import} of {} to have {wanted} endpoints", mesh.name), PATIENCE, || {
+        let live = mesh.kubectl.get(NAMESPACE, "importedservice", import)?;
+        let seen = live.pointer("/status/endpoints").and_then(Value::as_u64);
+        expect_eq("endpoints", seen, Some(u64::try_from(wanted)?))
+    })
+}
+
+/// Waits until the gateways by which an import is reached are at these addresses, and the proxies that use it know.
+pub(crate) fn until_gateways(mesh: &Mesh, import: &str, wanted: &[String]) -> anyhow::Result<()> {
+    until(&format!("{import} of {} to be reached at {wanted:?}", mesh.name), PATIENCE, || {
+        let live = mesh.kubectl.get(NAMESPACE, "importedservice", import)?;
+        let all = live.pointer("/status/catalog/0/gateways").and_then(Value::as_array).into_iter().flatten();
+        expect_eq(
+            "gateways",
+            all.filter_map(Value::as_str).collect::<Vec<_>>(),
+            wanted.iter().map(String::as_str).collect(),
+        )
+    })?;
+    until_programmed(mesh, &format!("importedservice/{import}"))
+}
+
 /// Waits until a mesh says that it has (or hasn't) a session with the hub.
 pub(crate) fn until_connected(mesh: &Mesh, wanted: bool) -> anyhow::Result<()> {
     until(&format!("{} to say connected: {wanted}", mesh.name), PATIENCE, || {

@@ -70,7 +70,7 @@ pub(crate) fn cut_from_a_member(scene: &Scene) -> anyhow::Result<()> {
 }
 
 /// What west changes is known in east: it offers one thing more, and then doesn't.
-fn changes_arrive(scene: &Scene) -> anyhow::Result<()> {
+pub(super) fn changes_arrive(scene: &Scene) -> anyhow::Result<()> {
     let (east, west) = (scene.east(), scene.west());
     west.kubectl.apply(NAMESPACE, manifest::ALSO)?;
     east.kubectl.apply(NAMESPACE, manifest::ALSO_IMPORT)?;

@@ -1,5 +1,7 @@
 //! Calls from mesh to mesh: who is seen, who is let in, and where they go.
 
+use std::fs;
+
 use anyhow::{Context, bail};
 use isthmus_tests::wait::{expect_eq, until};
 use serde_json::Value;
@@ -10,6 +12,7 @@ use crate::{
     manifest,
     pod::Pod,
     scene::{IMPORT, NAMESPACE, PATIENCE, Scene, pods, rolled_out},
+    watch,
 };
 
 /// The callee hears the caller's own SPIFFE ID, and a TrafficTarget that names it decides.
@@ -55,9 +58,18 @@ pub(crate) fn balanced_over_remote_endpoints(scene: &Scene) -> anyhow::Result<()
         let idle = now.iter().find(|(pod, count)| carried.get(*pod).is_some_and(|before| before >= *count));
         if let Some((pod, count)) = idle { bail!("{pod} has carried {count} all the time") } else { Ok(()) }
     })?;
-    // A pod whose program isn't there: its token is in the catalog, and it can serve nothing. (Bytes of a TCP connection can't be
-    // sent again elsewhere.)
-    west.kubectl.apply(NAMESPACE, manifest::SICK)?;
+    one_out_of_order(scene, &load, &all)
+}
+
+/// A pod whose program isn't there: its token is in the catalog, and it can serve nothing. Requests are sent again elsewhere; bytes
+/// of a TCP connection can't be, and it gets no new one once it isn't ready.
+fn one_out_of_order(scene: &Scene, load: &Load<'_>, all: &[String]) -> anyhow::Result<()> {
+    let west = scene.west();
+    let folder = scene.meshes.state().join("sick");
+    fs::create_dir_all(&folder)?;
+    let ready = folder.join("ready");
+    fs::write(&ready, "")?;
+    west.kubectl.apply(NAMESPACE, &manifest::sick(folder.to_str().context("the state folder's name isn't UTF-8")?))?;
     rolled_out(west, "deployment/catalog-sick")?;
     let sick = pods(west, NAMESPACE, "state=sick")?.into_iter().next().context("no pod")?;
     let tried = || gateways::inbound_requests(west, &sick);
@@ -65,9 +77,9 @@ pub(crate) fn balanced_over_remote_endpoints(scene: &Scene) -> anyhow::Result<()
     http.unharmed("one remote pod of three was out of order", || {
         until("the pod to be tried", PATIENCE, || if tried()? == 0 { bail!("it is asked nothing") } else { Ok(()) })?;
         http.go_on()?;
-        let before = (tried()?, asked(&http, &all)?);
+        let before = (tried()?, asked(&http, all)?);
         (0..3).try_for_each(|_| http.go_on())?;
-        let (sick, well) = (tried()? - before.0, asked(&http, &all)?);
+        let (sick, well) = (tried()? - before.0, asked(&http, all)?);
         let well: Vec<_> = well.iter().zip(&before.1).map(|(now, before)| now - before).collect();
         println!("    the pod out of order was tried {sick} times, while the others answered {well:?}");
         // The others, behind the same gateways, have it all.
@@ -76,8 +88,17 @@ pub(crate) fn balanced_over_remote_endpoints(scene: &Scene) -> anyhow::Result<()
         }
         Ok(())
     })?;
-    west.kubectl.run(&["delete", "deployment", "-n", NAMESPACE, "catalog-sick"])?;
-    http.end()
+    http.end()?;
+
+    fs::remove_file(&ready)?;
+    watch::until_endpoints(scene.east(), IMPORT, all.len())?;
+    let connections = || gateways::inbound_connections(west, &sick);
+    load.unharmed("the pod out of order wasn't ready, and TCP connections were made", || {
+        let before = (tried()?, connections()?);
+        (0..3).try_for_each(|_| load.go_on())?;
+        expect_eq("requests and connections to it", (tried()?, connections()?), before)
+    })?;
+    west.kubectl.run(&["delete", "deployment", "-n", NAMESPACE, "catalog-sick"]).map(drop)
 }
 
 /// What each of these pods has answered.

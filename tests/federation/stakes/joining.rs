@@ -44,7 +44,34 @@ pub(crate) fn by_one_token(scene: &Scene) -> anyhow::Result<()> {
             bail!("{} holds {begin:?}… of {}'s kubeconfig", mesh.name, other.name);
         }
     }
+    is_of_no_use(scene, &token)
+}
+
+/// A second use of an invitation is refused, with the reason, and leaves nothing behind.
+fn is_of_no_use(scene: &Scene, token: &str) -> anyhow::Result<()> {
+    apart(scene)?;
+    let told = refused(scene, scene.west(), token)?;
+    if !told.contains("used here already") {
+        bail!("it isn't said that the invitation was used: {told}");
+    }
+    let own = refused(scene, scene.east(), token)?;
+    if !own.contains("east") {
+        bail!("it isn't said whose invitation it is: {own}");
+    }
+    for mesh in [scene.east(), scene.west()] {
+        expect_eq(mesh.name, mesh.kubectl.run(&["get", "meshpeers", "-o", "name"])?.as_str(), "")?;
+    }
     Ok(())
+}
+
+/// What a join says that must fail.
+fn refused(scene: &Scene, mesh: &Mesh, token: &str) -> anyhow::Result<String> {
+    let output =
+        scene.meshes.isthmus().args(["federation", "join", token]).env("KUBECONFIG", &mesh.kubeconfig).output()?;
+    let told = String::from_utf8_lossy(&output.stderr).into_owned();
+    expect_eq(&format!("exit code: {told}"), output.status.code(), Some(1))?;
+    println!("    {}", told.trim());
+    Ok(told)
 }
 
 /// Neither is the other's peer any more.

@@ -1,17 +1,29 @@
 //! Each mesh has a root of its own, which speaks for its trust domain alone, and can be changed under load.
 
+use std::sync::Arc;
+
 use anyhow::{Context, bail};
+use isthmus_core::id::TrustDomain;
+use isthmus_federation::{
+    bundle_endpoint::{Fetcher, Profile},
+    names::controller_id,
+};
+use isthmus_identity::{Bundle, HeldBundle, TrustStore};
 use isthmus_tests::{
     meshes::Mesh,
     process::{self, Stopped},
     wait::{expect_eq, until},
 };
+use rustls_pki_types::CertificateDer;
 use serde_json::Value;
 
 use crate::{
     manifest,
     scene::{NAMESPACE, PATIENCE, SYSTEM, Scene, pods, rolled_out},
 };
+
+/// Where controllers publish their mesh's bundle.
+const BUNDLE_PORT: u16 = 15016;
 
 /// Neither mesh has the other's root as its own; each knows the other's by its bundle, of the other's trust domain alone.
 pub(crate) fn bound_to_their_domains(scene: &Scene) -> anyhow::Result<()> {
@@ -29,8 +41,29 @@ pub(crate) fn bound_to_their_domains(scene: &Scene) -> anyhow::Result<()> {
         let keys = document.get("keys").and_then(Value::as_array).context("no keys")?;
         let certificates: Vec<_> = keys.iter().filter_map(|key| key.pointer("/x5c/0")?.as_str()).collect();
         expect_eq(&format!("roots of {} that {} knows", peer.name, mesh.name), certificates, vec![of_peer.as_str()])?;
+        // What that mesh publishes for everybody is this root, and nobody else's.
+        let document = object.pointer("/status/bundle/document").and_then(Value::as_str).context("no bundle")?;
+        let domain = TrustDomain::new(&format!("{}.local", peer.name))?;
+        let known = HeldBundle::restore(domain, document.as_bytes().to_vec())?;
+        expect_eq(
+            &format!("what {} publishes", peer.name),
+            published(peer, known.bundle())?,
+            known.bundle().roots.clone(),
+        )?;
     }
     Ok(())
+}
+
+/// The roots at a mesh's bundle endpoint, which must be the controller's by those that are known.
+fn published(mesh: &Mesh, known: &Bundle) -> anyhow::Result<Vec<CertificateDer<'static>>> {
+    let domain = known.trust_domain.clone();
+    let trusted = Arc::new(TrustStore::with(std::slice::from_ref(known))?);
+    let endpoint = mesh.kubectl.port_forward(SYSTEM, "deployment/isthmus-controller", BUNDLE_PORT)?;
+    let url = format!("https://127.0.0.1:{}/", endpoint.port).parse()?;
+    let profile = Profile::Spiffe(controller_id(&domain)?);
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let document = runtime.block_on(Fetcher::new(trusted).fetch(&url, &profile, domain))?;
+    Ok(document.bundle.roots)
 }
 
 /// A mesh's root certificate, as bundles write it.
@@ -59,10 +92,7 @@ pub(crate) fn rotated_under_load(scene: &Scene) -> anyhow::Result<()> {
         load.go_on()?;
         waits_for(west, "east")?;
         drop(abroad);
-        until("the new root to be the only one", PATIENCE, || {
-            let line = phase(west)?;
-            if line.contains("Steady") { Ok(()) } else { bail!("{line:?}") }
-        })?;
+        until_steady(west)?;
         root(west)
     })?;
     for line in steps(west)? {
@@ -79,6 +109,26 @@ pub(crate) fn rotated_under_load(scene: &Scene) -> anyhow::Result<()> {
         bail!("east knows other roots of west than the new one: {document}");
     }
     Ok(())
+}
+
+/// A mesh has a new root, and every leaf of it is signed by it.
+pub(crate) fn rotate(mesh: &Mesh) -> anyhow::Result<()> {
+    let before = root(mesh)?;
+    let annotate = ["annotate", "-n", SYSTEM, "secret", "isthmus-ca", "isthmus.mesh/rotate-root=now", "--overwrite"];
+    mesh.kubectl.run(&annotate)?;
+    until("another root to be made", PATIENCE, || {
+        let line = phase(mesh)?;
+        if line.contains("Steady") && root(mesh)? == before { bail!("{line:?}") } else { Ok(()) }
+    })?;
+    until_steady(mesh)?;
+    if root(mesh)? == before { bail!("the root is the one before") } else { Ok(()) }
+}
+
+fn until_steady(mesh: &Mesh) -> anyhow::Result<()> {
+    until("the new root to be the only one", PATIENCE, || {
+        let line = phase(mesh)?;
+        if line.contains("Steady") { Ok(()) } else { bail!("{line:?}") }
+    })
 }
 
 /// A pod whose proxy stands still.
