@@ -30,6 +30,24 @@ pub(crate) enum Kind {
 }
 
 impl Kind {
+    const ALL: [Self; 10] = [
+        Self::ExportedService,
+        Self::HttpRouteGroup,
+        Self::IdentityBinding,
+        Self::ImportedService,
+        Self::Mesh,
+        Self::MeshPeer,
+        Self::TcpRoute,
+        Self::TrafficSplit,
+        Self::TrafficTarget,
+        Self::UdpRoute,
+    ];
+
+    /// The kind of this name.
+    pub(crate) fn read(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.as_str() == name)
+    }
+
     /// The name as written in manifests.
     pub(crate) const fn as_str(self) -> &'static str {
         match self {

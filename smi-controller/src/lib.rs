@@ -19,6 +19,7 @@ pub mod install;
 mod json;
 mod metrics;
 mod names;
+mod replicas;
 mod run;
 mod serve;
 mod status;

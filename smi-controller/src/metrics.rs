@@ -1,6 +1,6 @@
 //! What the controller counts.
 
-use prometheus::{IntCounter, IntCounterVec, IntGauge, Opts, Registry};
+use prometheus::{IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry};
 
 use crate::serve::Work;
 
@@ -9,6 +9,8 @@ use crate::serve::Work;
 pub(crate) struct Metrics {
     /// Connected proxies.
     pub(crate) sessions: IntGauge,
+    /// Other replicas, by `state`: heard, unheard.
+    pub(crate) replicas: IntGaugeVec,
     /// Changes taken in.
     pub(crate) changes: IntCounter,
     /// How many at a time: batches of them.
@@ -34,6 +36,13 @@ impl Metrics {
         let sent = labelled("isthmus_controller_messages_total", "Messages to proxies by content.", &["content"])?;
         let metrics = Self {
             sessions: IntGauge::new("isthmus_controller_sessions", "Connected proxies.")?,
+            replicas: IntGaugeVec::new(
+                Opts::new(
+                    "isthmus_controller_replicas",
+                    "Other replicas, by whether they say who is connected to them.",
+                ),
+                &["state"],
+            )?,
             changes: IntCounter::new("isthmus_controller_changes_total", "Changes of watched objects taken in.")?,
             batches: IntCounter::new("isthmus_controller_batches_total", "Batches that changes were taken in by.")?,
             compiled: IntCounter::new(
@@ -58,6 +67,7 @@ impl Metrics {
             )?,
         };
         registry.register(Box::new(metrics.sessions.clone()))?;
+        registry.register(Box::new(metrics.replicas.clone()))?;
         for counter in [&metrics.changes, &metrics.batches, &metrics.compiled, &metrics.encoded] {
             registry.register(Box::new(counter.clone()))?;
         }

@@ -30,6 +30,7 @@ use crate::{
     index::Index,
     inject::Injector,
     metrics::Metrics,
+    replicas::{self, Reporter},
     serve::{Certifier, ControlService, Hub, KubeTokens, Registry},
     status::Writer,
     watches,
@@ -166,7 +167,9 @@ pub async fn run_with(config: Config, client: Client, shutdown: CancellationToke
     let listener = Arc::new(TrustStore::with(&[mesh.roots.borrow().bundle()])?);
     let svid = mesh.certify_self()?;
     mesh.publish_bundle(&svid).await?;
-    let server = mesh.serve_proxies(hub.clone(), grpc, listener.clone(), svid.clone())?;
+    let tls = MeshTls::new(listener.clone(), svid.clone());
+    let server = mesh.serve_proxies(hub.clone(), grpc, &tls)?;
+    mesh.follow_replicas(hub.clone(), tls)?;
     let (standings, peers) = watch::channel(Vec::new());
     let others = federation::Parts {
         hub: hub.clone(),
@@ -181,7 +184,6 @@ pub async fn run_with(config: Config, client: Client, shutdown: CancellationToke
     let keeper = Keeper::new(Parts {
         client: mesh.client.clone(),
         names: mesh.config.secrets(),
-        replica: mesh.config.pod.clone(),
         leaf_lifetime: mesh.config.leaf_lifetime,
         hub: hub.clone(),
         leader,
@@ -298,15 +300,27 @@ impl Mesh {
         Ok(())
     }
 
+    /// Hears what other replicas know of the proxies that are connected to them.
+    fn follow_replicas(&self, hub: Arc<Hub>, tls: MeshTls) -> Result<(), Error> {
+        let parts = replicas::Parts {
+            hub,
+            tls,
+            identity: self.config.identity()?,
+            replica: self.config.pod.clone(),
+            port: self.config.grpc_addr.port(),
+            count: self.metrics.replicas.clone(),
+        };
+        self.tasks.spawn(replicas::follow_others(parts, self.stop.clone()));
+        Ok(())
+    }
+
     fn serve_proxies(
         &self,
         hub: Arc<Hub>,
         listener: TcpListener,
-        trusted: Arc<TrustStore>,
-        cell: Arc<SvidCell>,
+        tls: &MeshTls,
     ) -> Result<impl Future<Output = Result<(), tonic::transport::Error>> + use<>, Error> {
         let config = &self.config;
-        let tls = MeshTls::new(trusted, cell);
         let tls = tls.server_config(&[b"h2"], ClientCerts::Optional)?;
         let connections = listen::listen(listener, tls, ROOM, self.stop.clone());
         let tokens = KubeTokens(self.client.clone());
@@ -316,6 +330,7 @@ impl Mesh {
             .http2_keepalive_timeout(Some(KEEPALIVE_LIMIT))
             .max_concurrent_streams(Some(MAX_STREAMS))
             .add_service(ControlService::server(hub.clone(), config.trust_domain.clone(), self.stop.clone()))
+            .add_service(Reporter::server(hub.clone(), config.identity()?, self.stop.clone()))
             .add_service(Certifier::server(hub, tokens, self.roots.clone(), config.leaf_lifetime, certificates))
             .serve_with_incoming_shutdown(connections, self.stop.clone().cancelled_owned()))
     }

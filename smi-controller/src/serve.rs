@@ -2,10 +2,12 @@
 
 mod certify;
 mod control;
+mod count;
 mod dependencies;
 mod effect;
 mod frames;
 mod hub;
+mod news;
 mod registry;
 mod resource;
 mod session;
@@ -13,11 +15,18 @@ mod tokens;
 
 pub(crate) use certify::Certifier;
 pub(crate) use control::ControlService;
-pub(crate) use effect::InEffect;
+pub(crate) use count::{Count, InEffect, Stamp};
 pub(crate) use frames::Work;
 pub(crate) use hub::Hub;
-pub(crate) use registry::{Link, Registry, Standings};
+pub(crate) use news::FollowerId;
+pub(crate) use registry::{Farewell, Link, Proxy, Registry, Replica, Report, Standings};
 pub(crate) use tokens::{KubeTokens, TokenError, Tokens};
+
+/// For tests of what all proxies subscribe to.
+#[cfg(test)]
+pub(crate) fn bundles_key() -> resource::Key {
+    resource::Key::Bundles
+}
 
 #[cfg(test)]
 mod tests;

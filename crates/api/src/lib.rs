@@ -1,6 +1,6 @@
-//! The control protocol between proxies and the controller (design §5), and the federation protocol between controllers and
-//! the hub (design §8): generated types, their conversions to and from the model, versions, deltas, the listener that knows
-//! its peers, and the server that shares encoded messages.
+//! The control protocol between proxies and the controller (design §5), the federation protocol between controllers and the
+//! hub (design §8), and what replicas of a controller tell each other: generated types, their conversions to and from the
+//! model, versions, deltas, the listener that knows its peers, and the server that shares encoded messages.
 
 pub mod decode;
 pub mod delta;
@@ -26,6 +26,15 @@ pub mod federation {
     #[allow(missing_docs, unreachable_pub, clippy::all, clippy::unwrap_used, clippy::expect_used)]
     pub mod v1 {
         include!("generated/isthmus.federation.v1.rs");
+    }
+}
+
+/// Version 1 of what replicas of a controller tell each other, generated from `proto/replica.proto` by `cargo xtask proto`.
+pub mod replica {
+    /// Messages, clients and servers.
+    #[allow(missing_docs, unreachable_pub, clippy::all, clippy::unwrap_used, clippy::expect_used)]
+    pub mod v1 {
+        include!("generated/isthmus.replica.v1.rs");
     }
 }
 

@@ -8,10 +8,7 @@ use std::{
 
 use isthmus_core::id::ObjectName;
 use isthmus_identity::{Authority, Facts, PeerStanding, Phase, Step, TrustStore};
-use k8s_openapi::{
-    ByteString,
-    api::core::v1::{Event, Secret},
-};
+use k8s_openapi::api::core::v1::{Event, Secret};
 use kube::{
     Api, Client, ResourceExt,
     api::{Patch, PatchParams, PostParams},
@@ -21,9 +18,7 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    CaError, Names, Roots, TrustMetrics,
-    census::{self, Report},
-    stored,
+    CaError, Names, Roots, TrustMetrics, census, stored,
     telling::{self, Note},
     wanted,
 };
@@ -36,8 +31,6 @@ const PERIOD: Duration = Duration::from_secs(1);
 pub(crate) struct Parts {
     pub(crate) client: Client,
     pub(crate) names: Names,
-    /// This replica's name.
-    pub(crate) replica: String,
     pub(crate) leaf_lifetime: Duration,
     pub(crate) hub: Arc<Hub>,
     pub(crate) leader: watch::Receiver<bool>,
@@ -101,13 +94,12 @@ impl Keeper {
         let leads = *self.parts.leader.borrow();
         match stored {
             Some(secret) if leads => self.lead(secret).await,
-            Some(secret) => self.report(&secret).await,
             // Somebody has deleted it: what is in use stays in use.
             None if leads => {
                 let secret = stored::write(&self.parts.names, &self.present());
                 self.api.create(&PostParams::default(), &secret).await.map_err(failed).map(drop)
             }
-            None => Ok(()),
+            _ => Ok(()),
         }
     }
 
@@ -134,9 +126,11 @@ impl Keeper {
             self.done = (rotation.sequence, BTreeSet::new());
         }
         let duty = rotation.phase.duty();
-        let (expected, here) = self.parts.hub.with(|registry| (registry.expected_proxies(), registry.standings(duty)));
-        let elsewhere = Report::others(&secret, &self.parts.replica, rotation.sequence);
-        let census = census::count(expected, &here, &elsewhere, &mut self.done.1);
+        let (expected, connected, unheard) = self.parts.hub.with(|registry| {
+            let unheard = registry.waits_for_replica(rotation.sequence);
+            (registry.expected_proxies(), registry.standings(duty), unheard)
+        });
+        let census = census::count(expected, &connected, &mut self.done.1);
         self.parts.metrics.census(&census);
         let written = *self.parts.webhooks.borrow();
         let peers = self.parts.peers.borrow().clone();
@@ -146,7 +140,10 @@ impl Keeper {
             leaf_lifetime: self.parts.leaf_lifetime,
             census: &census,
             peers: &peers,
-            obstacle: (written < rotation.sequence).then_some("the webhook configurations to hold the roots"),
+            obstacle: match &unheard {
+                Some(replica) => Some(replica),
+                None => (written < rotation.sequence).then_some("the webhook configurations to hold the roots"),
+            },
         };
         match rotation.step(&facts, SystemTime::now()) {
             Step::Stay(waiting) => {
@@ -211,22 +208,6 @@ impl Keeper {
         let patch = json!({"metadata": {"annotations": {ROTATION: line}}});
         self.told = line;
         self.patch(&patch).await
-    }
-
-    /// Tells the replica that leads of the proxies connected here.
-    async fn report(&self, secret: &Secret) -> Result<(), CaError> {
-        let rotation = self.present().rotation;
-        if matches!(rotation.phase, Phase::Steady { .. }) {
-            return Ok(());
-        }
-        let standings = self.parts.hub.with(|registry| registry.standings(rotation.phase.duty()));
-        let report = serde_json::to_vec(&Report::new(rotation.sequence, &standings)).unwrap_or_default();
-        let key = Report::key(&self.parts.replica);
-        let report = ByteString(report);
-        if secret.data.as_ref().and_then(|data| data.get(&key)) == Some(&report) {
-            return Ok(());
-        }
-        self.patch(&json!({"data": {key: report}})).await
     }
 
     async fn patch(&self, patch: &serde_json::Value) -> Result<(), CaError> {

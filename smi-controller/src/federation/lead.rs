@@ -68,6 +68,8 @@ pub(super) struct Lead<'p> {
     endpoints: Endpoints,
     lookups: Lookups,
     deeds: VecDeque<Deed>,
+    /// How far the bundle of each peer has got among the proxies, as far as it is known.
+    trust: BTreeMap<MeshName, Trust>,
     cutting: BTreeMap<ObjectName, Cutting>,
     /// What was refused of whom, and when that was told.
     refusals: BTreeMap<(Option<MeshName>, &'static str), Instant>,
@@ -101,6 +103,7 @@ impl<'p> Lead<'p> {
             endpoints: Endpoints::default(),
             lookups: Lookups::new(lookups::system()),
             deeds: VecDeque::new(),
+            trust: BTreeMap::new(),
             cutting: BTreeMap::new(),
             refusals: BTreeMap::new(),
         };
@@ -197,6 +200,7 @@ impl<'p> Lead<'p> {
         self.session.catalogs.ask(Instant::now()).into_iter().for_each(|host| self.lookups.ask(host));
         self.look_at_invitations().await;
         self.do_deeds().await;
+        self.look_at_trust();
         let no_member = self.dial();
         let links = links::links(&self.outlook, &self.session, no_member.as_ref());
         self.parts.hub.with(|registry| links.into_iter().for_each(|(object, link)| registry.set_link(object, link)));
@@ -259,22 +263,24 @@ impl<'p> Lead<'p> {
         let open = self.invitations.values().filter(|open| open.side == Side::Inviter);
         let invitations: BTreeMap<InvitationId, Arc<Invitation>> =
             open.map(|open| (open.id(), open.invitation.clone())).collect();
-        offer::offer(self.own, &chain, &self.outlook, &self.session, &self.trust(), invitations)
+        offer::offer(self.own, &chain, &self.outlook, &self.session, &self.trust, invitations)
     }
 
-    /// How far the bundle of each peer has got among the proxies here.
-    fn trust(&self) -> BTreeMap<MeshName, Trust> {
+    /// Looks how far the bundle of each peer has got among the proxies. While that isn't known of all, what was told before stays.
+    fn look_at_trust(&mut self) {
         let number = |count: usize| u64::try_from(count).unwrap_or(u64::MAX);
-        self.parts.hub.with(|registry| {
+        let known: BTreeMap<MeshName, Trust> = self.parts.hub.with(|registry| {
             let of = |(mesh, peer): (&MeshName, &crate::index::Object<crate::index::Peer>)| {
                 let object = ObjectRef { kind: Kind::MeshPeer, name: peer.name.clone() };
-                let held = registry.index().peers.get(&peer.name)?.content.bundle.as_ref()?.sequence();
+                let sequence = registry.index().peers.get(&peer.name)?.content.bundle.as_ref()?.sequence();
                 let (_, effect) = registry.state_of(&object)?;
                 let (trusting, total) = (number(effect.programmed), number(effect.concerned));
-                Some((mesh.clone(), Trust { sequence: held, trusting, total }))
+                effect.unknown.is_none().then(|| (mesh.clone(), Trust { sequence, trusting, total }))
             };
             self.outlook.peers.iter().filter_map(of).collect()
-        })
+        });
+        self.trust.retain(|mesh, _| self.outlook.peers.contains_key(mesh));
+        self.trust.extend(known);
     }
 
     /// What is known of the mesh that a hub is in.

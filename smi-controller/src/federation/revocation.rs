@@ -5,6 +5,8 @@ use std::time::{Duration, Instant};
 
 use serde::Serialize;
 
+use crate::serve::Farewell;
+
 /// How long proxies may take to confirm. Who hasn't by then gets it as soon as it reaches a controller.
 pub(super) const LIMIT: Duration = Duration::from_secs(30);
 
@@ -13,6 +15,7 @@ pub(super) const LIMIT: Duration = Duration::from_secs(30);
 pub(super) struct Revocation {
     began: Instant,
     proxies: usize,
+    cut: u64,
 }
 
 /// The proof, as `status.revocation` has it.
@@ -26,20 +29,24 @@ pub(super) struct Receipt {
 }
 
 impl Revocation {
-    /// It has begun. So many proxies have held the peer's bundle.
-    pub(super) fn begin(proxies: usize, now: Instant) -> Self {
-        Self { began: now, proxies }
+    /// It has begun.
+    pub(super) fn begin(now: Instant) -> Self {
+        Self { began: now, proxies: 0, cut: 0 }
     }
 
-    /// So many hold it still; `cut`: connections that were cut. `None`: it goes on.
-    pub(super) fn look(&mut self, holding: usize, cut: u64, now: Instant) -> Option<Receipt> {
-        // A proxy that connects meanwhile and says to hold the bundle has to confirm as well.
-        self.proxies = self.proxies.max(holding);
+    /// How far it is. `held`: was the peer's bundle ever held? `None`: it goes on.
+    pub(super) fn look(&mut self, farewell: &Farewell, held: bool, now: Instant) -> Option<Receipt> {
+        let Farewell { holding, proxies, cut, unknown } = *farewell;
+        // Proxies come and go, and a replica with those that are connected to it: who was counted stays so. One that connects
+        // meanwhile and says to hold the bundle has to confirm as well.
+        self.proxies = self.proxies.max(holding).max(if held { proxies } else { 0 });
+        self.cut = self.cut.max(cut);
         let took = now.saturating_duration_since(self.began);
-        (holding == 0 || took >= LIMIT).then(|| Receipt {
+        let done = holding == 0 && !unknown;
+        (done || took >= LIMIT).then(|| Receipt {
             proxies: self.proxies,
             confirmed: self.proxies - holding,
-            connections_cut: cut,
+            connections_cut: self.cut,
             milliseconds: u64::try_from(took.as_millis()).unwrap_or(u64::MAX),
         })
     }
@@ -53,20 +60,42 @@ mod tests {
         Receipt { proxies, confirmed, connections_cut: 3, milliseconds }
     }
 
+    fn farewell(holding: usize, cut: u64) -> Farewell {
+        Farewell { holding, proxies: 7, cut, unknown: false }
+    }
+
     #[test]
     fn it_is_over_when_the_last_proxy_has_confirmed() {
         let start = Instant::now();
-        let mut revocation = Revocation::begin(7, start);
-        assert_eq!(revocation.look(2, 1, start + Duration::from_millis(10)), None);
-        assert_eq!(revocation.look(0, 3, start + Duration::from_millis(42)), Some(receipt(7, 7, 42)));
+        let mut revocation = Revocation::begin(start);
+        assert_eq!(revocation.look(&farewell(2, 1), true, start + Duration::from_millis(10)), None);
+        assert_eq!(revocation.look(&farewell(0, 3), true, start + Duration::from_millis(42)), Some(receipt(7, 7, 42)));
     }
 
     #[test]
     fn a_proxy_that_does_not_answer_is_waited_for_so_long_and_said() {
         let start = Instant::now();
-        let mut revocation = Revocation::begin(7, start);
-        assert_eq!(revocation.look(1, 3, start + LIMIT - Duration::from_millis(1)), None);
-        assert_eq!(revocation.look(1, 3, start + LIMIT), Some(receipt(7, 6, 30_000)));
+        let mut revocation = Revocation::begin(start);
+        assert_eq!(revocation.look(&farewell(1, 3), true, start + LIMIT - Duration::from_millis(1)), None);
+        assert_eq!(revocation.look(&farewell(1, 3), true, start + LIMIT), Some(receipt(7, 6, 30_000)));
+    }
+
+    #[test]
+    fn a_replica_that_has_not_said_anything_is_waited_for_and_one_that_goes_takes_nothing_with_it() {
+        let start = Instant::now();
+        let mut revocation = Revocation::begin(start);
+        assert_eq!(revocation.look(&farewell(1, 3), true, start), None);
+        let left = Farewell { holding: 0, proxies: 4, cut: 1, unknown: true };
+        assert_eq!(revocation.look(&left, true, start), None);
+        let known = Farewell { unknown: false, ..left };
+        assert_eq!(revocation.look(&known, true, start), Some(receipt(7, 7, 0)));
+    }
+
+    #[test]
+    fn nobody_has_to_confirm_what_nobody_has_held() {
+        let start = Instant::now();
+        let receipt = Revocation::begin(start).look(&farewell(0, 0), false, start).unwrap();
+        assert_eq!((receipt.proxies, receipt.confirmed), (0, 0));
     }
 
     #[test]

@@ -1,39 +1,26 @@
 //! Is an object in effect? That is for the proxies to say: an object is programmed when every proxy that it concerns
 //! has acknowledged a content made from this generation of it. It is counted as subscriptions, contents and
-//! acknowledgements change, so that each costs what it concerns, and asking costs nothing.
+//! acknowledgements change, so that each costs what it concerns, and asking costs nothing. Here those are counted that are
+//! connected to this replica; [`super::count`] adds what the others say.
 
 use std::{
     collections::{BTreeSet, HashMap},
     sync::Arc,
 };
 
+use isthmus_identity::HeldBundle;
+
 use super::{
+    count::{self, Count, InEffect, Stamp},
+    news::News,
     registry::{Registry, SessionId},
     resource::Key,
     session::Subscription,
 };
 use crate::{
     compile::{Checked, Objects},
-    fault::ObjectRef,
+    fault::{Kind, ObjectRef},
 };
-
-/// How far an object has come.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub(crate) struct InEffect {
-    /// Proxies that it concerns.
-    pub(crate) concerned: usize,
-    /// Those of them that have it in effect in its present generation.
-    pub(crate) programmed: usize,
-    /// A proxy that refused it, and why.
-    pub(crate) refused: Option<(String, String)>,
-}
-
-impl InEffect {
-    /// Acknowledgements are still to come.
-    pub(crate) fn is_pending(&self) -> bool {
-        self.programmed < self.concerned && self.refused.is_none()
-    }
-}
 
 /// What one subscription says of objects: those that its content is made of now, and those in effect at the proxy.
 #[derive(Debug, Clone, Default)]
@@ -78,8 +65,7 @@ impl Stand {
 #[derive(Debug, Default)]
 pub(super) struct Effects {
     objects: HashMap<ObjectRef, Progress>,
-    /// Objects whose status may have changed since it was asked for last.
-    pub(super) unsettled: BTreeSet<ObjectRef>,
+    pub(super) news: News,
 }
 
 /// Of one object.
@@ -87,8 +73,8 @@ pub(super) struct Effects {
 struct Progress {
     /// The proxies concerned: by how many of their subscriptions, and how many of those are behind.
     sessions: HashMap<SessionId, (u32, u32)>,
-    /// How many of the proxies are behind.
-    behind: usize,
+    /// The proxies that are behind.
+    behind: BTreeSet<SessionId>,
     /// The subscriptions that are behind because the proxy refused.
     refused: BTreeSet<(SessionId, Key)>,
 }
@@ -100,7 +86,7 @@ impl Effects {
             return;
         }
         for (object, behind) in before.objects() {
-            self.unsettled.insert(object.clone());
+            self.news.object(object);
             if let Some(progress) = self.objects.get_mut(object) {
                 progress.leave(id, key, behind);
                 if progress.sessions.is_empty() {
@@ -109,7 +95,7 @@ impl Effects {
             }
         }
         for (object, behind) in now.objects() {
-            self.unsettled.insert(object.clone());
+            self.news.object(object);
             let progress = self.objects.entry(object.clone()).or_default();
             progress.enter(id, behind);
             if behind && now.refused {
@@ -133,7 +119,7 @@ impl Progress {
         *keys += 1;
         if behind {
             *late += 1;
-            self.behind += usize::from(*late == 1);
+            self.behind.insert(id);
         }
     }
 
@@ -145,7 +131,9 @@ impl Progress {
         *keys -= 1;
         if behind {
             *late -= 1;
-            self.behind -= usize::from(*late == 0);
+            if *late == 0 {
+                self.behind.remove(&id);
+            }
         }
         if *keys == 0 {
             self.sessions.remove(&id);
@@ -157,19 +145,41 @@ impl Registry {
     /// What is known of an object, and how far it has come. `None`: there is no such object.
     pub(crate) fn state_of(&self, object: &ObjectRef) -> Option<(Checked, InEffect)> {
         let checked = self.checks.get(object)?.clone();
-        let Some(progress) = self.effects.objects.get(object) else { return Some((checked, InEffect::default())) };
+        let own = self.count(object)?;
+        let away = self.away(object, &own.stamp);
+        Some((checked, count::sum(&own, self.others.say(object), away.as_ref(), self.others.twice())))
+    }
+
+    /// What is counted of it among the proxies that are connected here.
+    pub(super) fn count(&self, object: &ObjectRef) -> Option<Count> {
+        let checked = self.checks.get(object)?;
+        let peer = (object.kind == Kind::MeshPeer).then(|| self.index().peers.get(&object.name)).flatten();
+        let stamp = Stamp {
+            uid: checked.uid.clone(),
+            generation: checked.generation,
+            bundle: peer.and_then(|peer| peer.content.bundle.as_ref()).map_or(0, HeldBundle::sequence),
+            leaving: peer.is_some_and(|peer| peer.content.leaving),
+        };
+        let cut = peer
+            .filter(|peer| peer.content.leaving)
+            .and_then(|peer| self.left_out(peer.content.trust_domain.as_ref()?));
+        let cut = cut.map_or(0, |change| self.cut(change));
+        let Some(progress) = self.effects.objects.get(object) else {
+            return Some(Count { stamp, concerned: 0, programmed: 0, behind: None, refused: None, cut });
+        };
+        let pod = |id: &SessionId| Some(self.sessions.get(id)?.pod.to_string());
         let refusal = |(id, key): &(SessionId, Key)| {
-            let session = self.sessions.get(id)?;
-            Some((session.pod.to_string(), session.subscriptions.get(key)?.refusal()?.to_owned()))
+            let refusal = self.sessions.get(id)?.subscriptions.get(key)?.refusal()?;
+            Some((pod(id)?, refusal.to_owned()))
         };
         let concerned = progress.sessions.len();
-        Some((
-            checked,
-            InEffect {
-                concerned,
-                programmed: concerned - progress.behind,
-                refused: progress.refused.iter().find_map(refusal),
-            },
-        ))
+        Some(Count {
+            stamp,
+            concerned,
+            programmed: concerned - progress.behind.len(),
+            behind: progress.behind.iter().find_map(pod),
+            refused: progress.refused.iter().find_map(refusal),
+            cut,
+        })
     }
 }

@@ -21,16 +21,22 @@ use super::{
 };
 use crate::{
     compile::{self, Checked, Objects, Outlook, Reader},
-    fault::ObjectRef,
+    fault::{Kind as ObjectKind, ObjectRef},
     index::{Fact, Facts, Index, Update, seen::Seen},
 };
 
 mod cuts;
 mod links;
+mod others;
+mod telling;
 mod trust;
 
-pub(crate) use links::Link;
-pub(crate) use trust::Standings;
+use self::others::Others;
+pub(crate) use self::{
+    links::Link,
+    others::{Proxy, Replica, Report},
+    trust::{Farewell, Standings},
+};
 
 /// Names a session within this process.
 pub(crate) type SessionId = u64;
@@ -71,6 +77,7 @@ pub(crate) struct Registry {
     made: Dependencies<Made>,
     pub(super) checks: BTreeMap<ObjectRef, Checked>,
     pub(super) effects: Effects,
+    pub(super) others: Others,
     links: BTreeMap<ObjectRef, Link>,
     outlook_changed: bool,
     work: Work,
@@ -94,6 +101,7 @@ impl Registry {
             made: Dependencies::default(),
             checks: BTreeMap::new(),
             effects: Effects::default(),
+            others: Others::default(),
             links: BTreeMap::new(),
             outlook_changed: false,
             work: Work::default(),
@@ -112,9 +120,15 @@ impl Registry {
             self.index.update(update, &mut facts);
         }
         let mut touched = self.made.touched(&facts);
+        let own_namespace = Fact::Pods(self.index.settings.namespace.clone());
+        if facts.contains(&own_namespace) {
+            self.enlist();
+        }
         for fact in facts {
-            if let Fact::Object(object) = fact {
-                touched.insert(Made::Check(object));
+            match fact {
+                Fact::Object(object) => drop(touched.insert(Made::Check(object))),
+                Fact::Pod(pod) if self.others.is_away(&pod) && !self.is_expected(&pod) => self.others.forget_away(&pod),
+                _ => {}
             }
         }
         for made in touched {
@@ -146,6 +160,8 @@ impl Registry {
             leaf: None,
         };
         let parts = (id, session.wake.clone(), session.replaced.clone());
+        self.effects.news.proxy(&session.pod);
+        self.reseat(&session.pod.clone(), "".into());
         self.sessions.insert(id, session);
         parts
     }
@@ -155,6 +171,8 @@ impl Registry {
         let Some(session) = self.sessions.remove(&id) else { return };
         if self.by_pod.get(&session.pod) == Some(&id) {
             self.by_pod.remove(&session.pod);
+            self.effects.news.proxy(&session.pod);
+            self.reseat(&session.pod, telling::proxy(&session).held);
         }
         for (key, subscription) in session.subscriptions {
             self.left(id, &key, &subscription);
@@ -176,6 +194,9 @@ impl Registry {
         let before = session.subscriptions.insert(key.clone(), now);
         let before = before.map(|before| Stand::of(objects, &before)).unwrap_or_default();
         self.effects.change(id, &key, &before, &stand);
+        if key == Key::Bundles {
+            self.effects.news.proxy(&session.pod);
+        }
         match resource {
             Some(resource) => drop(resource.subscribers.insert(id)),
             None => {
@@ -218,6 +239,9 @@ impl Registry {
         let before = Stand::of(objects, subscription);
         take(subscription);
         self.effects.change(id, key, &before, &Stand::of(objects, subscription));
+        if *key == Key::Bundles {
+            self.effects.news.proxy(&session.pod);
+        }
         if compiled.is_some_and(|compiled| subscription.is_due(compiled)) && session.pending.insert(key.clone()) {
             session.wake.notify_one();
         }
@@ -236,6 +260,9 @@ impl Registry {
             self.work.encoded += std::mem::take(&mut frames.encoded);
             // A version that the proxy held already is in effect without an acknowledgement.
             self.effects.change(id, &key, &before, &Stand::of(Some(&compiled.objects), subscription));
+            if key == Key::Bundles {
+                self.effects.news.proxy(&session.pod);
+            }
             let Some((frame, kind)) = next else { continue };
             match kind {
                 Kind::Whole => self.work.whole += 1,
@@ -254,12 +281,16 @@ impl Registry {
 
     /// The objects whose status may have changed since the last call.
     pub(crate) fn take_unsettled(&mut self) -> BTreeSet<ObjectRef> {
-        std::mem::take(&mut self.effects.unsettled)
+        let mut unsettled = std::mem::take(&mut self.effects.news.unsettled);
+        if std::mem::take(&mut self.others.shifted) {
+            unsettled.extend(self.checks.keys().filter(|object| object.kind == ObjectKind::MeshPeer).cloned());
+        }
+        unsettled
     }
 
     /// Is there something that [`Self::take_unsettled`] would give?
     pub(crate) fn is_unsettled(&self) -> bool {
-        !self.effects.unsettled.is_empty()
+        !self.effects.news.unsettled.is_empty() || self.others.shifted
     }
 
     /// What other meshes are told, and what they have to do with this one. From now on it is told when this changes.
@@ -284,7 +315,7 @@ impl Registry {
 
     /// Every object: for a replica that has just become the one that writes.
     pub(crate) fn unsettle_all(&mut self) {
-        self.effects.unsettled.extend(compile::all_objects(&self.index));
+        self.effects.news.unsettled.extend(compile::all_objects(&self.index));
     }
 
     /// The number of connected proxies.
@@ -328,15 +359,17 @@ impl Registry {
         match checked {
             Some(checked) => {
                 self.made.set(Made::Check(object.clone()), facts);
+                // Of a peer more is counted than is checked: its bundle.
+                self.effects.news.counted(&object);
                 if self.checks.get(&object) != Some(&checked) {
                     self.checks.insert(object.clone(), checked);
-                    self.effects.unsettled.insert(object);
+                    self.effects.news.unsettled.insert(object);
                 }
             }
             None => {
                 self.made.remove(&Made::Check(object.clone()));
                 self.checks.remove(&object);
-                self.effects.unsettled.insert(object);
+                self.effects.news.object(&object);
             }
         }
     }

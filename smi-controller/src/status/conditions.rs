@@ -61,19 +61,28 @@ fn resolved(checked: &Checked) -> Verdict {
 
 fn programmed(checked: &Checked, effect: &InEffect) -> Verdict {
     const KIND: &str = "Programmed";
-    let InEffect { concerned, programmed, refused } = effect;
     if !of(checked, Effect::Excluded).is_empty() {
         return (KIND, false, "NotAccepted".into(), "the object has no effect: see condition Accepted".into());
     }
-    if *concerned == 0 {
+    if effect.concerned == 0 && effect.is_complete() {
         return (KIND, true, "Unused".into(), "no proxy uses it yet".into());
     }
-    let count = format!("{programmed}/{concerned} proxies");
-    match refused {
-        _ if programmed == concerned => (KIND, true, "Programmed".into(), count),
-        Some((pod, why)) => (KIND, false, "Refused".into(), format!("{count}; the proxy of {pod} refused it: {why}")),
-        None => (KIND, false, "Pending".into(), count),
+    counted(KIND, "proxies", effect)
+}
+
+/// By how many of the proxies it is in effect; with one of those where it isn't, or with what isn't known yet.
+fn counted(kind: &'static str, what: &str, effect: &InEffect) -> Verdict {
+    let InEffect { concerned, programmed, behind, refused, unknown, .. } = effect;
+    let count = format!("{programmed}/{concerned} {what}");
+    if effect.is_complete() {
+        return (kind, true, kind.into(), count);
     }
+    if let Some((pod, why)) = refused {
+        return (kind, false, "Refused".into(), format!("{count}; the proxy of {pod} refused it: {why}"));
+    }
+    let waiting = behind.as_ref().map(|pod| format!("the proxy of {pod}"));
+    let waiting = waiting.or_else(|| unknown.clone()).map(|whom| format!("{count}; waiting for {whom}"));
+    (kind, false, "Pending".into(), waiting.unwrap_or(count))
 }
 
 fn connected(link: Option<&Link>) -> Verdict {
@@ -102,13 +111,7 @@ fn trusted(checked: &Checked, effect: &InEffect) -> Verdict {
     if !holds {
         return (KIND, false, reason, message);
     }
-    let InEffect { concerned, programmed, refused } = effect;
-    let count = format!("{programmed}/{concerned} proxies hold its bundle");
-    match refused {
-        _ if programmed == concerned => (KIND, true, KIND.into(), count),
-        Some((pod, why)) => (KIND, false, "Refused".into(), format!("{count}; the proxy of {pod} refused it: {why}")),
-        None => (KIND, false, "Pending".into(), count),
-    }
+    counted(KIND, "proxies hold its bundle", effect)
 }
 
 fn of(checked: &Checked, effect: Effect) -> Vec<&Fault> {

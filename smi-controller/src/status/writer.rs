@@ -31,6 +31,9 @@ use crate::{
 
 /// How long a change may settle before it is written: most proxies have acknowledged by then.
 const SETTLE: Duration = Duration::from_millis(15);
+/// How long the other replicas may take to say who is connected to them, and how often that is looked at.
+const HEARD_LIMIT: Duration = Duration::from_secs(5);
+const HEARD_PERIOD: Duration = Duration::from_millis(20);
 /// Most writes at a time.
 const CONCURRENT: usize = 8;
 
@@ -80,6 +83,10 @@ impl Writer {
             }
             let leads = *self.leader.borrow_and_update();
             if leads && !leading {
+                tokio::select! {
+                    () = self.all_heard() => {}
+                    () = stop.cancelled() => return,
+                }
                 self.hub.with(|registry| registry.unsettle_all());
             }
             leading = leads;
@@ -95,6 +102,18 @@ impl Writer {
             objects.extend(self.due.by(Instant::now()));
             self.write_all(objects).await;
         }
+    }
+
+    /// Waits until the other replicas have said who is connected to them: what is in effect everywhere would be called
+    /// pending, for a moment, by a replica that has just begun to lead.
+    async fn all_heard(&self) {
+        let heard = async {
+            while self.hub.with(|registry| registry.waits_for_replica(0)).is_some() {
+                tokio::time::sleep(HEARD_PERIOD).await;
+            }
+        };
+        // After that the status says for whom it waits.
+        let _ = tokio::time::timeout(HEARD_LIMIT, heard).await;
     }
 
     async fn write_all(&mut self, objects: BTreeSet<ObjectRef>) {
@@ -113,6 +132,10 @@ impl Writer {
             match state {
                 Some((_, effect)) if !self.due.is_time(&object, effect.is_pending(), now) => {}
                 Some((checked, effect)) => {
+                    // Nothing says when another replica is given up, or what it counts becomes certain.
+                    if effect.unknown.is_some() {
+                        self.due.again(object.clone(), now);
+                    }
                     let known = self.known.get(&object).filter(|known| known.uid == checked.uid).cloned();
                     let found = Found { checked, effect, link };
                     work.push(settle(self.client.clone(), object, found, known));

@@ -85,7 +85,8 @@ async fn an_object_reaches_the_proxies_and_its_status_tells() {
     let splits: Api<TrafficSplit> = Api::namespaced(world.client.clone(), "shop");
     world
         .until("the status speaks of a proxy that is behind", async || {
-            condition(&splits.get("s").await.unwrap(), "Programmed") == "False/Pending/0/1 proxies"
+            condition(&splits.get("s").await.unwrap(), "Programmed")
+                == "False/Pending/0/1 proxies; waiting for the proxy of shop/web-1"
         })
         .await;
     proxy.ack(&message).await;

@@ -104,19 +104,17 @@ impl Lead<'_> {
 
     async fn cut_one(&mut self, peer: &Object<Peer>) -> Result<(), kube::Error> {
         let now = Instant::now();
-        let (holding, proxies, cut) =
-            self.parts.hub.with(|registry| registry.farewell(&peer.name, peer.content.trust_domain.as_ref()));
-        let held = if peer.content.bundle.is_some() { proxies } else { 0 };
+        let farewell = self.parts.hub.with(|registry| registry.farewell(&peer.name));
         let began = self.told;
         let cutting = self.cutting.entry(peer.name.clone());
-        let cutting = cutting.or_insert_with(|| Cutting { revocation: Revocation::begin(held, began), done: None });
+        let cutting = cutting.or_insert_with(|| Cutting { revocation: Revocation::begin(began), done: None });
         if let Some(done) = cutting.done {
             if now.saturating_duration_since(done) >= RECEIPT_SHOWN {
                 self.writes.guard(&peer.name.name, false).await?;
             }
             return Ok(());
         }
-        if let Some(receipt) = cutting.revocation.look(holding, cut, now) {
+        if let Some(receipt) = cutting.revocation.look(&farewell, peer.content.bundle.is_some(), now) {
             // A struct of numbers can't fail to become JSON.
             let text = serde_json::to_string(&receipt).unwrap_or_default();
             tracing::info!(mesh = %peer.name.name, receipt = text, "revoked");

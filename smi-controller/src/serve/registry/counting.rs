@@ -117,7 +117,8 @@ proptest! {
             }
             let objects: Vec<ObjectRef> = registry.checks.keys().cloned().collect();
             for object in objects {
-                let InEffect { concerned, programmed, refused } = registry.state_of(&object).unwrap().1;
+                let InEffect { concerned, programmed, refused, behind, .. } = registry.state_of(&object).unwrap().1;
+                prop_assert_eq!(behind.is_some(), programmed < concerned);
                 prop_assert_eq!((concerned, programmed, refused.is_some()), counted(&registry, &object), "{}", object);
             }
         }

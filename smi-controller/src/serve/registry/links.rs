@@ -25,7 +25,7 @@ impl Registry {
     pub(crate) fn set_link(&mut self, object: ObjectRef, link: Link) {
         if self.links.get(&object) != Some(&link) {
             self.links.insert(object.clone(), link);
-            self.effects.unsettled.insert(object);
+            self.effects.news.unsettled.insert(object);
         }
     }
 }

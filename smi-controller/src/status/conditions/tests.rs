@@ -10,7 +10,7 @@ fn at(second: i64) -> Timestamp {
 }
 
 fn effect(programmed: usize, concerned: usize) -> InEffect {
-    InEffect { concerned, programmed, refused: None }
+    InEffect { concerned, programmed, ..InEffect::default() }
 }
 
 fn read(status: &Status, kind: &str) -> (String, String, String) {
@@ -34,6 +34,22 @@ fn programmed_counts_proxies() {
     assert_eq!(of(effect(0, 0)), text("True", "Unused", "no proxy uses it yet"));
     let refused = InEffect { refused: Some(("shop/a".into(), "too big".into())), ..effect(2, 3) };
     assert_eq!(of(refused), text("False", "Refused", "2/3 proxies; the proxy of shop/a refused it: too big"));
+    let behind = InEffect { behind: Some("shop/a".into()), ..effect(2, 3) };
+    assert_eq!(of(behind), text("False", "Pending", "2/3 proxies; waiting for the proxy of shop/a"));
+}
+
+#[test]
+fn nothing_is_in_effect_everywhere_while_there_may_be_other_proxies() {
+    let of = |effect| read(&smi(&Status::default(), &checked(1, vec![]), &effect, at(1)), "Programmed");
+    let unknown = |effect| InEffect { unknown: Some("replica b to learn of it".into()), ..effect };
+    assert_eq!(
+        of(unknown(effect(3, 3))),
+        text("False", "Pending", "3/3 proxies; waiting for replica b to learn of it")
+    );
+    assert_eq!(
+        of(unknown(effect(0, 0))),
+        text("False", "Pending", "0/0 proxies; waiting for replica b to learn of it")
+    );
 }
 
 #[test]

@@ -1,0 +1,16 @@
+//! What several replicas of the controller know of each other's proxies.
+//!
+//! Proxies are spread over all replicas, and what is said of all of them (`Programmed`, `TrustPropagated`, the receipt of a
+//! revocation, whether a root may sign) is a sum. So each replica follows every other: it dials the pod, in the controller's
+//! own name, and hears what that one counts among the proxies connected to it. Who hasn't been heard is waited for.
+
+mod follow;
+mod living;
+mod reporter;
+mod wire;
+
+pub(crate) use follow::{Parts, follow_others};
+pub(crate) use reporter::Reporter;
+
+#[cfg(test)]
+mod tests;

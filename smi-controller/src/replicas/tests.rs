@@ -1,0 +1,168 @@
+//! Two replicas that follow each other over TLS, and who else tries to.
+
+use std::{
+    net::SocketAddr,
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
+
+use isthmus_api::listen::{Room, listen};
+use isthmus_core::id::{ObjectName, SpiffeId, TrustDomain};
+use isthmus_identity::{Authority, ClientCerts, MeshTls, SvidCell, TrustStore};
+use isthmus_k8s::watch::Change;
+use serde_json::{Value, json};
+use tokio::net::TcpListener;
+use tokio_util::sync::{CancellationToken, DropGuard};
+
+use super::*;
+use crate::{
+    config::NAME,
+    fault::{Kind, ObjectRef},
+    identity,
+    index::Update,
+    metrics::Metrics,
+    serve::{Hub, InEffect, Registry},
+    testing::*,
+};
+
+const ROOM: Room = Room { all: 64, each: 64, strangers: 64, stay: HOUR };
+const HOUR: Duration = Duration::from_secs(3600);
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// What both have in common.
+struct Mesh {
+    authority: Arc<Authority>,
+    peer: Value,
+    port: u16,
+}
+
+struct Running {
+    hub: Arc<Hub>,
+    parts: Option<Parts>,
+    _stop: DropGuard,
+}
+
+fn id(account: &str) -> SpiffeId {
+    format!("spiffe://isthmus.local/ns/isthmus-system/sa/{account}").parse().unwrap()
+}
+
+fn controller(name: &str, ip: &str) -> Value {
+    let pod = with(pod(name, NAME, ip), "/metadata/namespace", json!("isthmus-system"));
+    with(with(pod, "/metadata/labels", json!({"app.kubernetes.io/name": NAME})), "/spec/initContainers", json!([]))
+}
+
+impl Mesh {
+    fn new(port: u16) -> Self {
+        let domain = TrustDomain::new("isthmus.local").unwrap();
+        let authority = Arc::new(Authority::generate(domain, SystemTime::now(), HOUR).unwrap());
+        Self { authority, peer: peer("west"), port }
+    }
+
+    fn tls(&self, account: &str) -> MeshTls {
+        let cell = Arc::new(SvidCell::new());
+        cell.set(identity::issue(&self.authority, &id(account), HOUR).unwrap());
+        MeshTls::new(Arc::new(TrustStore::with(&[self.authority.bundle(1)]).unwrap()), cell)
+    }
+
+    /// A replica that serves, and knows everything that there is.
+    async fn replica(&self, name: &str, listener: TcpListener) -> Running {
+        let manifests = [controller("a", "127.0.0.2"), controller("b", "127.0.0.3"), pod("web", "web", "10.42.0.20")];
+        let index = index_of(manifests);
+        let metrics = Metrics::register(&prometheus::Registry::new()).unwrap();
+        let mut registry = Registry::new(index, vec![self.authority.bundle(1)]);
+        registry.update([applied(self.peer.clone())]);
+        let hub = Arc::new(Hub::new(registry, metrics.clone()));
+        let (send, updates) = tokio::sync::mpsc::channel(32);
+        let follower = hub.clone();
+        tokio::spawn(async move { follower.follow(updates).await });
+        for update in [
+            Update::Service(Change::Synced),
+            Update::EndpointSlice(Change::Synced),
+            Update::Pod(Change::Synced),
+            Update::ServiceAccount(Change::Synced),
+            Update::Namespace(Change::Synced),
+            Update::Split(Change::Synced),
+            Update::Target(Change::Synced),
+            Update::Group(Change::Synced),
+            Update::TcpRoute(Change::Synced),
+            Update::UdpRoute(Change::Synced),
+            Update::Binding(Change::Synced),
+            Update::Mesh(Change::Synced),
+            Update::Peer(Change::Synced),
+            Update::Export(Change::Synced),
+            Update::Import(Change::Synced),
+        ] {
+            send.send(update).await.unwrap();
+        }
+        hub.synced().await;
+        let stop = CancellationToken::new();
+        let config = self.tls(NAME).server_config(&[b"h2"], ClientCerts::Optional).unwrap();
+        let server = tonic::transport::Server::builder()
+            .add_service(Reporter::server(hub.clone(), id(NAME), stop.clone()))
+            .serve_with_incoming_shutdown(listen(listener, config, ROOM, stop.clone()), stop.clone().cancelled_owned());
+        tokio::spawn(server);
+        let parts = Parts {
+            hub: hub.clone(),
+            tls: self.tls(NAME),
+            identity: id(NAME),
+            replica: name.to_owned(),
+            port: self.port,
+            count: metrics.replicas,
+        };
+        Running { hub, parts: Some(parts), _stop: stop.drop_guard() }
+    }
+}
+
+impl Running {
+    fn follow(&mut self) -> DropGuard {
+        let stop = CancellationToken::new();
+        tokio::spawn(follow_others(self.parts.take().unwrap(), stop.clone()));
+        stop.drop_guard()
+    }
+
+    async fn until(&self, what: &str, holds: impl Fn(&InEffect) -> bool) {
+        let west = ObjectRef { kind: Kind::MeshPeer, name: ObjectName::new("", "west") };
+        let waiting = async {
+            while !self.hub.with(|registry| holds(&registry.state_of(&west).unwrap().1)) {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        };
+        tokio::time::timeout(PATIENCE, waiting).await.expect(what);
+    }
+}
+
+#[tokio::test]
+async fn replicas_hear_each_other_and_know_when_one_is_silent() {
+    let at_a = TcpListener::bind("127.0.0.2:0").await.unwrap();
+    let mesh = Mesh::new(at_a.local_addr().unwrap().port());
+    let addr_b = SocketAddr::from(([127, 0, 0, 3], mesh.port));
+    let mut a = mesh.replica("a", at_a).await;
+    let _following = a.follow();
+    a.until("b to be waited for", |seen| seen.unknown.is_some()).await;
+
+    let b = mesh.replica("b", TcpListener::bind(addr_b).await.unwrap()).await;
+    a.until("b to be heard", InEffect::is_complete).await;
+    b.hub.with(|registry| {
+        let session = registry.open(ObjectName::new("shop", "web")).0;
+        let key = crate::serve::bundles_key();
+        registry.subscribe(session, key, String::new()).unwrap();
+    });
+    a.until("its proxy to be waited for", |seen| seen.behind.as_deref() == Some("shop/web")).await;
+    drop(b);
+    a.until("b to be silent", |seen| seen.unknown.is_some()).await;
+
+    // It is back, and its proxies aren't there yet: they hold what they held.
+    let _b = mesh.replica("b", TcpListener::bind(addr_b).await.unwrap()).await;
+    a.until("b to be heard again", |seen| seen.unknown.is_none() && seen.concerned == 1 && seen.programmed == 0).await;
+}
+
+#[tokio::test]
+async fn only_the_controller_itself_may_follow() {
+    let listener = TcpListener::bind("127.0.0.2:0").await.unwrap();
+    let mesh = Mesh::new(listener.local_addr().unwrap().port());
+    let addr = listener.local_addr().unwrap();
+    let mut running = mesh.replica("a", listener).await;
+    let parts = Parts { tls: mesh.tls("isthmus-gateway"), ..running.parts.take().unwrap() };
+    let (heard, why) = follow::follow(&parts, "a", addr).await;
+    assert!(!heard && why.contains("only spiffe://isthmus.local/ns/isthmus-system/sa/isthmus-controller may"), "{why}");
+}
