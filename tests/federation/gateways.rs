@@ -38,7 +38,7 @@ pub(crate) fn certificate_expiry(mesh: &Mesh, pod: &str) -> anyhow::Result<u64> 
 }
 
 /// The sum of a metric's series that begin so.
-fn sum(mesh: &Mesh, namespace: &str, pod: &str, port: u16, begin: &str) -> anyhow::Result<u64> {
+pub(crate) fn sum(mesh: &Mesh, namespace: &str, pod: &str, port: u16, begin: &str) -> anyhow::Result<u64> {
     let admin = mesh.kubectl.port_forward(namespace, &format!("pod/{pod}"), port)?;
     let answer = http::send(admin.port, http::request("GET", "/metrics"))?;
     expect_eq("GET /metrics", answer.status().as_u16(), 200)?;

@@ -15,6 +15,7 @@ mod load;
 mod manifest;
 mod matrix;
 mod pod;
+mod replicas;
 mod scene;
 mod skew;
 mod stakes;
@@ -47,6 +48,7 @@ const ALL: &[(&str, Body)] = &[
     ("failure_loss_of_1_percent", matrix::network::loss),
     ("failure_clocks_5_minutes_apart", matrix::clocks::five_minutes_apart),
     ("stake_6_root_rotated_under_load_with_no_restart", stakes::roots::rotated_under_load),
+    ("two_replicas_of_the_controller_count_all_proxies", replicas::count_all_proxies),
     ("stake_7_revoked_in_one_command", stakes::joining::revoked_by_one_command),
 ];
 

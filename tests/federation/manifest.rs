@@ -268,3 +268,13 @@ ports: [{{ port: 15443 }}]
 "
     )
 }
+
+/// A split that changes nothing.
+pub(crate) const SPLIT_OF_SPREAD: &str = "
+apiVersion: split.smi-spec.io/v1alpha4
+kind: TrafficSplit
+metadata: { name: spread }
+spec:
+  service: catalog-west
+  backends: [{ service: catalog-west, weight: 100 }]
+";

@@ -97,7 +97,7 @@ fn secrets_of(config: &Value) -> Vec<String> {
 }
 
 /// The receipt of a revocation by command.
-fn revoke(scene: &Scene, mesh: &Mesh, peer: &str) -> anyhow::Result<Value> {
+pub(crate) fn revoke(scene: &Scene, mesh: &Mesh, peer: &str) -> anyhow::Result<Value> {
     let receipt = scene.meshes.run(mesh, &["federation", "revoke", peer, "--yes", "-o", "json"])?;
     serde_json::from_str(&receipt).with_context(|| receipt)
 }

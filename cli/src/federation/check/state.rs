@@ -83,6 +83,15 @@ pub(super) fn trusted(peer: &MeshPeer, published: Option<&BundleStatus>) -> Foun
             "the hub hasn't passed it on, or it wasn't signed by a root of the one before: see the controller's log for `refused`",
         ));
     }
+    let conditions = status.map(|status| status.conditions.as_slice()).unwrap_or_default();
+    let waiting =
+        conditions.iter().find(|condition| condition.type_ == "TrustPropagated" && condition.status != "True");
+    if let Some(waiting) = waiting {
+        return Err(Fault::new(
+            waiting.message.clone(),
+            "it isn't ready, or isn't connected to the controller: look at its log, or delete the pod",
+        ));
+    }
     let propagated = status.and_then(|status| status.trust_propagated.as_deref());
     match propagated.map(|text| (text, text.split_once('/'))) {
         Some((text, Some((done, all)))) if done == all => Ok(format!("sequence {}, {text} proxies", held.sequence)),

@@ -70,6 +70,10 @@ fn trust_is_there_when_every_proxy_holds_the_newest_bundle() {
     assert!(fault(trusted(&all, Some(&bundle(3, "sha256:0c")))).contains("west has sequence 3"));
     let behind = peer(&json!({ "bundle": held, "trustPropagated": "6/7" }));
     assert!(fault(trusted(&behind, None)).starts_with("6/7"));
+    // Of the proxies that are counted, all; but there may be others.
+    let unknown =
+        json!({ "bundle": held, "trustPropagated": "7/7", "conditions": [condition("TrustPropagated", "False")] });
+    assert_eq!(fault(trusted(&peer(&unknown), None)), "m");
     assert!(fault(trusted(&peer(&json!({})), None)).contains("no bundle of west"));
     let uncounted = peer(&json!({ "bundle": held }));
     assert!(fault(trusted(&uncounted, None)).contains("nobody has counted"));
