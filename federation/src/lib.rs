@@ -25,6 +25,8 @@ mod conversations;
 #[cfg(test)]
 mod network;
 #[cfg(test)]
+mod siblings;
+#[cfg(test)]
 mod simulation;
 #[cfg(test)]
 pub(crate) mod testing;

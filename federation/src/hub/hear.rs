@@ -104,9 +104,7 @@ impl State {
                 let place = if held.floor { Place::Floor(held.sequence) } else { Place::At(held.sequence) };
                 holdings.catalogs.insert(of, place);
             }
-            if name != *mesh {
-                peers.insert(name, holdings);
-            }
+            peers.insert(name, holdings);
         }
         let brought = self.members.get_mut(mesh).and_then(|member| member.clusters.get_mut(cluster));
         let Some(brought) = brought else { return Ok(()) };
@@ -151,7 +149,7 @@ impl State {
         cluster: &Cluster,
         message: proto::Addressed,
     ) -> Result<(), String> {
-        let to = self.audience(mesh, &message)?;
+        let to = self.audience(&message)?;
         let brought = self.members.get_mut(mesh).and_then(|member| member.clusters.get_mut(cluster));
         let Some(brought) = brought else { return Ok(()) };
         let others = brought.catalogs.iter().filter(|(audience, _)| **audience != to);
@@ -184,7 +182,7 @@ impl State {
     }
 
     fn hear_heartbeat(&mut self, mesh: &MeshName, cluster: &Cluster, message: proto::Addressed) -> Result<(), String> {
-        let to = self.audience(mesh, &message)?;
+        let to = self.audience(&message)?;
         let brought = self.members.get_mut(mesh).and_then(|member| member.clusters.get_mut(cluster));
         let (Some(brought), Some(sealed)) = (brought, small(message.sealed)?) else { return Ok(()) };
         brought.heartbeats.insert(to.clone(), sealed);
@@ -199,7 +197,7 @@ impl State {
         cluster: &Cluster,
         message: proto::Addressed,
     ) -> Result<(), String> {
-        let to = self.audience(mesh, &message)?;
+        let to = self.audience(&message)?;
         let brought = self.members.get_mut(mesh).and_then(|member| member.clusters.get_mut(cluster));
         let (Some(brought), Some(sealed)) = (brought, small(message.sealed)?) else { return Ok(()) };
         brought.acknowledgements.insert(to.clone(), (message.sequence, sealed));
@@ -208,10 +206,10 @@ impl State {
         Ok(())
     }
 
-    /// Whom it is for: a member.
-    fn audience(&self, mesh: &MeshName, message: &proto::Addressed) -> Result<MeshName, String> {
+    /// Whom it is for: a member; the own mesh for its other clusters.
+    fn audience(&self, message: &proto::Addressed) -> Result<MeshName, String> {
         let to: MeshName = form::parse("to", &message.to).map_err(|why| why.to_string())?;
-        match self.members.contains_key(&to) && to != *mesh {
+        match self.members.contains_key(&to) {
             true => Ok(to),
             false => Err(format!("mesh {to} is no member of this hub: it has to join first")),
         }

@@ -116,15 +116,21 @@ impl State {
 
     fn say_peer(&self, id: SessionId, mesh: &MeshName) -> Option<proto::PeerState> {
         let session = self.sessions.get(&id)?;
-        let agrees = self.agrees(mesh, &session.mesh);
+        // A mesh agrees with itself.
+        let own = *mesh == session.mesh;
+        let agrees = own || self.agrees(mesh, &session.mesh);
         // Who doesn't agree isn't spied on.
         let connected = if agrees { self.connected(mesh) } else { Vec::new() };
         let connected = connected.iter().map(ToString::to_string).collect();
-        session.peers.contains_key(mesh).then(|| proto::PeerState { mesh: mesh.to_string(), agrees, connected })
+        let heard = own || session.peers.contains_key(mesh);
+        heard.then(|| proto::PeerState { mesh: mesh.to_string(), agrees, connected })
     }
 
     fn say_catalog(&mut self, id: SessionId, mesh: MeshName, cluster: Cluster) -> Option<proto::Relayed> {
         let session = self.sessions.get_mut(&id)?;
+        if session.is_of(&mesh, &cluster) {
+            return None;
+        }
         let me = session.mesh.clone();
         let holdings = session.peers.get_mut(&mesh)?;
         let brought = self.members.get(&mesh)?.clusters.get(&cluster)?;
@@ -145,7 +151,7 @@ impl State {
         cluster: &Cluster,
         what: impl FnOnce(&Brought, &MeshName) -> Option<T>,
     ) -> Option<T> {
-        let session = self.sessions.get(&id)?;
+        let session = self.sessions.get(&id).filter(|session| !session.is_of(mesh, cluster))?;
         session.peers.get(mesh)?;
         what(self.members.get(mesh)?.clusters.get(cluster)?, &session.mesh)
     }

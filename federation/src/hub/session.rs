@@ -70,6 +70,11 @@ impl Session {
         }
     }
 
+    /// Is it this cluster's own?
+    pub(super) fn is_of(&self, mesh: &MeshName, cluster: &Cluster) -> bool {
+        self.mesh == *mesh && self.cluster == *cluster
+    }
+
     /// There is something to tell.
     pub(super) fn tell(&mut self, topic: Topic) {
         self.due.insert(topic);

@@ -260,6 +260,7 @@ impl State {
         if let Some(session) = self.sessions.get_mut(&id) {
             session.due.extend(invitations.into_iter().flat_map(|id| [Topic::Introduced(id), Topic::Invitation(id)]));
             session.due.insert(Topic::Bundle(self.own.clone()));
+            session.due.insert(Topic::Peer(mesh.clone()));
         }
         self.presence_changed(&mesh);
         (id, wake, over)
@@ -293,7 +294,9 @@ impl State {
         if self.members.contains_key(mesh) {
             self.unsaved.insert(mesh.clone());
         }
-        self.tell_all(|session| session.peers.contains_key(mesh).then(|| Topic::Peer(mesh.clone())));
+        self.tell_all(|session| {
+            (session.mesh == *mesh || session.peers.contains_key(mesh)).then(|| Topic::Peer(mesh.clone()))
+        });
     }
 
     pub(super) fn bundle_changed(&mut self, mesh: &MeshName) {

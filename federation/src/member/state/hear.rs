@@ -117,6 +117,9 @@ impl State {
         let (cluster, sealed) = (form::parse("cluster", &relayed.cluster), relayed.sealed);
         let audience = self.offer.mesh.clone();
         let taken = cluster.map_err(Why::from).and_then(|cluster| {
+            if mesh == audience && cluster == self.offer.cluster {
+                return Err(Why::from("a cluster is told of the others of its mesh, not of itself"));
+            }
             let sealed = sealed.ok_or(form::BadMessage::Missing("sealed"))?;
             take(known, &Line { mesh: mesh.clone(), cluster, audience }, sealed)
         });
@@ -150,7 +153,7 @@ impl State {
 
     fn peer_state(&mut self, message: proto::PeerState) {
         let Ok(peer) = message.mesh.parse::<MeshName>() else { return };
-        if !self.peers.contains_key(&peer) {
+        if !self.peers.contains_key(&peer) && peer != self.offer.mesh {
             return;
         }
         let connected = message.connected.iter().take(MAX_CLUSTERS).filter_map(|c| c.parse::<Cluster>().ok()).collect();
