@@ -13,7 +13,7 @@ use isthmus_api::{
     },
     encode, gateway,
 };
-use isthmus_core::gateway::Routes;
+use isthmus_core::{federation::Token, gateway::Routes};
 use isthmus_identity::Bundle;
 use isthmus_proxy::control::{Subscriber, Verdict, read_bundle};
 use isthmus_runtime::readiness;
@@ -78,11 +78,14 @@ fn shown(version: &str, routes: &Routes) -> Value {
     let mut peers: Vec<_> = routes
         .peers
         .iter()
+        .flat_map(|(mesh, ways)| ways.iter().map(move |way| (mesh, way)))
         .map(|(mesh, egress)| {
             let mut services: Vec<_> =
                 egress.services.iter().map(|(service, port)| format!("{service}:{port}")).collect();
             services.sort();
-            json!({ "mesh": mesh.as_str(), "gateways": egress.gateways, "services": services })
+            let mut tokens: Vec<_> = egress.tokens.iter().map(Token::as_str).collect();
+            tokens.sort_unstable();
+            json!({ "mesh": mesh.as_str(), "gateways": egress.gateways, "services": services, "tokens": tokens })
         })
         .collect();
     peers.sort_by_key(|peer| peer["mesh"].to_string());

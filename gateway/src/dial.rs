@@ -44,7 +44,7 @@ impl Health {
     /// Forgets the addresses that nothing leads to any more.
     pub(crate) fn keep(&self, routes: &Routes) {
         let targets = routes.exported.values().flatten().map(|target| target.addr);
-        let gateways = routes.peers.values().flat_map(|egress| egress.gateways.iter().copied());
+        let gateways = routes.peers.values().flatten().flat_map(|egress| egress.gateways.iter().copied());
         let known: HashSet<SocketAddr> = targets.chain(gateways).collect();
         self.0.borrow_mut().retain(|addr, load| load.pending() > 0 || known.contains(addr));
     }

@@ -142,6 +142,8 @@ pub(crate) enum Reason {
     DuplicateMatch,
     /// An older split has the same root.
     DuplicateSplit,
+    /// Clusters of one mesh export a service differently: the oldest export counts.
+    ExportConflict,
     /// The other mesh exports no such service to this one.
     ExportNotFound,
     /// No address of a gateway that leads to the service is known.
@@ -221,6 +223,7 @@ impl Reason {
             Self::BundleUnreadable => "BundleUnreadable",
             Self::DuplicateMatch => "DuplicateMatch",
             Self::DuplicateSplit => "DuplicateSplit",
+            Self::ExportConflict => "ExportConflict",
             Self::ExportNotFound => "ExportNotFound",
             Self::GatewayNotFound => "GatewayNotFound",
             Self::IdentityNotFound => "IdentityNotFound",

@@ -26,7 +26,7 @@ pub(crate) use changes::{KINDS, Update};
 pub(crate) use endpoint_slices::Slice;
 pub(crate) use fact::{Fact, Facts};
 pub(crate) use federation::{
-    Cluster, Endpoint, Export, Hub, Import, Mesh, Peer, REVOCATION, RemoteEndpoint, RemotePort,
+    Cluster, Endpoint, Export, Hub, Import, Mesh, Peer, REVOCATION, RemoteEndpoint, RemotePort, Told,
 };
 pub(crate) use http_routes::Group;
 pub(crate) use identity_bindings::Binding;
@@ -143,6 +143,7 @@ impl Index {
                 let change = self.readable(Kind::ExportedService, change, facts);
                 self.exports.change(change.map(|c| c.map(|o| read::export(&o))), facts);
             }
+            Update::Told(told) => self.exports.tell(told, facts),
             Update::Import(change) => {
                 let change = self.readable(Kind::ImportedService, change, facts);
                 self.imports.change(change.map(|c| c.map(|o| read::import(&o))), facts);

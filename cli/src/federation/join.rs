@@ -117,6 +117,7 @@ async fn agree(side: &Side, invitation: &Invitation, has_mesh: bool) -> anyhow::
             trust_domain: side.trust_domain.to_string(),
             hub: Some(hub),
             cluster: None,
+            clusters: None,
             gateways: None,
             egress: None,
         };

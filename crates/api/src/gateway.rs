@@ -26,7 +26,7 @@ pub fn encode(routes: &Routes) -> proto::GatewayRoutes {
     proto::GatewayRoutes {
         mesh: routes.mesh.to_string(),
         exported: exported.into_iter().map(exported_port).collect(),
-        peers: peers.into_iter().map(|(mesh, egress)| peer(mesh.as_str(), egress)).collect(),
+        peers: peers.into_iter().flat_map(|(mesh, ways)| ways.iter().map(|way| peer(mesh.as_str(), way))).collect(),
     }
 }
 
@@ -37,10 +37,13 @@ fn target(target: &Target) -> proto::GatewayTarget {
 fn peer(mesh: &str, egress: &Egress) -> proto::GatewayPeer {
     let mut services: Vec<_> = egress.services.iter().collect();
     services.sort();
+    let mut tokens: Vec<_> = egress.tokens.iter().map(ToString::to_string).collect();
+    tokens.sort();
     proto::GatewayPeer {
         mesh: mesh.to_owned(),
         gateways: egress.gateways.iter().map(SocketAddr::to_string).collect(),
         services: services.into_iter().map(service_port).collect(),
+        tokens,
     }
 }
 
@@ -57,12 +60,18 @@ pub fn decode(message: proto::GatewayRoutes) -> Result<Routes, InvalidMessage> {
     let peer = |peer: proto::GatewayPeer| {
         let gateways = peer.gateways.iter().map(|addr| parse("peers.gateways", addr)).collect::<Result<_, _>>()?;
         let services = peer.services.into_iter().map(|port| read_service_port("peers.services", Some(port)));
-        Ok((parse("peers.mesh", &peer.mesh)?, Egress { gateways, services: services.collect::<Result<_, _>>()? }))
+        let services = services.collect::<Result<_, _>>()?;
+        let tokens = peer.tokens.iter().map(|token| parse("peers.tokens", token)).collect::<Result<_, _>>()?;
+        Ok((parse("peers.mesh", &peer.mesh)?, Egress { gateways, services, tokens }))
     };
+    let mut peers: HashMap<_, Vec<Egress>> = HashMap::new();
+    for (mesh, way) in message.peers.into_iter().map(peer).collect::<Result<Vec<_>, InvalidMessage>>()? {
+        peers.entry(mesh).or_default().push(way);
+    }
     Ok(Routes {
         mesh: parse("mesh", &message.mesh)?,
         exported: message.exported.into_iter().map(exported).collect::<Result<HashMap<_, _>, InvalidMessage>>()?,
-        peers: message.peers.into_iter().map(peer).collect::<Result<HashMap<_, _>, InvalidMessage>>()?,
+        peers,
     })
 }
 
@@ -88,6 +97,11 @@ mod tests {
     #[test]
     fn routes_come_back_as_they_were() {
         let catalog = (ObjectName::new("shop", "catalog"), 80);
+        let way = |gateway: &str, token: &str| Egress {
+            gateways: vec![gateway.parse().unwrap()],
+            services: [catalog.clone()].into(),
+            tokens: [token.parse().unwrap()].into(),
+        };
         let routes = Routes {
             mesh: "west".parse().unwrap(),
             exported: HashMap::from([(
@@ -96,7 +110,7 @@ mod tests {
             )]),
             peers: HashMap::from([(
                 "east".parse().unwrap(),
-                Egress { gateways: vec!["[fd00::1]:15443".parse().unwrap()], services: [catalog].into() },
+                vec![way("[fd00::1]:15443", "bb"), way("192.0.2.1:15443", "cc")],
             )]),
         };
         assert_eq!(decode(encode(&routes)), Ok(routes));
@@ -106,8 +120,13 @@ mod tests {
     fn what_does_not_fit_is_refused_whole() {
         let message = || encode(&Routes::none("west".parse().unwrap()));
         assert!(decode(proto::GatewayRoutes { mesh: "West".into(), ..message() }).is_err());
-        let peers = vec![proto::GatewayPeer { mesh: "east".into(), gateways: vec!["gw:1".into()], services: vec![] }];
-        assert!(decode(proto::GatewayRoutes { peers, ..message() }).is_err());
+        let peer = proto::GatewayPeer { mesh: "east".into(), ..proto::GatewayPeer::default() };
+        for peers in [
+            proto::GatewayPeer { gateways: vec!["gw:1".into()], ..peer.clone() },
+            proto::GatewayPeer { tokens: vec!["A1".into()], ..peer },
+        ] {
+            assert!(decode(proto::GatewayRoutes { peers: vec![peers], ..message() }).is_err());
+        }
         let exported = vec![proto::ExportedPort { service: None, targets: vec![] }];
         assert!(decode(proto::GatewayRoutes { exported, ..message() }).is_err());
     }

@@ -17,8 +17,8 @@ pub struct Routes {
     pub mesh: MeshName,
     /// Services (by Service port) that are exported to anyone, with their pods. A service without pods is known, and has none.
     pub exported: HashMap<(ObjectName, u16), Vec<Target>>,
-    /// The other meshes that this one imports from.
-    pub peers: HashMap<MeshName, Egress>,
+    /// The meshes that this one imports from, with the way to each of their clusters; its own, if that has others.
+    pub peers: HashMap<MeshName, Vec<Egress>>,
 }
 
 /// One pod of an exported service.
@@ -30,13 +30,15 @@ pub struct Target {
     pub addr: SocketAddr,
 }
 
-/// The way to another mesh.
+/// The way to one cluster of a mesh.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Egress {
     /// Its gateways.
     pub gateways: Vec<SocketAddr>,
     /// What is imported from it, by its own names and Service ports. Nothing else may be called.
     pub services: HashSet<(ObjectName, u16)>,
+    /// Its pods, where the mesh has other clusters too: the gateways of those don't know them.
+    pub tokens: HashSet<Token>,
 }
 
 /// Where a connection goes.
@@ -80,14 +82,36 @@ impl Routes {
     pub fn find(&self, name: &RemoteName) -> Result<Found<'_>, NotRouted> {
         let key = (name.service.clone(), name.port);
         if name.mesh != self.mesh {
-            let egress = self.peers.get(&name.mesh).ok_or(NotRouted::UnknownMesh)?;
-            return match (egress.services.contains(&key), egress.gateways.as_slice()) {
-                (false, _) => Err(NotRouted::NotImported),
-                (true, []) => Err(NotRouted::NoEndpoint),
-                (true, gateways) => Ok(Found::Gateways(gateways)),
-            };
+            return self.outwards(name, &key);
         }
-        let targets = self.exported.get(&key).ok_or(NotRouted::NotExported)?;
+        match (self.inwards(name, &key), &name.token) {
+            // Of another cluster of this mesh. Only what is known to be there goes there: nothing comes back from there in a circle.
+            (Err(NotRouted::NotExported | NotRouted::UnknownToken), Some(token)) if self.is_elsewhere(token) => {
+                self.outwards(name, &key)
+            }
+            (found, _) => found,
+        }
+    }
+
+    fn is_elsewhere(&self, token: &Token) -> bool {
+        self.peers.get(&self.mesh).is_some_and(|ways| ways.iter().any(|way| way.tokens.contains(token)))
+    }
+
+    fn outwards(&self, name: &RemoteName, key: &(ObjectName, u16)) -> Result<Found<'_>, NotRouted> {
+        let all = self.peers.get(&name.mesh).ok_or(NotRouted::UnknownMesh)?;
+        let mut ways = all.iter().filter(|way| way.services.contains(key)).peekable();
+        let first = *ways.peek().ok_or(NotRouted::NotImported)?;
+        let way = match &name.token {
+            Some(token) if all.len() > 1 => {
+                ways.find(|way| way.tokens.contains(token)).ok_or(NotRouted::UnknownToken)?
+            }
+            _ => ways.find(|way| !way.gateways.is_empty()).unwrap_or(first),
+        };
+        if way.gateways.is_empty() { Err(NotRouted::NoEndpoint) } else { Ok(Found::Gateways(&way.gateways)) }
+    }
+
+    fn inwards(&self, name: &RemoteName, key: &(ObjectName, u16)) -> Result<Found<'_>, NotRouted> {
+        let targets = self.exported.get(key).ok_or(NotRouted::NotExported)?;
         match &name.token {
             Some(token) => {
                 let target = targets.iter().find(|target| target.token == *token);

@@ -8,8 +8,8 @@ mod peer;
 
 pub use export::{ExportedService, ExportedServiceSpec};
 pub use import::{
-    CatalogAddress, CatalogEndpoint, CatalogPort, ClusterCatalog, FailoverFor, Freshness, From, ImportStatus,
-    ImportedService, ImportedServiceSpec,
+    CatalogAddress, CatalogEndpoint, CatalogPort, ClusterCatalog, ClusterConflict, FailoverFor, Freshness, From,
+    ImportStatus, ImportedService, ImportedServiceSpec,
 };
 pub use mesh::{HubRef, HubStatus, KnownInvitation, Mesh, MeshSpec, MeshStatus};
 pub use peer::{BundleEndpoint, BundleStatus, CatalogStatus, MeshPeer, MeshPeerSpec, MeshPeerStatus, ResolvedName};

@@ -88,6 +88,7 @@ impl Kubernetes {
         let spec = MeshSpec {
             trust_domain: member.trust_domain.to_string(),
             cluster: None,
+            clusters: None,
             hub: None,
             gateways: None,
             egress: None,

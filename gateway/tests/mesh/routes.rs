@@ -71,7 +71,7 @@ async fn what_is_no_longer_imported_is_cut() {
     let bytes = hello(&name_in("west"));
     let (mut client, mut server) = (say(gateway.addr, &bytes).await, next.accept(&bytes).await);
     let mut routes = importing(&[next.addr()]);
-    routes.peers.get_mut(&mesh("west")).unwrap().services.remove(&web());
+    routes.peers.get_mut(&mesh("west")).unwrap()[0].services.remove(&web());
     script.set_routes(routes);
     expect_reset(&mut client).await;
     expect_reset(&mut server).await;

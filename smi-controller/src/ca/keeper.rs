@@ -166,7 +166,7 @@ impl Keeper {
 
     /// The root that the mesh is to have. One that can't be used changes nothing, and is told of once.
     async fn wanted(&mut self, present: &Roots) -> Result<Arc<Authority>, CaError> {
-        let note = match wanted::renew(&self.api, &self.parts.names).await {
+        let note = match wanted::renew(&self.api, &self.parts.names, present.goal()).await {
             Ok(found) => {
                 self.refusal = None;
                 if let Some(message) = found.declined {

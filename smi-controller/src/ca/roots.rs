@@ -86,6 +86,14 @@ impl Roots {
         }
     }
 
+    /// What signs, or is to sign at the end of a rotation.
+    pub(crate) fn goal(&self) -> &Arc<Authority> {
+        match (self.rotation.phase, &self.other) {
+            (Phase::Publishing { .. }, Some(next)) => next,
+            _ => &self.signer,
+        }
+    }
+
     /// All, the signing one first.
     pub(crate) fn all(&self) -> Vec<Arc<Authority>> {
         std::iter::once(&self.signer).chain(&self.other).cloned().collect()

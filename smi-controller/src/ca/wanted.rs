@@ -44,11 +44,17 @@ pub(super) async fn load(api: &Api<Secret>, names: &Names) -> Result<Arc<Authori
     }
 }
 
-/// The same, and gives the Secret a new root where its annotation asks for one. For the replica that leads.
-pub(super) async fn renew(api: &Api<Secret>, names: &Names) -> Result<Wanted, CaError> {
+/// The root of the Secret, and gives it a new one where its annotation asks for that. For the replica that leads. Where there is
+/// no Secret, the mesh is to have the root that it has, or is about to have: a cluster that was given the mesh's roots, or
+/// one whose Secret was deleted, has asked for no other.
+pub(super) async fn renew(api: &Api<Secret>, names: &Names, present: &Arc<Authority>) -> Result<Wanted, CaError> {
     let failed = CaError::kubernetes(&names.wanted);
     let Some(mut found) = api.get_opt(&names.wanted.name).await.map_err(failed)? else {
-        return Ok(Wanted { root: load(api, names).await?, declined: None });
+        return match api.create(&PostParams::default(), &write(&names.wanted, present)).await {
+            // Somebody else's counts from the next look on.
+            Err(error) if !matches!(&error, kube::Error::Api(status) if status.code == 409) => Err(failed(error)),
+            _ => Ok(Wanted { root: present.clone(), declined: None }),
+        };
     };
     if found.annotations_mut().remove(ROTATE_ROOT).is_none() {
         return Ok(Wanted { root: read(names, &found)?, declined: None });

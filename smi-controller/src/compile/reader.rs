@@ -14,7 +14,7 @@ use crate::{
     fault::{Kind, ObjectRef},
     index::{
         Binding, Export, Fact, Facts, Group, Import, Index, Mesh, NamespaceInfo, Object, Peer, Pod, PortRoute, Service,
-        Slice, Split, Target,
+        Slice, Split, Target, Told,
     },
 };
 
@@ -201,6 +201,12 @@ impl<'a> Reader<'a> {
     pub(crate) fn exports_of(&self, service: &ObjectName) -> impl Iterator<Item = &'a Object<Export>> {
         self.note(Fact::ExportsOf(service.clone()));
         self.index.exports.of_service(service)
+    }
+
+    /// Where other meshes have found that this one's clusters export a Service differently.
+    pub(crate) fn told_of(&self, service: &ObjectName) -> impl Iterator<Item = &'a Told> {
+        self.note(Fact::ExportsOf(service.clone()));
+        self.index.exports.told_of(service)
     }
 
     pub(crate) fn imports(&self) -> impl Iterator<Item = &'a Object<Import>> {

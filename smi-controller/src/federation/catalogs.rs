@@ -21,7 +21,7 @@ use isthmus_federation::{
     names::Cluster,
 };
 use isthmus_k8s::federation::{
-    CatalogAddress, CatalogEndpoint, CatalogPort, CatalogStatus, ClusterCatalog, ResolvedName,
+    CatalogAddress, CatalogEndpoint, CatalogPort, CatalogStatus, ClusterCatalog, ClusterConflict, ResolvedName,
 };
 
 use super::addresses::{Addresses, Answer, names};
@@ -61,6 +61,8 @@ pub(super) struct Catalogs {
 pub(super) struct Content {
     pub(super) state: Freshness,
     pub(super) clusters: Vec<ClusterCatalog>,
+    /// Where they differ.
+    pub(super) conflicts: Vec<ClusterConflict>,
 }
 
 impl Catalogs {
@@ -177,10 +179,15 @@ impl Catalogs {
     /// What the status of an import says.
     pub(super) fn content(&self, import: &Import, now: Instant) -> Content {
         let found = import.from.as_ref().and_then(|(mesh, service)| Some((self.by_mesh.get(mesh)?, service)));
-        let Some((of_mesh, service)) = found else {
-            return Content { state: Freshness::Expired, clusters: Vec::new() };
+        let mut content = Content { state: Freshness::Expired, clusters: Vec::new(), conflicts: Vec::new() };
+        let Some((of_mesh, service)) = found else { return content };
+        content.conflicts = match of_mesh.merged.get(service) {
+            Some(merged) => merged.conflicts.iter().map(conflict).collect(),
+            None if of_mesh.clusters.values().all(|held| held.exports.is_none()) => {
+                import.conflicts.iter().cloned().collect()
+            }
+            None => Vec::new(),
         };
-        let mut content = Content { state: Freshness::Expired, clusters: Vec::new() };
         for (cluster, held) in &of_mesh.clusters {
             let state = held.pulse.freshness(now, import.max_stale);
             let gateways = self.addresses.of(&held.gateways).iter().map(ToString::to_string).collect();
@@ -247,6 +254,15 @@ fn offered(
         ports: own.ports.iter().map(port).collect(),
         endpoints,
     })
+}
+
+fn conflict(conflict: &Conflict) -> ClusterConflict {
+    ClusterConflict {
+        port: conflict.port,
+        field: conflict.field.as_str().to_owned(),
+        winner: conflict.winner.to_string(),
+        loser: conflict.loser.to_string(),
+    }
 }
 
 /// What an import had before a restart.

@@ -6,7 +6,7 @@ mod joining;
 mod writing;
 
 use std::{
-    collections::{BTreeMap, VecDeque},
+    collections::{BTreeMap, BTreeSet, VecDeque},
     sync::Arc,
     time::{Duration, Instant, SystemTime},
 };
@@ -17,7 +17,7 @@ use isthmus_federation::{
     member::{Event, HubRef, Trust},
 };
 use isthmus_identity::HeldBundle;
-use isthmus_k8s::federation::{Mesh, MeshPeer, invitation::Side};
+use isthmus_k8s::federation::{Mesh, MeshPeer, MeshPeerStatus, invitation::Side};
 use k8s_openapi::api::core::v1::Secret;
 use kube::{Api, ResourceExt, api::ListParams};
 
@@ -37,7 +37,7 @@ use super::{
 use crate::{
     compile::Outlook,
     fault::{Kind, ObjectRef},
-    index::Hub,
+    index::{Hub, Told, Update},
 };
 
 /// How long changes are gathered before they are told.
@@ -71,6 +71,8 @@ pub(super) struct Lead<'p> {
     /// How far the bundle of each peer has got among the proxies, as far as it is known.
     trust: BTreeMap<MeshName, Trust>,
     cutting: BTreeMap<ObjectName, Cutting>,
+    /// What others have told of this mesh's exports, as it was said here.
+    said: BTreeMap<ObjectName, BTreeSet<Told>>,
     /// What was refused of whom, and when that was told.
     refusals: BTreeMap<(Option<MeshName>, &'static str), Instant>,
 }
@@ -86,6 +88,12 @@ impl<'p> Lead<'p> {
             }
         }
         let outlook = parts.hub.with(|registry| registry.outlook());
+        let mesh = Api::<Mesh>::all(parts.client.clone()).get_opt(own.mesh.as_str()).await?;
+        if let Some(status) = mesh.and_then(|mesh| mesh.status) {
+            let kept =
+                MeshPeerStatus { catalogs: status.catalogs, last_contact: status.last_contact, ..Default::default() };
+            session.restore(own.mesh.clone(), &kept, now);
+        }
         let mut lead = Self {
             parts,
             own,
@@ -105,6 +113,7 @@ impl<'p> Lead<'p> {
             deeds: VecDeque::new(),
             trust: BTreeMap::new(),
             cutting: BTreeMap::new(),
+            said: BTreeMap::new(),
             refusals: BTreeMap::new(),
         };
         lead.hub_bundle = lead.kept_hub().await?;
@@ -194,8 +203,8 @@ impl<'p> Lead<'p> {
         if self.parts.hub.with(|registry| registry.has_other_outlook()) {
             self.outlook = self.parts.hub.with(|registry| registry.outlook());
         }
-        let Self { session, outlook, .. } = self;
-        session.retain(|mesh| outlook.peers.contains_key(mesh));
+        let Self { session, outlook, own, .. } = self;
+        session.retain(|mesh| outlook.peers.contains_key(mesh) || *mesh == own.mesh);
         self.endpoints.ask(self.outlook.peers.iter().map(|(mesh, peer)| (mesh, &peer.content)));
         self.session.catalogs.ask(Instant::now()).into_iter().for_each(|host| self.lookups.ask(host));
         self.look_at_invitations().await;
@@ -203,10 +212,19 @@ impl<'p> Lead<'p> {
         self.look_at_trust();
         let no_member = self.dial();
         let links = links::links(&self.outlook, &self.session, no_member.as_ref());
-        self.parts.hub.with(|registry| links.into_iter().for_each(|(object, link)| registry.set_link(object, link)));
+        let told = self.session.told();
+        self.parts.hub.with(|registry| {
+            links.into_iter().for_each(|(object, link)| registry.set_link(object, link));
+            if self.said != told {
+                registry.update([Update::Told(told.clone())]);
+            }
+        });
+        self.said = told;
         self.write(no_member.is_none()).await;
         self.cut_off().await;
-        self.parts.peers.send_replace(self.session.standings(self.began));
+        let mut standings = self.session.standings(self.began);
+        standings.retain(|standing| standing.mesh != self.own.mesh);
+        self.parts.peers.send_replace(standings);
         self.parts.metrics.show(&self.session, Instant::now());
     }
 

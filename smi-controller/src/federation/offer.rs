@@ -8,9 +8,9 @@ use isthmus_federation::{
     member::{Offer, Peer, Trust},
     names::Cluster,
 };
-use isthmus_identity::Chain;
+use isthmus_identity::{Chain, HeldBundle};
 
-use super::session::Session;
+use super::{session::Session, statuses};
 use crate::compile::Outlook;
 
 /// Who this mesh is.
@@ -42,13 +42,24 @@ pub(super) fn offer(
         };
         Some((mesh.clone(), offered))
     });
+    let siblings = outlook.siblings.then(|| {
+        let newer = session.peers.get(&own.mesh).and_then(|peering| peering.bundle.clone());
+        let offered = Peer {
+            held: statuses::own_bundle(chain).into_iter().chain(newer).max_by_key(HeldBundle::sequence),
+            catalogs: session.catalogs.floors(&own.mesh),
+            trust: trust.get(&own.mesh).copied().unwrap_or_default(),
+            conflicts: session.catalogs.conflicts(&own.mesh),
+            ..Peer::new(own.trust_domain.clone(), None)
+        };
+        (own.mesh.clone(), offered)
+    });
     Some(Offer {
         mesh: own.mesh.clone(),
         cluster: cluster(own, outlook)?,
         trust_domain: own.trust_domain.clone(),
         chain: chain.clone(),
         exports: outlook.exports.clone(),
-        peers: peers.collect(),
+        peers: peers.chain(siblings).collect(),
         invitations,
     })
 }

@@ -1,20 +1,21 @@
 //! What has been heard of the hub and of peers: a state without IO.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     time::{Duration, Instant, SystemTime},
 };
 
-use isthmus_core::federation::MeshName;
+use isthmus_core::{federation::MeshName, id::ObjectName};
 use isthmus_federation::{
     invitation::InvitationId,
-    member::{Event, InvitationState},
+    member::{Event, InvitationState, ToldConflict},
     names::Cluster,
 };
 use isthmus_identity::{BundleDigest, Contact, HeldBundle, PeerStanding, Propagation};
 use isthmus_k8s::federation::MeshPeerStatus;
 
 use super::catalogs::Catalogs;
+use crate::index::Told;
 
 /// All of it.
 #[derive(Debug, Default)]
@@ -50,6 +51,8 @@ pub(super) struct Peering {
     /// When it was heard last.
     pub(super) contact: Option<SystemTime>,
     acked: BTreeMap<Cluster, Acked>,
+    /// Where this mesh's clusters export a service differently, as each of its clusters has found.
+    told: BTreeMap<Cluster, Vec<ToldConflict>>,
     /// What all its proxies held before this process began.
     before: u64,
 }
@@ -106,10 +109,9 @@ impl Session {
                 self.catalogs.beat(&peer, &cluster, sequence, counter, now.0);
             }
             Event::Acked { peer, cluster, sequence, trusting, total, conflicts } => {
-                for conflict in conflicts {
-                    tracing::warn!(%peer, ?conflict, "clusters of this mesh export a service differently");
-                }
-                self.heard(peer, now.1).acked(cluster, sequence, trusting, total);
+                let peering = self.heard(peer, now.1);
+                peering.told.insert(cluster.clone(), conflicts);
+                peering.acked(cluster, sequence, trusting, total);
             }
             Event::Withdrawn { peer, cluster } => {
                 self.heard(peer.clone(), now.1);
@@ -123,6 +125,18 @@ impl Session {
             _ => {}
         }
         None
+    }
+
+    /// Where this mesh's clusters export a service differently, as others tell, by service.
+    pub(super) fn told(&self) -> BTreeMap<ObjectName, BTreeSet<Told>> {
+        let mut all: BTreeMap<ObjectName, BTreeSet<Told>> = BTreeMap::new();
+        for (by, peering) in &self.peers {
+            for conflict in peering.told.values().flatten() {
+                let told = Told { by: by.clone(), conflict: conflict.clone() };
+                all.entry(conflict.service.clone()).or_default().insert(told);
+            }
+        }
+        all
     }
 
     /// Only these meshes are peers.

@@ -31,8 +31,8 @@ pub(super) fn own_bundle(chain: &Chain) -> Option<HeldBundle> {
     HeldBundle::restore(newest.trust_domain.clone(), newest.document.clone()).ok()
 }
 
-/// Of the own Mesh.
-pub(super) fn mesh(own: Option<&HeldBundle>, session: &Session, has_member: bool) -> Value {
+/// Of the own Mesh, with what is known of its other clusters.
+pub(super) fn mesh(name: &MeshName, own: Option<&HeldBundle>, session: &Session, has_member: bool) -> Value {
     let error = match &session.hub {
         Hub::Lost { why } if has_member => Some(why),
         _ => None,
@@ -42,7 +42,13 @@ pub(super) fn mesh(own: Option<&HeldBundle>, session: &Session, has_member: bool
     if let (Some(held), Some(hub)) = (&session.hub_bundle, hub.as_object_mut()) {
         hub.insert("bundle".into(), json!(bundle(held)));
     }
-    json!({"bundle": own.map(bundle), "hub": hub})
+    let mut status = json!({"bundle": own.map(bundle), "hub": hub});
+    let contact = session.peers.get(name).and_then(|peering| peering.contact);
+    if let (Some(contact), Some(fields)) = (contact.and_then(self::contact), status.as_object_mut()) {
+        fields.insert("catalogs".into(), json!(session.catalogs.status(name, Instant::now())));
+        fields.insert("lastContact".into(), json!(Time(contact)));
+    }
+    status
 }
 
 /// Of a peer.
@@ -73,7 +79,7 @@ pub(super) fn import(content: &Content) -> Value {
         isthmus_federation::catalog::freshness::Freshness::Expired => 0,
         _ => content.clusters.iter().map(|cluster| cluster.endpoints.len()).sum(),
     };
-    json!({"state": catalogs::write(content.state), "endpoints": endpoints, "catalog": content.clusters})
+    json!({"state": catalogs::write(content.state), "endpoints": endpoints, "catalog": content.clusters, "conflicts": content.conflicts})
 }
 
 /// What of it is written with other changes only: when the import's mesh was heard last.
@@ -114,9 +120,10 @@ mod tests {
         let mut session = Session::default();
         let now = (Instant::now(), SystemTime::now());
         session.take(Event::Lost { why: "reset".into() }, now);
-        assert_eq!(mesh(None, &session, true)["hub"], json!({"connected": false, "error": "reset"}));
+        let mesh = |session: &Session, has_member| mesh(&"isthmus".parse().unwrap(), None, session, has_member);
+        assert_eq!(mesh(&session, true)["hub"], json!({"connected": false, "error": "reset"}));
         session.take(Event::Connected { version: "1".into() }, now);
-        assert_eq!(mesh(None, &session, true)["hub"], json!({"connected": true, "error": null}));
-        assert_eq!(mesh(None, &session, false)["hub"]["connected"], false, "there is no hub any more");
+        assert_eq!(mesh(&session, true)["hub"], json!({"connected": true, "error": null}));
+        assert_eq!(mesh(&session, false)["hub"]["connected"], false, "there is no hub any more");
     }
 }

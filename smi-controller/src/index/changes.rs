@@ -1,5 +1,8 @@
 //! What the watches say, of any kind.
 
+use std::collections::{BTreeMap, BTreeSet};
+
+use isthmus_core::id::ObjectName;
 use isthmus_k8s::{
     access::{IdentityBinding, TrafficTarget},
     federation::{ExportedService, ImportedService, Mesh, MeshPeer},
@@ -11,6 +14,8 @@ use k8s_openapi::api::{
     core::v1::{Namespace, Pod, Service, ServiceAccount},
     discovery::v1::EndpointSlice,
 };
+
+use super::Told;
 
 /// One change of one kind.
 #[allow(clippy::large_enum_variant, reason = "it is moved through one channel, whose length is bounded")]
@@ -31,6 +36,8 @@ pub(crate) enum Update {
     Peer(Change<MeshPeer>),
     Export(Change<ExportedService>),
     Import(Change<ImportedService>),
+    /// No watch's: what other meshes have found of exports.
+    Told(BTreeMap<ObjectName, BTreeSet<Told>>),
 }
 
 /// How many kinds are watched: so many must be synced before anything is served.

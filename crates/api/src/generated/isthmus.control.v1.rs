@@ -443,7 +443,7 @@ pub struct GatewayTarget {
     #[prost(string, tag = "2")]
     pub address: ::prost::alloc::string::String,
 }
-/// Another mesh.
+/// One cluster of another mesh, or of the gateway's own.
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct GatewayPeer {
     #[prost(string, tag = "1")]
@@ -454,6 +454,9 @@ pub struct GatewayPeer {
     /// What is imported from it, by its own names.
     #[prost(message, repeated, tag = "3")]
     pub services: ::prost::alloc::vec::Vec<ServicePort>,
+    /// Of its pods, where the mesh has several clusters.
+    #[prost(string, repeated, tag = "4")]
+    pub tokens: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
 }
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
 #[repr(i32)]

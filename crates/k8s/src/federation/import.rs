@@ -112,6 +112,23 @@ pub struct ImportStatus {
     /// What each cluster of the mesh says of it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub catalog: Vec<ClusterCatalog>,
+    /// Where the clusters of the mesh differ.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub conflicts: Vec<ClusterConflict>,
+}
+
+/// Two clusters of the other mesh export the service differently. Of the two the older export counts.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ClusterConflict {
+    /// The port, as the loser numbers it.
+    pub port: u16,
+    /// What differs: `name`, `appProtocol` or `port`.
+    pub field: String,
+    /// The cluster whose export counts.
+    pub winner: String,
+    /// The cluster whose doesn't.
+    pub loser: String,
 }
 
 /// What one cluster of the other mesh says of the service.

@@ -5,7 +5,7 @@ use kube::CustomResource;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::BundleStatus;
+use super::{BundleStatus, CatalogStatus};
 use crate::status::conditions;
 
 /// A mesh by its name: this cluster's own, and in the hub's cluster each member.
@@ -31,6 +31,11 @@ pub struct MeshSpec {
     /// Which of the mesh's clusters this is; the mesh's name when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cluster: Option<String>,
+    /// All clusters of this mesh, where it has several: the same in each of them. The first one rotates the root, and the others
+    /// follow it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1))]
+    pub clusters: Option<Vec<String>>,
     /// Where the hub is. Absent: this mesh is alone.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hub: Option<HubRef>,
@@ -64,6 +69,13 @@ pub struct MeshStatus {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(schema_with = "conditions")]
     pub conditions: Vec<Condition>,
+    /// The newest catalogs of the mesh's other clusters.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub catalogs: Vec<CatalogStatus>,
+    /// When something new was last heard of the mesh's other clusters.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "crate::status::date_time")]
+    pub last_contact: Option<Time>,
     /// Of this cluster's own mesh: its bundle as published.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub bundle: Option<BundleStatus>,

@@ -77,8 +77,14 @@ mod tests {
     use crate::testing::{Trust, mesh};
 
     fn object(trust: &Trust, invitations: Vec<KnownInvitation>) -> Mesh {
-        let spec =
-            MeshSpec { trust_domain: trust.domain.to_string(), cluster: None, hub: None, gateways: None, egress: None };
+        let spec = MeshSpec {
+            trust_domain: trust.domain.to_string(),
+            cluster: None,
+            clusters: None,
+            hub: None,
+            gateways: None,
+            egress: None,
+        };
         let chain = write_chain(&trust.chain);
         let mut object = Mesh::new("west", spec);
         object.status = Some(MeshStatus { chain, invitations, ..MeshStatus::default() });

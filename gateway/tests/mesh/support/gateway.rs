@@ -143,6 +143,6 @@ pub fn exporting(pods: &[SocketAddr]) -> Routes {
 
 /// The mesh east imports `web` of west, by these gateways.
 pub fn importing(gateways: &[SocketAddr]) -> Routes {
-    let egress = Egress { gateways: gateways.to_vec(), services: HashSet::from([web()]) };
+    let egress = vec![Egress { gateways: gateways.to_vec(), services: HashSet::from([web()]), ..Egress::default() }];
     Routes { peers: HashMap::from([(mesh("west"), egress)]), ..Routes::none(mesh("east")) }
 }

@@ -1,8 +1,8 @@
 //! What is wrong with objects of federation in the light of the others.
 
-use std::collections::BTreeSet;
-
 use isthmus_core::{federation::MeshName, id::ObjectName};
+use isthmus_federation::member::ToldConflict;
+use isthmus_k8s::federation::ClusterConflict;
 
 use super::{exports, imports, peers};
 use crate::{
@@ -50,6 +50,15 @@ pub(in crate::compile) fn of_export(reader: &Reader<'_>, export: &Object<Export>
         faults.push(Fault::excluded(Reason::UnsupportedService, message));
         return;
     }
+    for told in reader.told_of(name) {
+        let ToldConflict { port, winner, loser, field, .. } = &told.conflict;
+        let message = format!(
+            "as mesh {} sees it, clusters {winner} and {loser} of this mesh export Service {name} with a different {field} at port \
+             {port}: {winner}'s export is older and counts; make both alike",
+            told.by
+        );
+        faults.push(Fault::unresolved(Reason::ExportConflict, message));
+    }
     for port in export.content.ports.iter().flatten().filter(|port| service.port(**port).is_none()) {
         let has: Vec<_> = service.ports.iter().map(|port| port.port.to_string()).collect();
         let message = format!("spec.ports: Service {name} has no TCP port {port}; it has {}", or_none(&has.join(", ")));
@@ -89,7 +98,13 @@ pub(in crate::compile) fn of_import(reader: &Reader<'_>, import: &Object<Import>
         faults.push(fault);
     } else if import.content.clusters.is_empty() {
         let heard = peers::named(reader, mesh).is_some_and(|peer| peer.object.content.heard);
-        faults.push(if heard {
+        faults.push(if mesh == own {
+            let message = format!(
+                "no other cluster of this mesh exports service {} of namespace {} to it: apply an ExportedService there, to: [{own}]",
+                service.name, service.namespace
+            );
+            Fault::unresolved(Reason::ExportNotFound, message)
+        } else if heard {
             let message = format!(
                 "mesh {mesh} exports no service {} of namespace {} to this mesh: ask mesh {mesh} to export {service} to {own}",
                 service.name, service.namespace
@@ -121,18 +136,18 @@ fn have_gateways(import: &Object<Import>, mesh: &MeshName, faults: &mut Vec<Faul
 
 /// Clusters of one mesh that mean different things by one port.
 fn clusters_agree(import: &Object<Import>, faults: &mut Vec<Fault>) {
-    let Some((first, others)) = import.content.clusters.split_first() else { return };
-    let ports = |ports: &[RemotePort]| ports.iter().cloned().collect::<BTreeSet<_>>();
-    for other in others.iter().filter(|other| ports(&other.ports) != ports(&first.ports)) {
+    let ports = |name: &str| {
+        let cluster = import.content.clusters.iter().find(|cluster| *cluster.name == *name);
+        listed(cluster.map_or(&[], |cluster| &cluster.ports))
+    };
+    for ClusterConflict { port, field, winner, loser } in &import.content.conflicts {
         let message = format!(
-            "clusters {} and {} of the mesh export it with different ports: {} and {}; each port goes to the clusters that have \
-             it",
-            first.name,
-            other.name,
-            listed(&first.ports),
-            listed(&other.ports)
+            "clusters {winner} and {loser} of the mesh export it with a different {field} at port {port}: {winner}'s export ({}) is \
+             older and counts, not {loser}'s ({}); have both made alike",
+            ports(winner),
+            ports(loser)
         );
-        faults.push(Fault::unresolved(Reason::PortMismatch, message));
+        faults.push(Fault::unresolved(Reason::ExportConflict, message));
     }
 }
 
@@ -163,8 +178,11 @@ fn of_failover(reader: &Reader<'_>, import: &Object<Import>, faults: &mut Vec<Fa
 /// The mesh isn't a peer, or not one that counts.
 fn no_peer(reader: &Reader<'_>, field: &str, mesh: &MeshName) -> Option<Fault> {
     if *mesh == reader.settings().mesh {
-        let message = format!("{field}: {mesh} is this mesh itself: name another one");
-        return Some(Fault::unresolved(Reason::PeerNotFound, message));
+        let message = format!(
+            "{field}: {mesh} is this mesh itself, and its Mesh names no other clusters: list them in its spec.clusters, or name \
+             another mesh"
+        );
+        return (!peers::has_siblings(reader)).then(|| Fault::unresolved(Reason::PeerNotFound, message));
     }
     if peers::named(reader, mesh).is_some() {
         return None;
@@ -189,7 +207,11 @@ fn unreachable(service: &Service) -> Option<&'static str> {
 }
 
 fn listed(ports: &[RemotePort]) -> String {
-    let all: Vec<_> = ports.iter().map(|port| format!("{}/{}", or_none(&port.name), port.port)).collect();
+    let one = |port: &RemotePort| {
+        let protocol = port.app_protocol.as_deref().map(|protocol| format!(" ({protocol})")).unwrap_or_default();
+        format!("{}/{}{protocol}", or_none(&port.name), port.port)
+    };
+    let all: Vec<_> = ports.iter().map(one).collect();
     all.join(", ")
 }
 

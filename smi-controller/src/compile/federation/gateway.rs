@@ -1,6 +1,11 @@
 //! What the gateways between meshes relay.
 
-use isthmus_core::gateway::{Egress, Routes, Target};
+use std::collections::{BTreeMap, BTreeSet};
+
+use isthmus_core::{
+    federation::MeshName,
+    gateway::{Egress, Routes, Target},
+};
 use isthmus_k8s::federation::Freshness;
 
 use super::{exports, imports, peers};
@@ -10,9 +15,10 @@ use crate::{compile::Reader, fault::Kind};
 /// other meshes through these gateways.
 pub(crate) fn routes(reader: &Reader<'_>) -> Routes {
     let mut routes = Routes::none(reader.settings().mesh.clone());
-    let peers = peers::in_force(reader);
+    let own = peers::has_siblings(reader).then(|| reader.settings().mesh.clone());
+    let audience: BTreeSet<_> = peers::in_force(reader).iter().map(|peer| peer.mesh.clone()).chain(own).collect();
     for export in reader.exports().filter(|export| exports::is_sound(export)) {
-        if !peers.iter().any(|peer| export.content.to.contains(peer.mesh)) {
+        if export.content.to.is_disjoint(&audience) {
             continue;
         }
         let Some(service) = reader.service(&export.content.service).filter(|s| exports::is_exportable(s)) else {
@@ -28,23 +34,31 @@ pub(crate) fn routes(reader: &Reader<'_>) -> Routes {
     if reader.own_mesh().is_none_or(|mesh| !mesh.content.egress) {
         return routes;
     }
+    let mut ways: BTreeMap<(&MeshName, &str), Egress> = BTreeMap::new();
     for import in reader.imports() {
         let Some((mesh, service)) = &import.content.from else { continue };
         let counts = imports::in_effect(reader, &import.content.local).is_some_and(|counts| counts.name == import.name);
-        let trusted = peers.iter().any(|peer| peer.mesh == mesh && peer.object.content.bundle.is_some());
-        if !counts || !trusted {
+        if !counts || peers::origin(reader, mesh).is_none() {
             continue;
         }
         reader.uses(Kind::ImportedService, import);
-        let egress: &mut Egress = routes.peers.entry(mesh.clone()).or_default();
         for cluster in import.content.clusters.iter().filter(|cluster| cluster.state != Freshness::Expired) {
+            let egress = ways.entry((mesh, &cluster.name)).or_default();
             egress.gateways.extend(&cluster.gateways);
             egress.services.extend(cluster.ports.iter().map(|port| (service.clone(), port.port)));
+            egress.tokens.extend(cluster.endpoints.iter().map(|pod| pod.token.clone()));
         }
     }
-    for egress in routes.peers.values_mut() {
+    for ((mesh, _), mut egress) in ways {
         egress.gateways.sort();
         egress.gateways.dedup();
+        routes.peers.entry(mesh.clone()).or_default().push(egress);
+    }
+    for (mesh, ways) in &mut routes.peers {
+        // Pods come and go: where all are behind the same gateways, those needn't hear of each.
+        if let ([way], true) = (ways.as_mut_slice(), *mesh != routes.mesh) {
+            way.tokens.clear();
+        }
     }
     routes
 }

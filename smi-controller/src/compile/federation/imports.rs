@@ -31,9 +31,7 @@ pub(crate) fn in_effect<'a>(reader: &Reader<'a>, local: &ObjectName) -> Option<&
 /// The remote endpoints of an import at a port of the service.
 pub(crate) fn remote(reader: &Reader<'_>, import: &Object<Import>, port: u16, priority: u8) -> Vec<Endpoint> {
     let Some((mesh, service)) = &import.content.from else { return Vec::new() };
-    let Some(peer) = peers::named(reader, mesh).filter(|peer| peer.object.content.bundle.is_some()) else {
-        return Vec::new();
-    };
+    let Some(origin) = peers::origin(reader, mesh) else { return Vec::new() };
     reader.uses(Kind::ImportedService, import);
     let own = egress(reader);
     let mut endpoints = Vec::new();
@@ -41,7 +39,7 @@ pub(crate) fn remote(reader: &Reader<'_>, import: &Object<Import>, port: u16, pr
         let gateways: &[SocketAddr] = own.as_deref().unwrap_or(&cluster.gateways);
         for pod in cluster.endpoints.iter().filter(|pod| pod.ports.contains(&port)) {
             // Who speaks for one mesh can't name workloads of another.
-            if pod.identity.trust_domain() != peer.trust_domain {
+            if pod.identity.trust_domain() != origin.trust_domain {
                 continue;
             }
             let name =
@@ -52,7 +50,7 @@ pub(crate) fn remote(reader: &Reader<'_>, import: &Object<Import>, port: u16, pr
                 stale: cluster.state == Freshness::Stale,
             };
             let workload: Arc<str> = format!("{mesh}/{service}/{}", pod.token).into();
-            let straight = pod.flat.get(&port).filter(|_| peer.object.content.flat);
+            let straight = pod.flat.get(&port).filter(|_| origin.flat);
             endpoints.extend(straight.map_or(gateways, std::slice::from_ref).iter().map(|addr| Endpoint {
                 addr: *addr,
                 identity: Some(pod.identity.clone()),

@@ -20,6 +20,8 @@ use crate::{
 pub(crate) struct Outlook {
     /// Its own object.
     pub(crate) mesh: Option<Object<Mesh>>,
+    /// It has other clusters, which are to it as a peer is.
+    pub(crate) siblings: bool,
     /// The peers that count.
     pub(crate) peers: BTreeMap<MeshName, Object<Peer>>,
     /// The peers that are being revoked, and wait for it.
@@ -48,7 +50,9 @@ pub(crate) fn outlook(reader: &Reader<'_>) -> Outlook {
         peers::in_force(reader).into_iter().map(|peer| (peer.mesh.clone(), peer.object.clone())).collect();
     let leaving = reader.peers().filter(|peer| peer.content.leaving && peer.content.guarded).cloned();
     let gateways = catalog::gateways(reader);
-    let exports = peers.keys().map(|mesh| (mesh.clone(), Arc::new(catalog::catalog(reader, mesh, &gateways))));
+    let siblings = peers::has_siblings(reader);
+    let audience = peers.keys().chain(siblings.then_some(&reader.settings().mesh));
+    let exports = audience.map(|mesh| (mesh.clone(), Arc::new(catalog::catalog(reader, mesh, &gateways))));
     let imported = reader.imports().map(|import| Imported {
         import: import.clone(),
         counts: imports::in_effect(reader, &import.content.local).is_some_and(|counts| counts.name == import.name),
@@ -63,6 +67,7 @@ pub(crate) fn outlook(reader: &Reader<'_>) -> Outlook {
     let orphans = orphans.cloned().collect();
     Outlook {
         mesh: reader.own_mesh().cloned(),
+        siblings,
         leaving: leaving.collect(),
         exports: exports.collect(),
         orphans,

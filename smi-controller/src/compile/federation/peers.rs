@@ -35,6 +35,28 @@ pub(crate) fn named<'a>(reader: &Reader<'a>, mesh: &MeshName) -> Option<InForce<
     objection(reader, &peer).is_none().then_some(peer)
 }
 
+/// Has this mesh other clusters, as its Mesh says?
+pub(crate) fn has_siblings(reader: &Reader<'_>) -> bool {
+    reader.own_mesh().is_some_and(|mesh| mesh.content.clusters.len() > 1)
+}
+
+/// A mesh that may be imported from.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Origin<'a> {
+    pub(crate) trust_domain: &'a TrustDomain,
+    /// Its pods are called at their own addresses.
+    pub(crate) flat: bool,
+}
+
+/// A peer whose roots are known may be imported from, and the own mesh: of its other clusters, if it has some.
+pub(crate) fn origin<'a>(reader: &Reader<'a>, mesh: &MeshName) -> Option<Origin<'a>> {
+    if *mesh == reader.settings().mesh {
+        return has_siblings(reader).then(|| Origin { trust_domain: &reader.settings().trust_domain, flat: false });
+    }
+    let peer = named(reader, mesh).filter(|peer| peer.object.content.bundle.is_some())?;
+    Some(Origin { trust_domain: peer.trust_domain, flat: peer.object.content.flat })
+}
+
 /// Why a peer that is well formed doesn't count.
 pub(super) fn why_not(reader: &Reader<'_>, object: &Object<Peer>) -> Option<Fault> {
     let peer = read(object)?;

@@ -146,6 +146,56 @@ fn where_pods_may_not_leave_the_mesh_calls_go_by_its_own_gateways() {
     assert_eq!(find(&routes, "p80.catalog.shop.svc.north.mesh"), Err(NotRouted::UnknownMesh));
 }
 
+/// A mesh of several clusters, each behind its own gateways.
+#[test]
+fn own_gateways_find_each_pod_behind_the_gateways_of_its_cluster() {
+    let other = with(catalog("west", &[("http", 80)], &[("cccc", "catalog")]), "/cluster", json!("west-2"));
+    let other = with(other, "/gateways", json!(["192.0.2.9:15443"]));
+    let mut both = catalog_import();
+    both["status"]["catalog"].as_array_mut().unwrap().push(other);
+    let routes = routes(&index_of([
+        peer("west"),
+        both,
+        imported("catalog", "10.43.0.20", &[80]),
+        own_mesh(json!({"egress": true})),
+    ]));
+    let to = |token: &str| match find(&routes, &format!("{token}.p80.catalog.shop.svc.west.mesh")) {
+        Ok(Found::Gateways(gateways)) => gateways[0].to_string(),
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(
+        (to("aaaa"), to("bbbb"), to("cccc")),
+        ("192.0.2.1:15443".into(), "192.0.2.1:15443".into(), "192.0.2.9:15443".into())
+    );
+}
+
+#[test]
+fn another_cluster_of_the_own_mesh_is_called_as_another_mesh_is() {
+    let catalog = with(catalog("isthmus", &[("http", 80)], &[("aaaa", "catalog")]), "/cluster", json!("two"));
+    let all = [import("others", "isthmus", catalog), imported("others", "10.43.0.20", &[80])];
+    let web = [
+        service("web", "10.43.0.10", &[80]),
+        slice("web", &[("p80", 8080)], &[("web-1", "10.42.0.11")]),
+        pod("web-1", "web", "10.42.0.11"),
+        object("ExportedService", "web", json!({"to": ["isthmus"]})),
+    ];
+    let all: Vec<_> = all.into_iter().chain(web).collect();
+    let alone = index_of(all.iter().cloned().chain([own_mesh(json!({"egress": true}))]));
+    assert_eq!(endpoints(&alone, "10.43.0.20"), [], "the mesh names no others");
+    assert_eq!(routes(&alone), Routes::none("isthmus".parse().unwrap()));
+    let own = own_mesh(json!({"egress": true, "clusters": ["isthmus", "two"]}));
+    let index = index_of(all.iter().cloned().chain([own, gateways(&[("g1", "10.42.0.8")])]));
+    let [endpoint] = &endpoints(&index, "10.43.0.20")[..] else { panic!() };
+    assert_eq!(endpoint.identity.as_ref().unwrap().as_str(), "spiffe://isthmus.local/ns/shop/sa/catalog");
+    assert_eq!(names(std::slice::from_ref(endpoint)), ["aaaa.p80.others.shop.svc.isthmus.mesh"]);
+    let routes = routes(&index);
+    let gateway = "192.0.2.1:15443".parse().unwrap();
+    assert_eq!(find(&routes, "aaaa.p80.others.shop.svc.isthmus.mesh"), Ok(Found::Gateways(&[gateway])));
+    assert!(matches!(find(&routes, "p80.web.shop.svc.isthmus.mesh"), Ok(Found::Any([_]))), "what it exports itself");
+    let outlook = compile::outlook(&Reader::new(&index));
+    assert!(outlook.siblings && outlook.exports[&"isthmus".parse().unwrap()].services.len() == 1);
+}
+
 #[test]
 fn gateways_relay_nothing_outwards_unless_the_mesh_says_so() {
     assert_eq!(find(&routes(&index_of(joined())), "p80.catalog.shop.svc.west.mesh"), Err(NotRouted::UnknownMesh));

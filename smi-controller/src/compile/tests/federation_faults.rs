@@ -2,7 +2,14 @@
 
 use serde_json::{Value, json};
 
-use crate::{fault::Kind, index::Index, testing::*};
+use isthmus_core::id::ObjectName;
+use isthmus_federation::member::ToldConflict;
+
+use crate::{
+    fault::Kind,
+    index::{Facts, Index, Told, Update},
+    testing::*,
+};
 
 fn said(index: &Index, kind: Kind, name: &str) -> Vec<(&'static str, String)> {
     faults(index, kind, name).into_iter().map(|fault| (fault.reason.as_str(), fault.message)).collect()
@@ -129,8 +136,65 @@ fn an_import_whose_own_fields_are_wrong() {
 fn clusters_of_a_mesh_that_differ_in_their_ports() {
     let other = with(catalog("west", &[("grpc", 80)], &[]), "/cluster", json!("west-2"));
     let both = imports(json!({"from": {"mesh": "west"}}), vec![west(), other]);
-    let (reason, message) = one(&with_shop([both]), Kind::ImportedService, "catalog");
-    assert!(reason == "PortMismatch" && message.contains("http/80") && message.contains("grpc/80"), "{message}");
+    assert_eq!(
+        said(&with_shop([both.clone()]), Kind::ImportedService, "catalog"),
+        [],
+        "until the leader has compared them"
+    );
+    let differ = json!([{"port": 80, "field": "name", "winner": "west", "loser": "west-2"}]);
+    let (reason, message) =
+        one(&with_shop([with(both, "/status/conflicts", differ)]), Kind::ImportedService, "catalog");
+    assert_eq!(reason, "ExportConflict");
+    assert!(message.contains("west's export (http/80) is older and counts, not west-2's (grpc/80)"), "{message}");
+}
+
+#[test]
+fn an_export_that_another_mesh_finds_different_in_another_cluster() {
+    let told = |loser: &str| Told {
+        by: "west".parse().unwrap(),
+        conflict: ToldConflict {
+            service: ObjectName::new("shop", "web"),
+            port: 80,
+            winner: "isthmus".parse().unwrap(),
+            loser: loser.parse().unwrap(),
+            field: "name".into(),
+        },
+    };
+    let mut index = with_shop([export(json!({"to": ["west"]}))]);
+    let tell = |index: &mut Index, told: Vec<Told>| {
+        let told = (!told.is_empty()).then(|| (ObjectName::new("shop", "web"), told.into_iter().collect()));
+        let mut facts = Facts::new();
+        index.update(Update::Told(told.into_iter().collect()), &mut facts);
+        facts.len()
+    };
+    assert_eq!(tell(&mut index, vec![told("two")]), 1);
+    let (reason, message) = one(&index, Kind::ExportedService, "web");
+    assert_eq!(reason, "ExportConflict");
+    assert!(message.starts_with("as mesh west sees it, clusters isthmus and two of this mesh"), "{message}");
+    assert_eq!(tell(&mut index, vec![told("two")]), 0, "nothing has changed");
+    assert_eq!(tell(&mut index, vec![]), 1);
+    assert_eq!(said(&index, Kind::ExportedService, "web"), []);
+}
+
+#[test]
+fn the_own_mesh_is_to_be_imported_from_when_it_has_other_clusters() {
+    let mesh =
+        |clusters: Value| global("Mesh", "isthmus", json!({"trustDomain": "isthmus.local", "clusters": clusters}));
+    let own = imports(json!({"from": {"mesh": "isthmus"}}), vec![]);
+    let (reason, message) = one(&with_shop([own.clone()]), Kind::ImportedService, "catalog");
+    assert!(reason == "PeerNotFound" && message.contains("spec.clusters"), "{message}");
+    let both = mesh(json!(["isthmus", "two"]));
+    let (reason, message) = one(&with_shop([own, both.clone()]), Kind::ImportedService, "catalog");
+    assert!(reason == "ExportNotFound" && message.ends_with("to: [isthmus]"), "{message}");
+    assert_eq!(said(&with_shop([export(json!({"to": ["isthmus"]})), both]), Kind::ExportedService, "web"), []);
+    for (clusters, field) in [
+        (json!(["one", "two"]), "spec.clusters: this cluster, isthmus,"),
+        (json!(["isthmus", "isthmus"]), "spec.clusters[1]: isthmus is there twice"),
+        (json!(["isthmus", "Two"]), "spec.clusters[1]: cluster name"),
+    ] {
+        let (reason, message) = one(&index_of([mesh(clusters)]), Kind::Mesh, "isthmus");
+        assert!(reason == "InvalidName" && message.starts_with(field), "{message}");
+    }
 }
 
 #[test]

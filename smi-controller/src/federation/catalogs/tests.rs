@@ -149,6 +149,9 @@ fn of_a_mesh_that_is_no_peer_any_more_nothing_is_left() {
     let now = Instant::now();
     let mut catalogs = held(now);
     catalogs.retain(|_| false);
-    assert_eq!(catalogs.content(&empty(), now), Content { state: Freshness::Expired, clusters: vec![] });
+    assert_eq!(
+        catalogs.content(&empty(), now),
+        Content { state: Freshness::Expired, clusters: vec![], conflicts: vec![] }
+    );
     assert_eq!(catalogs.status(&west(), now), []);
 }

@@ -58,7 +58,7 @@ impl Lead<'_> {
         let Some(mesh) = &self.outlook.mesh else { return Ok(()) };
         let object = named(Kind::Mesh, &mesh.name);
         let own = statuses::own_bundle(self.parts.roots.borrow().chain());
-        let status = statuses::mesh(own.as_ref(), &self.session, has_member);
+        let status = statuses::mesh(&self.own.mesh, own.as_ref(), &self.session, has_member);
         self.write_status(&object, status, json!({})).await
     }
 

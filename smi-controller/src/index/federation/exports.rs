@@ -6,6 +6,7 @@ use std::{
 };
 
 use isthmus_core::{federation::MeshName, id::ObjectName};
+use isthmus_federation::member::ToldConflict;
 use isthmus_k8s::federation::ExportedService;
 
 use crate::{
@@ -25,16 +26,26 @@ pub(crate) struct Export {
     pub(crate) to: BTreeSet<MeshName>,
 }
 
+/// What another mesh has found: this one's clusters export a Service differently.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Told {
+    /// Who has found it; this mesh itself, if another cluster of it has.
+    pub(crate) by: MeshName,
+    pub(crate) conflict: ToldConflict,
+}
+
 /// All exports.
 #[derive(Debug)]
 pub(crate) struct Exports {
     table: Table<Export>,
     by_service: BTreeMap<ObjectName, BTreeSet<ObjectName>>,
+    /// By Service.
+    told: BTreeMap<ObjectName, BTreeSet<Told>>,
 }
 
 impl Default for Exports {
     fn default() -> Self {
-        Self { table: Table::new(Kind::ExportedService), by_service: BTreeMap::new() }
+        Self { table: Table::new(Kind::ExportedService), by_service: BTreeMap::new(), told: BTreeMap::new() }
     }
 }
 
@@ -49,6 +60,19 @@ impl Exports {
 
     pub(crate) fn of_service(&self, service: &ObjectName) -> impl Iterator<Item = &Object<Export>> {
         self.by_service.get(service).into_iter().flatten().filter_map(|name| self.table.get(name))
+    }
+
+    /// Where this mesh's clusters export a Service differently.
+    pub(crate) fn told_of(&self, service: &ObjectName) -> impl Iterator<Item = &Told> {
+        self.told.get(service).into_iter().flatten()
+    }
+
+    /// All that is told now of conflicts.
+    pub(crate) fn tell(&mut self, told: BTreeMap<ObjectName, BTreeSet<Told>>, facts: &mut Facts) {
+        let before = std::mem::replace(&mut self.told, told);
+        let services: BTreeSet<_> = before.keys().chain(self.told.keys()).collect();
+        let changed = services.into_iter().filter(|service| before.get(*service) != self.told.get(*service));
+        facts.extend(changed.map(|service| Fact::ExportsOf(service.clone())));
     }
 
     pub(crate) fn change(&mut self, change: Option<Applied<Object<Export>>>, facts: &mut Facts) {

@@ -11,7 +11,7 @@ use isthmus_core::{
     federation::{MeshName, Token},
     id::{ObjectName, SpiffeId},
 };
-use isthmus_k8s::federation::{ClusterCatalog, Freshness, ImportedService};
+use isthmus_k8s::federation::{ClusterCatalog, ClusterConflict, Freshness, ImportedService};
 use k8s_openapi::jiff::Timestamp;
 
 use super::duration;
@@ -41,6 +41,8 @@ pub(crate) struct Import {
     pub(crate) failover: BTreeMap<ObjectName, u8>,
     /// What each of the mesh's clusters says of it.
     pub(crate) clusters: Vec<Cluster>,
+    /// Where these differ.
+    pub(crate) conflicts: BTreeSet<ClusterConflict>,
 }
 
 /// What one cluster of the other mesh says of the service.
@@ -181,6 +183,7 @@ pub(crate) fn read(import: &ImportedService) -> Object<Import> {
         max_stale,
         failover: failover.collect(),
         clusters: status.map(|status| status.catalog.iter().map(cluster).collect()).unwrap_or_default(),
+        conflicts: status.map(|status| status.conflicts.iter().cloned().collect()).unwrap_or_default(),
     };
     Object::new(import, content, faults)
 }

@@ -4,6 +4,7 @@ use isthmus_core::{
     federation::{GatewayAddress, MeshName},
     id::{SpiffeId, TrustDomain},
 };
+use isthmus_federation::names::Cluster;
 use isthmus_k8s::federation as k8s;
 use kube::ResourceExt;
 
@@ -27,6 +28,8 @@ pub(crate) struct Mesh {
     pub(crate) trust_domain: Option<TrustDomain>,
     /// `None`: that of the mesh's name.
     pub(crate) cluster: Option<MeshName>,
+    /// All of the mesh, this one among them. Empty: it is the only one.
+    pub(crate) clusters: Vec<Cluster>,
     pub(crate) hub: Option<Hub>,
     /// Where other meshes reach its gateways. `None`: they are to be found.
     pub(crate) gateways: Option<Vec<GatewayAddress>>,
@@ -56,6 +59,7 @@ pub(crate) fn read(mesh: &k8s::Mesh) -> Object<Mesh> {
         }
         cluster.ok()
     });
+    let clusters = read_clusters(mesh, cluster.as_ref(), &mut faults);
     let gateways = spec.gateways.as_ref().map(|texts| {
         let mut addresses = Vec::new();
         for (i, text) in texts.iter().enumerate() {
@@ -70,9 +74,45 @@ pub(crate) fn read(mesh: &k8s::Mesh) -> Object<Mesh> {
         addresses
     });
     let hub = spec.hub.as_ref().and_then(|hub| read_hub(hub, &mut faults));
-    let content =
-        Mesh { trust_domain: trust_domain.ok(), cluster, hub, gateways, egress: spec.egress.unwrap_or(false) };
+    let content = Mesh {
+        trust_domain: trust_domain.ok(),
+        cluster,
+        clusters,
+        hub,
+        gateways,
+        egress: spec.egress.unwrap_or(false),
+    };
     Object::new(mesh, content, faults)
+}
+
+/// A list with a fault is none: who follows whom mustn't be guessed.
+fn read_clusters(mesh: &k8s::Mesh, own: Option<&MeshName>, faults: &mut Vec<Fault>) -> Vec<Cluster> {
+    let mut clusters: Vec<Cluster> = Vec::new();
+    for (i, text) in mesh.spec.clusters.iter().flatten().enumerate() {
+        match text.parse::<Cluster>() {
+            Ok(cluster) if !clusters.contains(&cluster) => clusters.push(cluster),
+            Ok(_) => {
+                let message = format!("spec.clusters[{i}]: {text} is there twice: name each cluster once");
+                faults.push(Fault::partly(Reason::InvalidName, message));
+                return Vec::new();
+            }
+            Err(error) => {
+                faults.push(Fault::partly(Reason::InvalidName, format!("spec.clusters[{i}]: {error}")));
+                return Vec::new();
+            }
+        }
+    }
+    let name = mesh.name_any();
+    let own = own.map_or(name.as_str(), MeshName::as_str);
+    if clusters.is_empty() || clusters.iter().any(|cluster| cluster.as_str() == own) {
+        return clusters;
+    }
+    let message = format!(
+        "spec.clusters: this cluster, {own}, isn't among them: name all clusters of the mesh, alike in each of them, and this one \
+         in spec.cluster"
+    );
+    faults.push(Fault::partly(Reason::InvalidName, message));
+    Vec::new()
 }
 
 /// A hub that can't be named can't be dialled.

@@ -35,7 +35,17 @@ fn peer(name: &str, domain: &str, invitation: Option<&str>) -> MeshPeer {
 
 fn own(hub: Option<&str>) -> Mesh {
     let hub = hub.map(|identity| HubRef { address: "hub:15030".into(), identity: identity.into() });
-    Mesh::new("west", MeshSpec { trust_domain: "west.local".into(), cluster: None, hub, gateways: None, egress: None })
+    Mesh::new(
+        "west",
+        MeshSpec {
+            trust_domain: "west.local".into(),
+            cluster: None,
+            clusters: None,
+            hub,
+            gateways: None,
+            egress: None,
+        },
+    )
 }
 
 /// What west, with these, says to an invitation.
