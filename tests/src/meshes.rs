@@ -13,22 +13,40 @@ use crate::{
     kubectl::{self, Kubectl},
 };
 
-/// `isthmus up --meshes east,west`; `isthmus down` when dropped.
+/// `isthmus up --meshes east,west`.
 #[derive(Debug)]
 pub struct Meshes {
-    program: PathBuf,
-    name: String,
-    state: TempDir,
+    group: Group,
     /// The first one: the hub is here.
     pub east: Mesh,
     /// The other one.
     pub west: Mesh,
 }
 
-/// One of them.
+/// `isthmus up --meshes east,west/a,west/b`.
+#[derive(Debug)]
+pub struct Clusters {
+    group: Group,
+    /// A mesh of one cluster: the hub is here.
+    pub east: Mesh,
+    /// The first cluster of west.
+    pub a: Mesh,
+    /// Its other one.
+    pub b: Mesh,
+}
+
+/// `isthmus up --meshes`; `isthmus down` when dropped.
+#[derive(Debug)]
+struct Group {
+    program: PathBuf,
+    name: String,
+    state: TempDir,
+}
+
+/// A cluster with a mesh in it.
 #[derive(Debug)]
 pub struct Mesh {
-    /// The mesh's name, and its cluster's.
+    /// The cluster's name: the mesh's, and of several clusters its own behind that.
     pub name: &'static str,
     /// Bound to its cluster.
     pub kubectl: Kubectl,
@@ -39,16 +57,15 @@ pub struct Mesh {
 impl Meshes {
     /// Starts both and waits until they are ready. Together they are called `name`.
     pub fn up(name: &str) -> anyhow::Result<Self> {
-        let program = kubectl::built("isthmus")?;
-        let state = tempfile::tempdir()?;
-        cluster::up(&program, state.path(), &["--name", name, "--meshes", "east,west"])?;
-        let (east, west) = (Mesh::of("east", state.path())?, Mesh::of("west", state.path())?);
-        Ok(Self { program, name: name.to_owned(), state, east, west })
+        let group = Group::up(name, "east,west")?;
+        let of = |name| Mesh::of(name, group.state.path());
+        let (east, west) = (of("east")?, of("west")?);
+        Ok(Self { group, east, west })
     }
 
     /// The program, bound to the clusters' state folder.
     pub fn isthmus(&self) -> Command {
-        cluster::isthmus(&self.program, self.state.path())
+        cluster::isthmus(&self.group.program, self.group.state.path())
     }
 
     /// Runs the program for one mesh's cluster and demands success; returns what it printed.
@@ -65,7 +82,30 @@ impl Meshes {
 
     /// The folder that holds all of the clusters' state.
     pub fn state(&self) -> &Path {
-        self.state.path()
+        self.group.state.path()
+    }
+}
+
+impl Clusters {
+    /// Starts all three and waits until they are ready. Together they are called `name`.
+    pub fn up(name: &str) -> anyhow::Result<Self> {
+        let group = Group::up(name, "east,west/a,west/b")?;
+        let of = |name| Mesh::of(name, group.state.path());
+        let (east, a, b) = (of("east")?, of("west-a")?, of("west-b")?);
+        Ok(Self { group, east, a, b })
+    }
+
+    /// The folder that holds all of the clusters' state.
+    pub fn state(&self) -> &Path {
+        self.group.state.path()
+    }
+}
+
+impl Group {
+    fn up(name: &str, meshes: &str) -> anyhow::Result<Self> {
+        let group = Self { program: kubectl::built("isthmus")?, name: name.to_owned(), state: tempfile::tempdir()? };
+        cluster::up(&group.program, group.state.path(), &["--name", name, "--meshes", meshes])?;
+        Ok(group)
     }
 }
 
@@ -81,7 +121,7 @@ impl Mesh {
     }
 }
 
-impl Drop for Meshes {
+impl Drop for Group {
     fn drop(&mut self) {
         cluster::down(&self.program, self.state.path(), &self.name);
     }

@@ -2,6 +2,7 @@
 
 mod detach;
 pub(super) mod meshes;
+mod root;
 
 use std::{
     future::Future,
@@ -39,7 +40,8 @@ pub(crate) struct UpArgs {
     /// How many clusters; they are called NAME-1, NAME-2 and so on
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..=16))]
     clusters: u8,
-    /// A cluster for each of these meshes, joined with the others; the hub is in the first
+    /// A cluster for each of these meshes, joined with the others; the hub is in the first. Of a mesh of several clusters each
+    /// is named, MESH/CLUSTER: east,west/a,west/b
     #[arg(long, value_name = "MESH,…", value_delimiter = ',', conflicts_with_all = ["clusters", "no_mesh"])]
     meshes: Vec<String>,
     /// Leave the meshes apart, for `isthmus federation invite` and `join`
@@ -70,11 +72,29 @@ struct Plan {
     index: u8,
     data_dir: Option<PathBuf>,
     mesh: Option<MeshName>,
+    /// Of a mesh of several clusters: which of them it is.
+    place: Option<Place>,
     /// The name of those that one process runs together.
     group: Option<String>,
 }
 
+/// A cluster among those of its mesh.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Place {
+    cluster: String,
+    /// All of them; the first one's root is the others'.
+    all: Vec<String>,
+}
+
 impl Plan {
+    /// Is this the first cluster of the other one's mesh?
+    fn leads(&self, other: &Self) -> bool {
+        let first = other.place.as_ref().and_then(|place| place.all.first());
+        let of_one_mesh = self.mesh.as_ref().map(|mesh| &mesh.mesh) == other.mesh.as_ref().map(|mesh| &mesh.mesh);
+        let is_first = self.place.as_ref().map(|place| &place.cluster) == first;
+        first.is_some() && of_one_mesh && is_first && self.index != other.index
+    }
+
     fn record(&self) -> Record {
         let (mesh, group) = (self.mesh.is_some(), self.group.clone());
         Record { pid: pid(), index: self.index, api: String::new(), mesh, ready: false, group }
@@ -131,6 +151,7 @@ fn plans(args: &UpArgs) -> anyhow::Result<Vec<Plan>> {
             index,
             data_dir: data_dir(&name, several)?,
             mesh: (!args.no_mesh).then(|| MeshName::of(&name, several)),
+            place: None,
             group: None,
         })
     };
@@ -201,7 +222,7 @@ pub(super) async fn start_meshes(progress: &Progress, state: &Path, names: &[&st
     let plan = |(index, name): (u8, &&str)| {
         let state = StateDir::below(state, name)?;
         std::fs::create_dir_all(state.path())?;
-        Ok(Plan { state, index, data_dir: None, mesh: Some(MeshName::of(name, true)), group: None })
+        Ok(Plan { state, index, data_dir: None, mesh: Some(MeshName::of(name, true)), place: None, group: None })
     };
     let plans = (0..).zip(names).map(plan).collect::<anyhow::Result<Vec<_>>>()?;
     meshes::start(&plans, false, progress).await

@@ -1,11 +1,14 @@
-//! `isthmus up --meshes`: a cluster for each mesh, all in one process, for their networks are joined.
+//! `isthmus up --meshes`: a cluster for each mesh, or several, all in one process, for their networks are joined.
 
-use std::path::PathBuf;
-use std::time::{Duration, Instant};
+use std::{
+    collections::BTreeSet,
+    path::PathBuf,
+    time::{Duration, Instant},
+};
 
 use anyhow::{anyhow, bail};
 use futures::future::{join_all, try_join_all};
-use isthmus_federation::invitation::Invitation;
+use isthmus_federation::{invitation::Invitation, names::Cluster as ClusterName};
 use isthmus_k8s::federation::{HubRef, Mesh, MeshPeer, MeshSpec};
 use isthmus_local::Cluster;
 use isthmus_smi_controller::install::{GATEWAY, HUB, HUB_PORT};
@@ -16,7 +19,7 @@ use kube::{
 };
 use tokio_util::sync::CancellationToken;
 
-use super::{END_WITHIN, MeshName, Parts, Plan, Progress, StateDir, UpArgs, start_cluster, start_mesh};
+use super::{END_WITHIN, MeshName, Parts, Place, Plan, Progress, StateDir, UpArgs, root, start_cluster, start_mesh};
 use crate::{
     args::Usage,
     federation::{Side, invite::invite, join::join},
@@ -30,7 +33,7 @@ const INVITATION_LIFETIME: Duration = Duration::from_secs(600);
 /// How often it is looked whether one cluster alone shall end.
 const LOOK_EVERY: Duration = Duration::from_millis(100);
 
-/// One plan for each mesh, the hub's first.
+/// One plan for each cluster, the hub's first.
 pub(super) fn plans(
     args: &UpArgs,
     data_dir: impl Fn(&str) -> std::io::Result<Option<PathBuf>>,
@@ -40,19 +43,42 @@ pub(super) fn plans(
         return Err(Usage(anyhow!("--meshes: {} of them; use at most {MOST}", names.len())).into());
     }
     let mut plans: Vec<Plan> = Vec::new();
-    for (index, name) in (0..).zip(names) {
-        if plans.iter().any(|plan| plan.state.name == *name) {
-            return Err(Usage(anyhow!("--meshes: {name:?} is there twice; give each mesh a name of its own")).into());
+    for (index, text) in (0..).zip(names) {
+        let (mesh, place) = place(text, names)?;
+        let name = text.replacen('/', "-", 1);
+        if plans.iter().any(|plan| plan.state.name == name) {
+            return Err(
+                Usage(anyhow!("--meshes: {name:?} is there twice; give each mesh and cluster its own name")).into()
+            );
         }
         plans.push(Plan {
-            state: StateDir::new(name)?,
+            state: StateDir::new(&name)?,
             index,
-            data_dir: data_dir(name)?,
-            mesh: Some(MeshName::of(name, true)),
+            data_dir: data_dir(&name)?,
+            mesh: Some(MeshName::of(mesh, true)),
+            place,
             group: Some(args.name.clone()),
         });
     }
     Ok(plans)
+}
+
+/// The mesh, and the cluster's place in it if several are named.
+fn place<'a>(text: &'a str, all: &[String]) -> anyhow::Result<(&'a str, Option<Place>)> {
+    let (mesh, cluster) = text.split_once('/').map_or((text, None), |(mesh, cluster)| (mesh, Some(cluster)));
+    let of_mesh = |other: &&String| other.split_once('/').map_or(other.as_str(), |(mesh, _)| mesh) == mesh;
+    let clusters = all.iter().filter(of_mesh).map(|other| other.split_once('/').map(|(_, cluster)| cluster.to_owned()));
+    let Some(cluster) = cluster else {
+        return match clusters.flatten().next() {
+            Some(other) => {
+                let message = format!("--meshes: {mesh:?} has a cluster {other:?}; name this one too: {mesh}/CLUSTER");
+                Err(Usage(anyhow!(message)).into())
+            }
+            None => Ok((mesh, None)),
+        };
+    };
+    cluster.parse::<ClusterName>().map_err(|error| Usage(anyhow!("--meshes: {text:?}: {error}")))?;
+    Ok((mesh, Some(Place { cluster: cluster.to_owned(), all: clusters.flatten().collect() })))
 }
 
 /// Runs them until the shutdown; each may be ended before.
@@ -103,7 +129,11 @@ async fn asked_to_end(state: &StateDir) {
 /// The clusters, the way between them, the meshes, and what joins them.
 pub(super) async fn start(plans: &[Plan], join: bool, progress: &Progress) -> anyhow::Result<Vec<Cluster>> {
     let since = Timestamp::now();
-    progress.head(&format!("{} clusters, a mesh in each", plans.len()));
+    let meshes: BTreeSet<_> = plans.iter().filter_map(|plan| Some(&plan.mesh.as_ref()?.mesh)).collect();
+    progress.head(&match meshes.len() == plans.len() {
+        true => format!("{} clusters, a mesh in each", plans.len()),
+        false => format!("{} clusters of {} meshes", plans.len(), meshes.len()),
+    });
     let clusters = try_join_all(plans.iter().map(async |plan| start_cluster(plan, &steps(plan)).await)).await?;
     progress.step("networks joined, through gateways alone", join_networks(&clusters)).await?;
     let members = || plans.iter().zip(&clusters);
@@ -111,6 +141,11 @@ pub(super) async fn start(plans: &[Plan], join: bool, progress: &Progress) -> an
         let Some(name) = &plan.mesh else { return Ok(()) };
         let pods = cluster.router().config().pod_cidr.to_string();
         let parts = Parts { gateway: Some(pods), hub: plan.index == 0 };
+        let first = members().find(|(first, _)| first.leads(plan));
+        if let Some((_, first)) = first {
+            let (first, cluster) = (first.client(), cluster.client());
+            steps(plan).step("root of the mesh, from its first cluster", root::carry(&first, &cluster)).await?;
+        }
         start_mesh(&cluster.client(), name, parts, since, &steps(plan)).await
     });
     try_join_all(begun).await?;
@@ -119,7 +154,7 @@ pub(super) async fn start(plans: &[Plan], join: bool, progress: &Progress) -> an
     };
     let hub = progress.step("hub has an address", hub_of(&first.client(), hub)).await?;
     let named = members().map(async |(plan, cluster)| match &plan.mesh {
-        Some(name) => create_mesh(&cluster.client(), name, &hub).await,
+        Some(name) => create_mesh(&cluster.client(), name, plan.place.as_ref(), &hub).await,
         None => Ok(()),
     });
     let named = async { try_join_all(named).await.map(drop) };
@@ -140,12 +175,13 @@ async fn join_meshes(clusters: &[Cluster]) -> anyhow::Result<()> {
     let sides = try_join_all(sides).await?;
     let mut rest = &sides[..];
     while let Some((inviter, joiners)) = rest.split_first() {
-        for joiner in joiners {
-            // Kept clusters were joined in an earlier life.
-            let peers: Api<MeshPeer> = Api::all(joiner.client.clone());
-            if peers.get_opt(inviter.mesh.as_str()).await?.is_some() {
-                continue;
-            }
+        for joiner in joiners.iter().filter(|joiner| joiner.mesh != inviter.mesh) {
+            // Kept clusters were joined in an earlier life; and of a mesh of several each has to agree for itself.
+            let (inviter, joiner) = match (agrees(joiner, inviter).await?, agrees(inviter, joiner).await?) {
+                (true, true) => continue,
+                (false, _) => (inviter, joiner),
+                (true, false) => (joiner, inviter),
+            };
             let steps = |side: &Side| Progress::new(format!("{}: ", side.mesh));
             let invited = invite(inviter, INVITATION_LIFETIME, Some(&joiner.mesh), &steps(inviter)).await?;
             join(joiner, &Invitation::parse(&invited.invitation)?, &steps(joiner)).await?;
@@ -153,6 +189,12 @@ async fn join_meshes(clusters: &[Cluster]) -> anyhow::Result<()> {
         rest = joiners;
     }
     Ok(())
+}
+
+/// Does one agree with the mesh of the other?
+async fn agrees(side: &Side, other: &Side) -> anyhow::Result<bool> {
+    let peers: Api<MeshPeer> = Api::all(side.client.clone());
+    Ok(peers.get_opt(other.mesh.as_str()).await?.is_some())
 }
 
 async fn join_networks(clusters: &[Cluster]) -> anyhow::Result<()> {
@@ -173,10 +215,11 @@ async fn hub_of(client: &Client, mesh: &MeshName) -> anyhow::Result<HubRef> {
     Ok(HubRef { address: format!("{ip}:{HUB_PORT}"), identity })
 }
 
-async fn create_mesh(client: &Client, name: &MeshName, hub: &HubRef) -> anyhow::Result<()> {
+async fn create_mesh(client: &Client, name: &MeshName, place: Option<&Place>, hub: &HubRef) -> anyhow::Result<()> {
     let spec = MeshSpec {
         trust_domain: name.trust_domain.clone(),
-        cluster: None,
+        cluster: place.map(|place| place.cluster.clone()),
+        clusters: place.map(|place| place.all.clone()),
         hub: Some(hub.clone()),
         gateways: None,
         egress: Some(true),

@@ -24,11 +24,29 @@ fn each_mesh_has_a_cluster_of_its_name_and_number() {
 }
 
 #[test]
+fn a_mesh_of_several_clusters_has_one_name_and_the_first_of_them_leads() {
+    let plans = planned(&["--meshes", "east,west/a,west/b"]).unwrap();
+    let seen: Vec<_> =
+        plans.iter().map(|plan| (plan.state.name.as_str(), &*plan.mesh.as_ref().unwrap().mesh)).collect();
+    assert_eq!(seen, [("east", "east"), ("west-a", "west"), ("west-b", "west")]);
+    let [east, a, b] = &plans[..] else { panic!() };
+    assert_eq!(east.place, None);
+    assert_eq!(b.place, Some(Place { cluster: "b".into(), all: vec!["a".into(), "b".into()] }));
+    assert!(a.leads(b) && !b.leads(a) && !a.leads(a) && !east.leads(b) && !a.leads(east));
+}
+
+#[test]
 fn what_cant_be_a_group_is_refused() {
     for (line, said) in [
         (&["--meshes", "east,east"][..], "twice"),
         (&["--meshes", "east,West"], "cluster name"),
         (&["--meshes", "east,"], "cluster name"),
+        (&["--meshes", "east,west/a,west"], "name this one too: west/CLUSTER"),
+        (&["--meshes", "west/a,west/a"], "twice"),
+        (&["--meshes", "west-a,west/a"], "twice"),
+        (&["--meshes", "west/A,west/b"], "cluster name"),
+        (&["--meshes", "west/"], "cluster name"),
+        (&["--meshes", "west/a/b"], "cluster name"),
         (&["--meshes", "a,b,c,d,e,f,g,h,i,j,k,l,m,n,o,p,q"], "at most 16"),
         (&["--meshes", "east", "--clusters", "2"], "cannot be used"),
         (&["--meshes", "east", "--no-mesh"], "cannot be used"),

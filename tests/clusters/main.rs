@@ -1,0 +1,64 @@
+//! A mesh of two clusters beside one of one: what is imported from both at a time, and from one to the other.
+
+use std::{process::ExitCode, sync::Arc};
+
+use isthmus_tests::kubectl;
+use libtest_mimic::{Arguments, Failed, Trial};
+
+#[allow(dead_code, reason = "the tests of two meshes use all of it")]
+#[path = "../federation/load.rs"]
+mod load;
+#[allow(dead_code, reason = "the tests of two meshes use all of it")]
+#[path = "../federation/manifest.rs"]
+mod manifest;
+mod merged;
+#[path = "../federation/pod.rs"]
+mod pod;
+mod scene;
+mod siblings;
+#[allow(dead_code, reason = "the tests of two meshes use all of it")]
+#[path = "../federation/watch.rs"]
+mod watch;
+
+use scene::Scene;
+
+/// A test's body.
+type Body = fn(&Scene) -> anyhow::Result<()>;
+
+/// Name and body of every test.
+const ALL: &[(&str, Body)] = &[
+    ("an_import_is_balanced_over_all_clusters_and_outlives_one", merged::outlives_a_cluster),
+    ("a_conflict_is_shown_on_all_sides_and_the_oldest_export_counts", merged::conflict),
+    ("clusters_of_one_mesh_import_from_each_other", siblings::import),
+];
+
+fn main() -> ExitCode {
+    let mut arguments = Arguments::from_args();
+    // Each changes what all clusters share.
+    arguments.test_threads = Some(1);
+    if arguments.list {
+        return run(&arguments, None);
+    }
+    if kubectl::find_for("all tests of meshes of several clusters").is_none() {
+        return ExitCode::SUCCESS;
+    }
+    match Scene::set() {
+        Ok(scene) => run(&arguments, Some(Arc::new(scene))),
+        Err(error) => {
+            println!("no meshes to test on: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(arguments: &Arguments, scene: Option<Arc<Scene>>) -> ExitCode {
+    let trial = |(name, body): &(&'static str, Body)| {
+        let (body, scene) = (*body, scene.clone());
+        Trial::test(*name, move || match &scene {
+            Some(scene) => body(scene).map_err(|error| Failed::from(format!("{error:#}"))),
+            None => Ok(()),
+        })
+    };
+    // The trials hold the meshes: they go down when the last has run and this function's own handle is dropped.
+    libtest_mimic::run(arguments, ALL.iter().map(trial).collect()).exit_code()
+}
