@@ -38,6 +38,8 @@ pub const SAID_BY_A_MESH: u32 = 4;
 pub const SESSIONS_AT_ONCE: u32 = 128;
 /// …and how many more each second.
 pub const SESSIONS_A_SECOND: u32 = 4;
+/// Most bytes of the state of a mesh's roots on its way to another cluster.
+pub const MAX_CUSTODY_BYTES: usize = 1 << 20;
 /// Most conflicts that are told to an exporter.
 pub const MAX_CONFLICTS: usize = 64;
 /// Most invitations of one mesh that are open at a time.

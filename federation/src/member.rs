@@ -15,7 +15,7 @@ mod state;
 
 pub use event::{Event, InvitationState, ToldConflict};
 pub use join::{HubRef, JoinError, Joined, Joiner, join};
-pub use offer::{Offer, Peer, Trust};
+pub use offer::{Custody, Offer, Peer, Trust};
 pub use run::{Parts, run};
 
 pub(crate) use introduction::Introduction;

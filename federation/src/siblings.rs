@@ -4,7 +4,7 @@ use isthmus_core::federation::MeshName;
 
 use crate::{
     catalog::testing::{exports, service},
-    member::{Event, Peer},
+    member::{Custody, Event, Peer},
     testing::{World, cluster, mesh},
 };
 
@@ -108,4 +108,58 @@ fn both_hear_of_a_conflict_that_a_third_has_found() {
         let told = world.at(name).heard.iter().rev().find_map(told).unwrap();
         assert_eq!((told.winner, told.loser, &*told.field), (cluster("west"), cluster("west-2"), "name"), "{name}");
     }
+}
+
+fn given(world: &mut World, name: &str) -> Vec<(String, u64)> {
+    let custody = |event: &Event| match event {
+        Event::Custody { cluster, custody } => Some((cluster.to_string(), custody.sequence)),
+        _ => None,
+    };
+    world.at(name).heard.iter().filter_map(custody).collect()
+}
+
+#[test]
+fn the_state_of_the_roots_goes_to_the_meshs_other_clusters_alone() {
+    let mut world = world();
+    world.join("east", "west");
+    let give = |world: &mut World, sequence| {
+        world.offer("west", |offer| offer.custody = Some(Custody { sequence, closed: b"unreadable"[..].into() }));
+        world.settle();
+    };
+    give(&mut world, 5);
+    give(&mut world, 6);
+    assert_eq!(given(&mut world, "west-2"), [("west".into(), 5), ("west".into(), 6)]);
+    // One that starts later is given the newest, and a hub that has lost it is told it again.
+    world.start("west", "west-3");
+    let peer = Peer { held: Some(world.trust[&mesh("west")].held()), ..world.trust[&mesh("west")].peer() };
+    world.offer("west-3", |offer| drop(offer.peers.insert(mesh("west"), peer)));
+    world.settle();
+    assert_eq!(given(&mut world, "west-3"), [("west".into(), 6)]);
+    world.restart_hub();
+    world.settle();
+    assert_eq!(given(&mut world, "west-3").len(), 2);
+    assert_eq!((given(&mut world, "west").len(), given(&mut world, "east").len()), (0, 0));
+}
+
+#[test]
+fn a_state_of_the_roots_under_another_clusters_name_is_refused() {
+    let mut world = world();
+    world.start("west", "west-3");
+    let peer = Peer { held: Some(world.trust[&mesh("west")].held()), ..world.trust[&mesh("west")].peer() };
+    world.offer("west-3", |offer| drop(offer.peers.insert(mesh("west"), peer)));
+    world.hostility = Some(Box::new(|_, mut message| {
+        use isthmus_api::federation::v1::hub_message::Message;
+        if let Some(Message::Custody(relayed)) = &mut message.message {
+            relayed.cluster = "west-2".into();
+        }
+        vec![message]
+    }));
+    world.offer("west", |offer| offer.custody = Some(Custody { sequence: 5, closed: b"unreadable"[..].into() }));
+    world.settle();
+    assert_eq!(given(&mut world, "west-3"), []);
+    let refused = world.at("west-3").refusals();
+    assert!(
+        refused.iter().any(|why| why.starts_with("custody") && why.contains("was not made for this")),
+        "{refused:?}"
+    );
 }

@@ -119,6 +119,7 @@ impl Controller {
             exports: BTreeMap::new(),
             peers: BTreeMap::new(),
             invitations: BTreeMap::new(),
+            custody: None,
         };
         let state = member::State::new(Arc::new(offer.clone()), hub.held(), now);
         Self { state, offer, svid: trust.controller(), session: None, heard: Vec::new(), clock: |wall| wall }

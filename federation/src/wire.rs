@@ -19,6 +19,8 @@ pub const CATALOG: &str = "isthmus federation catalog v1";
 pub const HEARTBEAT: &str = "isthmus federation heartbeat v1";
 /// What an acknowledgement is sealed for.
 pub const ACKNOWLEDGEMENT: &str = "isthmus federation acknowledgement v1";
+/// What the state of a mesh's roots is sealed for.
+pub const CUSTODY: &str = "isthmus federation custody v1";
 /// What an introduction is sealed for.
 pub const INTRODUCTION: &str = "isthmus federation introduction v1";
 

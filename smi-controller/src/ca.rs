@@ -2,13 +2,17 @@
 //!
 //! Two Secrets: `isthmus-ca` holds the root that the mesh is to have, and is the user's (it is made if there is none);
 //! `isthmus-trust` holds the roots in use and where a rotation is, and is ours. When the first differs from the second, the root
-//! is rotated, one phase after another: see [`isthmus_identity::Rotation`].
+//! is rotated, one phase after another: see [`isthmus_identity::Rotation`]. Of a mesh of several clusters the first one does
+//! that, and the others take over what it has come to: see [`Role`].
 
+mod between;
+mod carried;
 mod census;
 mod keeper;
 mod kept;
 mod metrics;
 mod published;
+mod role;
 mod roots;
 mod stored;
 mod telling;
@@ -19,10 +23,13 @@ use std::time::Duration;
 use isthmus_core::id::{ObjectName, TrustDomain};
 use isthmus_identity::{AuthorityError, BadBundle, SignFailed};
 
+pub(crate) use between::{SpeakerEnd, between};
+pub(crate) use carried::{NotOpened, Sender, close, open};
 pub(crate) use keeper::{Keeper, Parts};
 pub(crate) use metrics::TrustMetrics;
 pub(crate) use published::publish;
 pub use published::{ENTRY as PUBLISHED_ROOTS_ENTRY, NAME as PUBLISHED_ROOTS};
+pub(crate) use role::{Role, Sibling, Siblings};
 pub(crate) use roots::{Roots, SharedRoots};
 pub(crate) use stored::load;
 

@@ -171,6 +171,7 @@ pub async fn run_with(config: Config, client: Client, shutdown: CancellationToke
     let server = mesh.serve_proxies(hub.clone(), grpc, &tls)?;
     mesh.follow_replicas(hub.clone(), tls)?;
     let (standings, peers) = watch::channel(Vec::new());
+    let (keeper, speaker) = ca::between();
     let others = federation::Parts {
         hub: hub.clone(),
         client: mesh.client.clone(),
@@ -178,6 +179,8 @@ pub async fn run_with(config: Config, client: Client, shutdown: CancellationToke
         roots: mesh.roots.clone(),
         svid,
         peers: standings,
+        others: speaker,
+        names: mesh.config.secrets(),
         metrics: federated,
     };
     tasks.spawn(federation::Task::new(others, mesh.name.clone(), &mesh.config).run(stop.clone()));
@@ -191,6 +194,7 @@ pub async fn run_with(config: Config, client: Client, shutdown: CancellationToke
         listener,
         webhooks,
         peers,
+        others: keeper,
         metrics: trust,
     });
     tasks.spawn(keeper.run(stop.clone()));

@@ -14,6 +14,7 @@ mod manifest;
 mod merged;
 #[path = "../federation/pod.rs"]
 mod pod;
+mod rotation;
 mod scene;
 mod siblings;
 #[allow(dead_code, reason = "the tests of two meshes use all of it")]
@@ -30,6 +31,7 @@ const ALL: &[(&str, Body)] = &[
     ("an_import_is_balanced_over_all_clusters_and_outlives_one", merged::outlives_a_cluster),
     ("a_conflict_is_shown_on_all_sides_and_the_oldest_export_counts", merged::conflict),
     ("clusters_of_one_mesh_import_from_each_other", siblings::import),
+    ("the_root_is_rotated_in_all_clusters_and_waits_for_each", rotation::in_all_clusters),
 ];
 
 fn main() -> ExitCode {

@@ -13,7 +13,7 @@ use crate::{
 };
 
 /// The other cluster's catalog, by the own mesh's name: it needs no MeshPeer.
-const IMPORT: &str = "
+pub(crate) const IMPORT: &str = "
 apiVersion: federation.isthmus.mesh/v1alpha1
 kind: ImportedService
 metadata: { name: catalog-others }
@@ -21,7 +21,7 @@ spec: { from: { mesh: west, service: catalog } }
 ";
 
 /// Web of this mesh, in whichever cluster it runs.
-const LET_IN: &str = "
+pub(crate) const LET_IN: &str = "
 apiVersion: access.smi-spec.io/v1alpha4
 kind: TrafficTarget
 metadata: { name: web }

@@ -9,6 +9,7 @@ use std::{
 
 use anyhow::{Context, bail};
 use clap::Args;
+use isthmus_k8s::federation::Mesh;
 use isthmus_smi_controller::annotations::ROTATE_ROOT;
 use k8s_openapi::api::core::v1::{Event, Secret};
 use kube::{
@@ -69,6 +70,13 @@ pub(super) async fn run(args: &RotateRootArgs) -> anyhow::Result<ExitCode> {
 }
 
 async fn rotate(side: &Side, progress: &Progress, within: Duration) -> anyhow::Result<Rotated> {
+    let mesh = side.all::<Mesh>().get_opt(side.mesh.as_str()).await?;
+    if let Some(first) = mesh.as_ref().and_then(leader) {
+        bail!(
+            "the clusters of mesh {} follow {first}: it alone rotates their root; name its cluster by --context or --kubeconfig",
+            side.mesh
+        );
+    }
     let line = status::rotation(side).await?;
     let mut follow = Follow::from(line.as_deref())?;
     let secrets: Api<Secret> = Api::namespaced(side.client.clone(), &side.namespace);
@@ -107,6 +115,13 @@ async fn rotate(side: &Side, progress: &Progress, within: Duration) -> anyhow::R
     }
 }
 
+/// The cluster of the mesh that rotates its root, if it is another than this one.
+fn leader(mesh: &Mesh) -> Option<&str> {
+    let first = mesh.spec.clusters.iter().flatten().next()?;
+    let name = mesh.metadata.name.as_ref();
+    (mesh.spec.cluster.as_ref().or(name) != Some(first)).then_some(first)
+}
+
 /// The controller says by an Event that it won't.
 async fn declined(side: &Side, asked: &Secret) -> anyhow::Result<()> {
     let events: Api<Event> = Api::namespaced(side.client.clone(), &side.namespace);
@@ -120,4 +135,26 @@ async fn declined(side: &Side, asked: &Secret) -> anyhow::Result<()> {
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn of_several_clusters_the_first_is_asked() {
+        let leader_of = |spec: serde_json::Value| {
+            let mesh = json!({"apiVersion": "federation.isthmus.mesh/v1alpha1", "kind": "Mesh", "metadata": {"name": "west"}, "spec": spec});
+            leader(&serde_json::from_value(mesh).unwrap()).map(str::to_owned)
+        };
+        assert_eq!(leader_of(json!({"trustDomain": "west.local"})), None);
+        assert_eq!(leader_of(json!({"trustDomain": "west.local", "cluster": "a", "clusters": ["a", "b"]})), None);
+        assert_eq!(leader_of(json!({"trustDomain": "west.local", "clusters": ["west", "b"]})), None);
+        let follower = json!({"trustDomain": "west.local", "cluster": "b", "clusters": ["a", "b"]});
+        assert_eq!(leader_of(follower).as_deref(), Some("a"));
+    }
 }

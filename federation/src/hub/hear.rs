@@ -14,7 +14,10 @@ use super::{
 use crate::{
     catalog::{receive::unix, wire as form},
     invitation::{InvitationId, Record},
-    limits::{MAX_CATALOG_BYTES, MAX_CLUSTER_BYTES, MAX_CLUSTERS, MAX_INVITATION_LIFE, MAX_INVITATIONS, MAX_PEERS},
+    limits::{
+        MAX_CATALOG_BYTES, MAX_CLUSTER_BYTES, MAX_CLUSTERS, MAX_CUSTODY_BYTES, MAX_INVITATION_LIFE, MAX_INVITATIONS,
+        MAX_PEERS,
+    },
     names::Cluster,
     wire,
 };
@@ -45,6 +48,9 @@ impl State {
             }
             Some(Message::Acknowledgement(ack)) => {
                 self.hear_acknowledgement(&mesh, &cluster, ack).map_err(|why| ("acknowledgement", why))
+            }
+            Some(Message::Custody(custody)) => {
+                self.hear_custody(&mesh, &cluster, custody).map_err(|why| ("custody", why))
             }
             Some(Message::Invite(invite)) => match self.hear_invite(&mesh, &invite, now) {
                 Ok(keep) => return keep,
@@ -135,6 +141,7 @@ impl State {
             [
                 Topic::Catalog(mesh.clone(), cluster.clone()),
                 Topic::Heartbeat(mesh.clone(), cluster.clone()),
+                Topic::Custody(mesh.clone(), cluster.clone()),
                 Topic::Acknowledgement(mesh, cluster),
             ]
         };
@@ -203,6 +210,20 @@ impl State {
         brought.acknowledgements.insert(to.clone(), (message.sequence, sealed));
         let topic = Topic::Acknowledgement(mesh.clone(), cluster.clone());
         self.tell_audience(mesh, &to, &topic);
+        Ok(())
+    }
+
+    fn hear_custody(&mut self, mesh: &MeshName, cluster: &Cluster, message: proto::Addressed) -> Result<(), String> {
+        let size = message.sealed.as_ref().map_or(0, bytes);
+        if size > MAX_CUSTODY_BYTES {
+            return Err(format!("it has {size} bytes; at most {MAX_CUSTODY_BYTES} are allowed"));
+        }
+        let brought = self.members.get_mut(mesh).and_then(|member| member.clusters.get_mut(cluster));
+        let Some(brought) = brought else { return Ok(()) };
+        brought.custody = message.sealed;
+        // Whoever it says that it is for: it goes to this mesh.
+        let topic = Topic::Custody(mesh.clone(), cluster.clone());
+        self.tell_audience(mesh, mesh, &topic);
         Ok(())
     }
 

@@ -46,6 +46,11 @@ impl State {
                 let sealed = self.brought_for(id, &mesh, &cluster, |b, me| b.heartbeats.get(me).cloned())?;
                 Message::Heartbeat(self.relay(&mesh, &cluster, sealed))
             }
+            Topic::Custody(mesh, cluster) => {
+                let of = |b: &Brought, me: &MeshName| b.custody.clone().filter(|_| *me == mesh);
+                let sealed = self.brought_for(id, &mesh, &cluster, of)?;
+                Message::Custody(self.relay(&mesh, &cluster, sealed))
+            }
             Topic::Acknowledgement(mesh, cluster) => {
                 let of = |b: &Brought, me: &MeshName| b.acknowledgements.get(me).map(|(_, sealed)| sealed.clone());
                 let sealed = self.brought_for(id, &mesh, &cluster, of)?;

@@ -31,6 +31,7 @@ pub(super) enum Topic {
     Notices,
     Peer(MeshName),
     Wanted(MeshName),
+    Custody(MeshName, Cluster),
     Catalog(MeshName, Cluster),
     Acknowledgement(MeshName, Cluster),
     Heartbeat(MeshName, Cluster),

@@ -87,6 +87,8 @@ pub(super) struct Brought {
     pub(super) catalogs: BTreeMap<MeshName, Log>,
     pub(super) heartbeats: BTreeMap<MeshName, proto::Sealed>,
     pub(super) acknowledgements: BTreeMap<MeshName, (u64, proto::Sealed)>,
+    /// For the own mesh's other clusters, and unreadable here.
+    pub(super) custody: Option<proto::Sealed>,
 }
 
 impl State {

@@ -9,6 +9,7 @@ use isthmus_core::{
 };
 use isthmus_identity::{BundleDigest, HeldBundle};
 
+use super::offer::Custody;
 use crate::{
     catalog::{Digest, Exports},
     invitation::InvitationId,
@@ -95,6 +96,13 @@ pub enum Event {
         total: u64,
         /// Where this mesh's clusters differ.
         conflicts: Vec<ToldConflict>,
+    },
+    /// The state of this mesh's roots, from another cluster of it.
+    Custody {
+        /// Which cluster's.
+        cluster: Cluster,
+        /// It.
+        custody: Custody,
     },
     /// One cluster of a peer offers nothing any more: it has ended the relation.
     Withdrawn {

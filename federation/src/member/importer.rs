@@ -14,7 +14,7 @@ use prost::Message;
 
 use super::{
     event::{Event, ToldConflict},
-    offer::Peer,
+    offer::{Custody, Peer},
 };
 use crate::{
     catalog::{
@@ -267,6 +267,20 @@ impl Known {
             total: message.total,
             conflicts,
         }))
+    }
+
+    /// The state of the mesh's roots, of another cluster of the own mesh.
+    pub(super) fn custody(
+        &mut self,
+        line: &Line,
+        sealed: proto::Sealed,
+        wall: SystemTime,
+    ) -> Result<Option<Event>, Why> {
+        let sealed = wire::read_sealed(sealed);
+        let message = proto::Custody::decode(self.open(wire::CUSTODY, &sealed, wall)?)?;
+        line.check(&message.mesh, &message.cluster, &message.audience)?;
+        let custody = Custody { sequence: message.sequence, closed: message.closed };
+        Ok(Some(Event::Custody { cluster: line.cluster.clone(), custody }))
     }
 
     fn open<'a>(&mut self, purpose: &str, sealed: &'a Sealed, wall: SystemTime) -> Result<&'a [u8], Why> {

@@ -2,6 +2,7 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
+use bytes::Bytes;
 use isthmus_core::{federation::MeshName, id::TrustDomain};
 use isthmus_identity::{BundleDigest, Chain, HeldBundle};
 
@@ -28,6 +29,17 @@ pub struct Offer {
     pub peers: BTreeMap<MeshName, Peer>,
     /// Invitations of this mesh that may still be used. Leaving one out withdraws it.
     pub invitations: BTreeMap<InvitationId, Arc<Invitation>>,
+    /// The state of the mesh's roots, for its other clusters.
+    pub custody: Option<Custody>,
+}
+
+/// The state of a mesh's roots, which none but the mesh's own clusters can read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Custody {
+    /// Of the mesh's bundle.
+    pub sequence: u64,
+    /// Encrypted and authenticated by a key that the mesh's clusters share.
+    pub closed: Bytes,
 }
 
 /// A mesh that this one agrees with, and what is held of it.

@@ -18,7 +18,7 @@ use super::{
     event::Event,
     exporter::{Leaf, Outgoing, millis},
     importer::{Known, Why},
-    offer::{Offer, Peer, Trust},
+    offer::{Custody, Offer, Peer, Trust},
 };
 use crate::{
     catalog::{
@@ -41,6 +41,8 @@ pub(crate) struct State {
     /// What was acknowledged last, by peer, and the certificate that has sealed it.
     acked: BTreeMap<MeshName, (u64, Trust, Vec<Conflict>, Leaf)>,
     ack_counter: u64,
+    /// The state of the roots that was said last, and the certificate that has sealed it.
+    custody: Option<(u64, Leaf)>,
     due: Due,
     /// The hub has answered: things may be said.
     welcome: bool,
@@ -66,6 +68,7 @@ impl State {
             exports: BTreeMap::new(),
             acked: BTreeMap::new(),
             ack_counter: 0,
+            custody: None,
             due: Due::default(),
             welcome: false,
             events: Vec::new(),
@@ -143,6 +146,7 @@ impl State {
             withdraw: std::mem::take(&mut self.due.withdraw),
         };
         self.acked.clear();
+        self.custody = None;
         self.exports.retain(|_, outgoing| !outgoing.is_vain());
         self.exports.values_mut().for_each(Outgoing::begin_session);
         message(Message::Hello(proto::Hello {
@@ -173,6 +177,9 @@ impl State {
         }
         if let Some(id) = self.due.withdraw.pop_first() {
             return Some(message(Message::Withdraw(id.to_bytes().into())));
+        }
+        if let Some(custody) = self.say_custody(svid) {
+            return Some(message(Message::Custody(custody)));
         }
         if let Some(catalog) = self.say_catalog(svid, now, wall) {
             return Some(message(Message::Catalog(catalog)));
@@ -210,6 +217,35 @@ impl State {
             match self.exports.get_mut(&audience)?.publish(&line, svid, now, wall) {
                 Ok(catalog) => return Some(catalog),
                 Err(why) => self.refuse(Some(&audience), "own catalog", &why.into()),
+            }
+        }
+    }
+
+    fn say_custody(&mut self, svid: &Svid) -> Option<proto::Addressed> {
+        let Custody { sequence, closed } = self.offer.custody.clone()?;
+        let said = (sequence, svid.chain().first().cloned());
+        if self.custody.as_ref() == Some(&said) {
+            return None;
+        }
+        self.custody = Some(said);
+        let line = self.line_to(&self.offer.mesh);
+        let payload = proto::Custody {
+            mesh: line.mesh.to_string(),
+            cluster: line.cluster.to_string(),
+            audience: line.audience.to_string(),
+            sequence,
+            closed,
+        };
+        match svid.seal(wire::CUSTODY, payload.encode_to_vec()) {
+            Ok(sealed) => Some(proto::Addressed {
+                to: line.audience.to_string(),
+                sealed: Some(wire::sealed(sealed)),
+                sequence,
+                ..proto::Addressed::default()
+            }),
+            Err(why) => {
+                self.refuse(None, "own custody", &why.into());
+                None
             }
         }
     }

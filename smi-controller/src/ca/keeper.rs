@@ -7,7 +7,8 @@ use std::{
 };
 
 use isthmus_core::id::ObjectName;
-use isthmus_identity::{Authority, Facts, PeerStanding, Phase, Step, TrustStore};
+use isthmus_federation::names::Cluster;
+use isthmus_identity::{Authority, Census, Facts, PeerStanding, Phase, Rotation, Step, TrustStore, Waiting};
 use k8s_openapi::api::core::v1::{Event, Secret};
 use kube::{
     Api, Client, ResourceExt,
@@ -18,7 +19,9 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    CaError, Names, Roots, TrustMetrics, census, stored,
+    CaError, Names, Role, Roots, TrustMetrics,
+    between::KeeperEnd,
+    census, role, stored,
     telling::{self, Note},
     wanted,
 };
@@ -42,6 +45,8 @@ pub(crate) struct Parts {
     pub(crate) webhooks: watch::Receiver<u64>,
     /// How far other meshes are with the bundle.
     pub(crate) peers: watch::Receiver<Vec<PeerStanding>>,
+    /// What is between this cluster and the mesh's others.
+    pub(crate) others: KeeperEnd,
     pub(crate) metrics: TrustMetrics,
 }
 
@@ -120,48 +125,105 @@ impl Keeper {
 
     async fn lead(&mut self, secret: Secret) -> Result<(), CaError> {
         let present = self.present();
-        let rotation = present.rotation;
-        let wanted = self.wanted(&present).await?;
-        if self.done.0 != rotation.sequence {
-            self.done = (rotation.sequence, BTreeSet::new());
-        }
-        let duty = rotation.phase.duty();
-        let (expected, connected, unheard) = self.parts.hub.with(|registry| {
-            let unheard = registry.waits_for_replica(rotation.sequence);
-            (registry.expected_proxies(), registry.standings(duty), unheard)
-        });
-        let census = census::count(expected, &connected, &mut self.done.1);
-        self.parts.metrics.census(&census);
-        let written = *self.parts.webhooks.borrow();
-        let peers = self.parts.peers.borrow().clone();
-        let facts = Facts {
-            wanted: wanted.root(),
-            signer_expired: present.signer().not_after() < SystemTime::now(),
-            leaf_lifetime: self.parts.leaf_lifetime,
-            census: &census,
-            peers: &peers,
-            obstacle: match &unheard {
-                Some(replica) => Some(replica),
-                None => (written < rotation.sequence).then_some("the webhook configurations to hold the roots"),
-            },
-        };
-        match rotation.step(&facts, SystemTime::now()) {
-            Step::Stay(waiting) => {
-                let line = telling::progress(&rotation, &census, waiting.as_ref());
-                self.tell(line, &secret).await
+        let role = self.role();
+        let wanted = match &role {
+            Role::First { .. } => self.wanted(&present).await?,
+            Role::Follower { first } => {
+                let given = self.parts.others.given.borrow().clone();
+                if let Some(given) = given.filter(|given| given.rotation.sequence > present.rotation.sequence) {
+                    return self.follow(secret, &given, first).await;
+                }
+                self.decline(first).await?;
+                present.goal().clone()
             }
-            Step::Advance(next) => {
+        };
+        let census = self.census(&present.rotation);
+        let step = self.step(&role, &present, &wanted, &census);
+        match (&role, step) {
+            (Role::First { .. }, Step::Advance(next)) => {
                 let mut authorities = present.all();
                 authorities.push(wanted);
                 let (chain, tokens) = (present.chain().clone(), present.tokens().clone());
                 let Some(roots) = Roots::of(next, &authorities, chain, tokens)? else { return Ok(()) };
-                let note = telling::step(rotation.phase, next.phase, &census);
+                let note = telling::step(present.rotation.phase, next.phase, &census);
                 self.store(secret, &roots).await?;
                 self.adopt(roots)?;
                 self.note(note).await;
                 Ok(())
             }
+            (_, Step::Stay(waiting)) => self.tell(&present.rotation, &census, waiting, &role, &secret).await,
+            (Role::Follower { first }, Step::Advance(_)) => {
+                let waiting = Waiting::For(format!("cluster {first}, which rotates the mesh's root"));
+                self.tell(&present.rotation, &census, Some(waiting), &role, &secret).await
+            }
         }
+    }
+
+    fn role(&self) -> Role {
+        self.parts.hub.with(|registry| {
+            let (index, name) = (registry.index(), &registry.index().settings.mesh);
+            Role::of(name, index.meshes.get(&ObjectName::new("", name.as_str())).map(|mesh| &mesh.content))
+        })
+    }
+
+    /// Takes the state of the mesh's first cluster over.
+    async fn follow(&self, secret: Secret, given: &Roots, first: &Cluster) -> Result<(), CaError> {
+        let (chain, tokens) = (given.chain().clone(), given.tokens().clone());
+        let Some(roots) = Roots::of(given.rotation, &given.all(), chain, tokens)? else { return Ok(()) };
+        self.store(secret, &roots).await?;
+        tracing::info!(%first, sequence = roots.rotation.sequence, "following the first cluster of the mesh");
+        self.adopt(roots)
+    }
+
+    /// Somebody asks this cluster for what is another's to do.
+    async fn decline(&self, first: &Cluster) -> Result<(), CaError> {
+        if wanted::decline(&self.api, &self.parts.names).await? {
+            let message = format!("cluster {first} rotates the root of this mesh, and this one follows: ask there");
+            self.note(Note { reason: "RotationDeclined", message, warning: true }).await;
+        }
+        Ok(())
+    }
+
+    fn census(&mut self, rotation: &Rotation) -> Census {
+        if self.done.0 != rotation.sequence {
+            self.done = (rotation.sequence, BTreeSet::new());
+        }
+        let duty = rotation.phase.duty();
+        let (expected, connected) =
+            self.parts.hub.with(|registry| (registry.expected_proxies(), registry.standings(duty)));
+        let census = census::count(expected, &connected, &mut self.done.1);
+        self.parts.metrics.census(&census);
+        census
+    }
+
+    /// What is to happen in this cluster, and tells the mesh's others how far it is.
+    fn step(&self, role: &Role, present: &Roots, wanted: &Authority, census: &Census) -> Step {
+        let rotation = present.rotation;
+        let written = *self.parts.webhooks.borrow();
+        let unwritten =
+            (written < rotation.sequence).then(|| "the webhook configurations to hold the roots".to_owned());
+        // Who follows waits for its own proxies; for everybody else the first cluster does.
+        let (peers, others) = match role {
+            Role::First { .. } => {
+                let siblings = self.parts.others.siblings.borrow();
+                (self.parts.peers.borrow().clone(), role.obstacle(&siblings, rotation.sequence))
+            }
+            Role::Follower { .. } => (Vec::new(), None),
+        };
+        let unheard = self.parts.hub.with(|registry| registry.waits_for_replica(rotation.sequence));
+        let obstacle = unheard.or(unwritten).or(others);
+        let facts = Facts {
+            wanted: wanted.root(),
+            signer_expired: present.signer().not_after() < SystemTime::now(),
+            leaf_lifetime: self.parts.leaf_lifetime,
+            census,
+            peers: &peers,
+            obstacle: obstacle.as_deref(),
+        };
+        let step = rotation.step(&facts, SystemTime::now());
+        let complete = !matches!(step, Step::Stay(Some(_)));
+        self.parts.others.progress.send_replace(role::progress(rotation.sequence, census, complete));
+        step
     }
 
     /// The root that the mesh is to have. One that can't be used changes nothing, and is told of once.
@@ -191,14 +253,22 @@ impl Keeper {
     /// Writes the roots over what was read, unless it has been written to since.
     async fn store(&self, read: Secret, roots: &Roots) -> Result<(), CaError> {
         let mut secret = Secret { metadata: read.metadata, ..stored::write(&self.parts.names, roots) };
-        let line = telling::progress(&roots.rotation, &isthmus_identity::Census::default(), None);
+        let line = telling::progress(&roots.rotation, &Census::default(), None);
         secret.annotations_mut().insert(ROTATION.to_owned(), line);
         let name = &self.parts.names.stored;
         let done = self.api.replace(&name.name, &PostParams::default(), &secret).await;
         done.map(drop).map_err(CaError::kubernetes(name))
     }
 
-    async fn tell(&mut self, line: String, secret: &Secret) -> Result<(), CaError> {
+    async fn tell(
+        &mut self,
+        rotation: &Rotation,
+        census: &Census,
+        waiting: Option<Waiting>,
+        role: &Role,
+        secret: &Secret,
+    ) -> Result<(), CaError> {
+        let line = format!("{}{role}", telling::progress(rotation, census, waiting.as_ref()));
         if secret.annotations().get(ROTATION) == Some(&line) {
             return Ok(());
         }

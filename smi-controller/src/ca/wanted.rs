@@ -70,6 +70,17 @@ pub(super) async fn renew(api: &Api<Secret>, names: &Names, present: &Arc<Author
     Ok(Wanted { root: read(names, &found)?, declined })
 }
 
+/// Takes off what asks for a new root. `true`: there was something.
+pub(super) async fn decline(api: &Api<Secret>, names: &Names) -> Result<bool, CaError> {
+    let failed = CaError::kubernetes(&names.wanted);
+    let Some(mut found) = api.get_opt(&names.wanted.name).await.map_err(failed)? else { return Ok(false) };
+    if found.annotations_mut().remove(ROTATE_ROOT).is_none() {
+        return Ok(false);
+    }
+    api.replace(&names.wanted.name, &PostParams::default(), &found).await.map_err(failed)?;
+    Ok(true)
+}
+
 fn make(names: &Names) -> Result<Authority, CaError> {
     Authority::generate(names.domain.clone(), SystemTime::now(), ROOT_LIFETIME)
         .map_err(CaError::unusable(&names.wanted))

@@ -3,6 +3,7 @@
 
 mod deeds;
 mod joining;
+mod siblings;
 mod writing;
 
 use std::{
@@ -14,7 +15,7 @@ use std::{
 use isthmus_core::{federation::MeshName, id::ObjectName};
 use isthmus_federation::{
     invitation::{Invitation, InvitationId},
-    member::{Event, HubRef, Trust},
+    member::{Custody, Event, HubRef, Trust},
 };
 use isthmus_identity::HeldBundle;
 use isthmus_k8s::federation::{Mesh, MeshPeer, MeshPeerStatus, invitation::Side};
@@ -71,6 +72,10 @@ pub(super) struct Lead<'p> {
     /// How far the bundle of each peer has got among the proxies, as far as it is known.
     trust: BTreeMap<MeshName, Trust>,
     cutting: BTreeMap<ObjectName, Cutting>,
+    /// The state of the roots, closed for the mesh's other clusters.
+    closed: Option<Custody>,
+    /// The sequence of a state that couldn't be opened.
+    unopened: u64,
     /// What others have told of this mesh's exports, as it was said here.
     said: BTreeMap<ObjectName, BTreeSet<Told>>,
     /// What was refused of whom, and when that was told.
@@ -113,6 +118,8 @@ impl<'p> Lead<'p> {
             deeds: VecDeque::new(),
             trust: BTreeMap::new(),
             cutting: BTreeMap::new(),
+            closed: None,
+            unopened: 0,
             said: BTreeMap::new(),
             refusals: BTreeMap::new(),
         };
@@ -210,6 +217,7 @@ impl<'p> Lead<'p> {
         self.look_at_invitations().await;
         self.do_deeds().await;
         self.look_at_trust();
+        self.follow().await;
         let no_member = self.dial();
         let links = links::links(&self.outlook, &self.session, no_member.as_ref());
         let told = self.session.told();
@@ -224,6 +232,9 @@ impl<'p> Lead<'p> {
         self.cut_off().await;
         let mut standings = self.session.standings(self.began);
         standings.retain(|standing| standing.mesh != self.own.mesh);
+        if let Some(cluster) = offer::cluster(self.own, &self.outlook) {
+            self.parts.others.siblings.send_replace(self.session.siblings(&self.own.mesh, &cluster));
+        }
         self.parts.peers.send_replace(standings);
         self.parts.metrics.show(&self.session, Instant::now());
     }
@@ -276,12 +287,13 @@ impl<'p> Lead<'p> {
         None
     }
 
-    fn offer(&self) -> Option<isthmus_federation::member::Offer> {
+    fn offer(&mut self) -> Option<isthmus_federation::member::Offer> {
+        let custody = self.custody();
         let chain = self.parts.roots.borrow().chain().clone();
         let open = self.invitations.values().filter(|open| open.side == Side::Inviter);
         let invitations: BTreeMap<InvitationId, Arc<Invitation>> =
             open.map(|open| (open.id(), open.invitation.clone())).collect();
-        offer::offer(self.own, &chain, &self.outlook, &self.session, &self.trust, invitations)
+        offer::offer(self.own, &chain, &self.outlook, &self.session, &self.trust, invitations, custody)
     }
 
     /// Looks how far the bundle of each peer has got among the proxies. While that isn't known of all, what was told before stays.
@@ -299,6 +311,7 @@ impl<'p> Lead<'p> {
         });
         self.trust.retain(|mesh, _| self.outlook.peers.contains_key(mesh));
         self.trust.extend(known);
+        self.trust.insert(self.own.mesh.clone(), *self.parts.others.progress.borrow());
     }
 
     /// What is known of the mesh that a hub is in.

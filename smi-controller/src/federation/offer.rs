@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, sync::Arc};
 use isthmus_core::{federation::MeshName, id::TrustDomain};
 use isthmus_federation::{
     invitation::{Invitation, InvitationId},
-    member::{Offer, Peer, Trust},
+    member::{Custody, Offer, Peer, Trust},
     names::Cluster,
 };
 use isthmus_identity::{Chain, HeldBundle};
@@ -20,7 +20,7 @@ pub(super) struct Own {
     pub(super) trust_domain: TrustDomain,
 }
 
-/// `trust`: how far the bundle of each peer has got among the proxies here. `None`: the mesh's name can't be a cluster's.
+/// `trust`: how far the bundle of each peer has got among the proxies here; `custody`: for the mesh's other clusters. `None`: the mesh's name can't be a cluster's.
 pub(super) fn offer(
     own: &Own,
     chain: &Chain,
@@ -28,6 +28,7 @@ pub(super) fn offer(
     session: &Session,
     trust: &BTreeMap<MeshName, Trust>,
     invitations: BTreeMap<InvitationId, Arc<Invitation>>,
+    custody: Option<Custody>,
 ) -> Option<Offer> {
     let peers = outlook.peers.iter().filter_map(|(mesh, object)| {
         let peer = &object.content;
@@ -61,6 +62,7 @@ pub(super) fn offer(
         exports: outlook.exports.clone(),
         peers: peers.chain(siblings).collect(),
         invitations,
+        custody,
     })
 }
 
@@ -77,6 +79,7 @@ pub(super) fn same(a: &Offer, b: &Offer) -> bool {
         && a.chain == b.chain
         && a.peers == b.peers
         && a.exports == b.exports
+        && a.custody == b.custody
         && a.invitations.keys().eq(b.invitations.keys())
 }
 
@@ -116,7 +119,7 @@ mod tests {
     }
 
     fn offered(outlook: &Outlook) -> Offer {
-        offer(&own(), &chain(), outlook, &Session::default(), &BTreeMap::new(), BTreeMap::new()).unwrap()
+        offer(&own(), &chain(), outlook, &Session::default(), &BTreeMap::new(), BTreeMap::new(), None).unwrap()
     }
 
     #[test]
@@ -171,7 +174,7 @@ mod tests {
         let outlook = looked(vec![]);
         let chain = chain();
         let of = |outlook: &Outlook| {
-            offer(&own(), &chain, outlook, &Session::default(), &BTreeMap::new(), BTreeMap::new()).unwrap()
+            offer(&own(), &chain, outlook, &Session::default(), &BTreeMap::new(), BTreeMap::new(), None).unwrap()
         };
         assert!(same(&of(&outlook), &of(&outlook)));
         let other = looked(vec![object("ExportedService", "web", json!({"to": ["north"]}))]);

@@ -8,14 +8,17 @@ use std::{
 use isthmus_core::{federation::MeshName, id::ObjectName};
 use isthmus_federation::{
     invitation::InvitationId,
-    member::{Event, InvitationState, ToldConflict},
+    member::{Custody, Event, InvitationState, ToldConflict},
     names::Cluster,
 };
 use isthmus_identity::{BundleDigest, Contact, HeldBundle, PeerStanding, Propagation};
 use isthmus_k8s::federation::MeshPeerStatus;
 
 use super::catalogs::Catalogs;
-use crate::index::Told;
+use crate::{
+    ca::{Sibling, Siblings},
+    index::Told,
+};
 
 /// All of it.
 #[derive(Debug, Default)]
@@ -25,6 +28,8 @@ pub(super) struct Session {
     pub(super) hub_bundle: Option<HeldBundle>,
     pub(super) peers: BTreeMap<MeshName, Peering>,
     pub(super) catalogs: Catalogs,
+    /// The state of this mesh's roots, as its other clusters have sent it.
+    pub(super) custody: BTreeMap<Cluster, Custody>,
 }
 
 /// The connection to the hub.
@@ -117,6 +122,7 @@ impl Session {
                 self.heard(peer.clone(), now.1);
                 self.catalogs.withdraw(&peer, &cluster);
             }
+            Event::Custody { cluster, custody } => drop(self.custody.insert(cluster, custody)),
             Event::Peer { peer, agrees, connected } => {
                 self.peers.entry(peer).or_default().said = Some((agrees, connected));
             }
@@ -125,6 +131,21 @@ impl Session {
             _ => {}
         }
         None
+    }
+
+    /// How far the other clusters of this mesh are.
+    pub(super) fn siblings(&self, mesh: &MeshName, own: &Cluster) -> Siblings {
+        let mut siblings = Siblings::new();
+        let Some(peering) = self.peers.get(mesh) else { return siblings };
+        for (cluster, acked) in &peering.acked {
+            let Acked { complete, proxies } = *acked;
+            siblings.insert(cluster.clone(), Sibling { connected: false, complete, proxies });
+        }
+        for cluster in peering.said.iter().flat_map(|(_, clusters)| clusters) {
+            siblings.entry(cluster.clone()).or_default().connected = true;
+        }
+        siblings.remove(own);
+        siblings
     }
 
     /// Where this mesh's clusters export a service differently, as others tell, by service.

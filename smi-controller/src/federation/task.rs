@@ -8,7 +8,11 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use super::{FederationMetrics, lead::Lead, offer::Own};
-use crate::{ca::SharedRoots, config::Config, serve::Hub};
+use crate::{
+    ca::{Names, SharedRoots, SpeakerEnd},
+    config::Config,
+    serve::Hub,
+};
 
 /// Pause after what was kept couldn't be read.
 const RETRY: Duration = Duration::from_secs(1);
@@ -23,6 +27,10 @@ pub(crate) struct Parts {
     pub(crate) svid: Arc<SvidCell>,
     /// How far peers are with this mesh's roots.
     pub(crate) peers: watch::Sender<Vec<PeerStanding>>,
+    /// What is between this cluster and the mesh's others.
+    pub(crate) others: SpeakerEnd,
+    /// Where the roots are.
+    pub(crate) names: Names,
     pub(crate) metrics: FederationMetrics,
 }
 

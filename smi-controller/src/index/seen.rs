@@ -94,8 +94,8 @@ pub(crate) trait Printed {
 
 impl Printed for Mesh {
     fn print(&self) -> Print {
-        let MeshStatus { bundle, hub, .. } = self.status.clone().unwrap_or_default();
-        Print::of(&(bundle, hub))
+        let MeshStatus { bundle, hub, catalogs, last_contact, .. } = self.status.clone().unwrap_or_default();
+        Print::of(&(bundle, hub, catalogs, last_contact))
     }
 }
 
@@ -108,8 +108,8 @@ impl Printed for MeshPeer {
 
 impl Printed for ImportedService {
     fn print(&self) -> Print {
-        let ImportStatus { state, endpoints, catalog, .. } = self.status.clone().unwrap_or_default();
-        Print::of(&(state, endpoints, catalog))
+        let ImportStatus { state, endpoints, catalog, conflicts, .. } = self.status.clone().unwrap_or_default();
+        Print::of(&(state, endpoints, catalog, conflicts))
     }
 }
 

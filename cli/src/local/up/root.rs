@@ -1,5 +1,5 @@
 //! The root of a mesh of several clusters: made in the first, and brought to the others before their controllers start, as an
-//! operator would do it (docs/adr/0013-…).
+//! operator would do it (docs/adr/0013).
 
 use std::time::Duration;
 

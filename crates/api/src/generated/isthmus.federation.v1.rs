@@ -79,7 +79,7 @@ pub struct Introduction {
 }
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct MemberMessage {
-    #[prost(oneof = "member_message::Message", tags = "1, 2, 3, 4, 5, 6, 7, 8")]
+    #[prost(oneof = "member_message::Message", tags = "1, 2, 3, 4, 5, 6, 7, 8, 9")]
     pub message: ::core::option::Option<member_message::Message>,
 }
 /// Nested message and enum types in `MemberMessage`.
@@ -103,6 +103,9 @@ pub mod member_message {
         /// The invitation (16 bytes) is not to be taken any more.
         #[prost(bytes, tag = "8")]
         Withdraw(::prost::bytes::Bytes),
+        /// A `Custody`, for the own mesh's other clusters.
+        #[prost(message, tag = "9")]
+        Custody(super::Addressed),
     }
 }
 /// The first message of a session.
@@ -187,7 +190,7 @@ pub struct Invite {
 }
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct HubMessage {
-    #[prost(oneof = "hub_message::Message", tags = "1, 2, 3, 4, 5, 6, 7, 8, 9, 10")]
+    #[prost(oneof = "hub_message::Message", tags = "1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11")]
     pub message: ::core::option::Option<hub_message::Message>,
 }
 /// Nested message and enum types in `HubMessage`.
@@ -215,6 +218,8 @@ pub mod hub_message {
         /// The whole catalog is needed: what came doesn't follow on what the hub holds.
         #[prost(message, tag = "10")]
         Wanted(super::Told),
+        #[prost(message, tag = "11")]
+        Custody(super::Relayed),
     }
 }
 /// The answer to `Hello`.
@@ -548,6 +553,23 @@ pub struct Acknowledgement {
     /// Unix seconds.
     #[prost(int64, tag = "9")]
     pub issued_at: i64,
+}
+/// The state of a mesh's roots, from the cluster that rotates them for the mesh's others.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Custody {
+    #[prost(string, tag = "1")]
+    pub mesh: ::prost::alloc::string::String,
+    #[prost(string, tag = "2")]
+    pub cluster: ::prost::alloc::string::String,
+    /// The same mesh.
+    #[prost(string, tag = "3")]
+    pub audience: ::prost::alloc::string::String,
+    /// Of the mesh's bundle.
+    #[prost(uint64, tag = "4")]
+    pub sequence: u64,
+    /// Encrypted by a key that the mesh's clusters share.
+    #[prost(bytes = "bytes", tag = "5")]
+    pub closed: ::prost::bytes::Bytes,
 }
 /// Two clusters of one mesh export the same service differently.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]

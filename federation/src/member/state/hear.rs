@@ -41,6 +41,11 @@ impl State {
                     known.acknowledgement(line, sealed, wall)
                 });
             }
+            Some(Message::Custody(relayed)) if *relayed.mesh == *self.offer.mesh.as_str() => {
+                self.relayed("custody", relayed, |known, line, sealed| known.custody(line, sealed, wall));
+            }
+            // Of another mesh's roots nothing is of any use here.
+            Some(Message::Custody(_)) => {}
             Some(Message::Introduced(introduced)) => self.introduced(introduced, wall),
             Some(Message::Invitation(state)) => self.invitation(state),
             Some(Message::Peer(state)) => self.peer_state(state),

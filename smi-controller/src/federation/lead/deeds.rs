@@ -84,7 +84,7 @@ impl Lead<'_> {
     }
 
     /// Raises an Event where the user looks. It is a courtesy: failing costs only itself.
-    async fn tell(&self, peer: Option<MeshName>, why: &str) {
+    pub(super) async fn tell(&self, peer: Option<MeshName>, why: &str) {
         let peer = peer.and_then(|mesh| self.outlook.peers.get(&mesh));
         let (kind, object) = match (peer, &self.outlook.mesh) {
             (Some(peer), _) => (Kind::MeshPeer, (&peer.name, &peer.uid)),
