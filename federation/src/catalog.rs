@@ -123,7 +123,8 @@ impl fmt::Display for Digest {
     }
 }
 
-#[cfg(test)]
+#[cfg(any(test, fuzzing))]
+#[allow(clippy::unwrap_used, reason = "only tests and fuzz targets are built with it")]
 pub(crate) mod testing;
 #[cfg(test)]
 mod tests;

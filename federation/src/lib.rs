@@ -11,6 +11,8 @@
 
 pub mod bundle_endpoint;
 pub mod catalog;
+#[cfg(fuzzing)]
+pub mod fuzzing;
 pub mod hub;
 pub mod invitation;
 pub mod limits;
@@ -28,5 +30,13 @@ mod network;
 mod siblings;
 #[cfg(test)]
 mod simulation;
-#[cfg(test)]
+#[cfg(any(test, fuzzing))]
+#[cfg_attr(fuzzing, allow(dead_code, reason = "the fuzz targets need a part of it"))]
+#[allow(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "only tests and fuzz targets are built with it"
+)]
 pub(crate) mod testing;

@@ -57,7 +57,7 @@ pub(crate) async fn hello(stream: &mut TcpStream, mut bytes: BytesMut) -> Result
 }
 
 /// Where it wants to go.
-fn name(hello: &ClientHello) -> Result<RemoteName, Refusal> {
+pub(crate) fn name(hello: &ClientHello) -> Result<RemoteName, Refusal> {
     let name = hello.server_name.as_deref().ok_or(Refusal::NoName)?;
     let name = name.parse().map_err(|_| Refusal::BadName)?;
     let ours = hello.alpn.iter().any(|protocol| protocol.starts_with(PROTOCOLS));
