@@ -67,6 +67,8 @@ struct Acked {
     /// The newest of our bundles that all proxies held.
     complete: u64,
     proxies: Propagation,
+    /// When the cluster was heard last.
+    contact: Option<SystemTime>,
 }
 
 /// What somebody has to do about an event.
@@ -106,20 +108,23 @@ impl Session {
             Event::Invitation { invitation, state } => return Some(Deed::Mark(invitation, state)),
             Event::Bundle { peer, held } => self.heard(peer, now.1).bundle = Some(held),
             Event::Catalog { peer, cluster, sequence, digest, exports } => {
-                self.heard(peer.clone(), now.1);
+                self.heard_cluster(&peer, &cluster, now.1);
                 self.catalogs.take(peer, cluster, sequence, digest, exports, now.0);
             }
             Event::Heartbeat { peer, cluster, sequence, counter } => {
-                self.heard(peer.clone(), now.1);
+                self.heard_cluster(&peer, &cluster, now.1);
                 self.catalogs.beat(&peer, &cluster, sequence, counter, now.0);
             }
             Event::Acked { peer, cluster, sequence, trusting, total, conflicts } => {
                 let peering = self.heard(peer, now.1);
                 peering.told.insert(cluster.clone(), conflicts);
-                peering.acked(cluster, sequence, trusting, total);
+                peering.acked(cluster, sequence, trusting, total, now.1);
             }
             Event::Withdrawn { peer, cluster } => {
-                self.heard(peer.clone(), now.1);
+                // Whoever has ended the relation isn't waited for.
+                let peering = self.heard(peer.clone(), now.1);
+                peering.acked.remove(&cluster);
+                peering.told.remove(&cluster);
                 self.catalogs.withdraw(&peer, &cluster);
             }
             Event::Custody { cluster, custody } => drop(self.custody.insert(cluster, custody)),
@@ -138,7 +143,7 @@ impl Session {
         let mut siblings = Siblings::new();
         let Some(peering) = self.peers.get(mesh) else { return siblings };
         for (cluster, acked) in &peering.acked {
-            let Acked { complete, proxies } = *acked;
+            let Acked { complete, proxies, .. } = *acked;
             siblings.insert(cluster.clone(), Sibling { connected: false, complete, proxies });
         }
         for cluster in peering.said.iter().flat_map(|(_, clusters)| clusters) {
@@ -166,20 +171,17 @@ impl Session {
         self.catalogs.retain(peers);
     }
 
-    /// What rotating our root has to know of those who trust it.
+    /// What rotating our root has to know of those who trust it: of each cluster of a peer by itself, for one that is gone for good
+    /// mustn't hold it up while another is there.
     pub(super) fn standings(&self, began: SystemTime) -> Vec<PeerStanding> {
-        let trusting = self.peers.iter().filter(|(_, peering)| peering.complete() > 0);
-        let standing = |(mesh, peering): (&MeshName, &Peering)| PeerStanding {
-            mesh: mesh.clone(),
-            contact: match &peering.said {
-                Some((true, clusters)) if !clusters.is_empty() => Contact::Connected,
-                _ => Contact::LostAt(peering.contact.unwrap_or(began)),
-            },
-            sequence: peering.complete(),
-            proxies: peering.proxies(),
-            refusal: None,
-        };
-        trusting.map(standing).collect()
+        let standings = self.peers.iter().flat_map(|(mesh, peering)| peering.standings(mesh, began));
+        standings.filter(|standing| standing.sequence > 0).collect()
+    }
+
+    fn heard_cluster(&mut self, mesh: &MeshName, cluster: &Cluster, now: SystemTime) {
+        if let Some(acked) = self.heard(mesh.clone(), now).acked.get_mut(cluster) {
+            acked.contact = Some(now);
+        }
     }
 
     fn heard(&mut self, mesh: MeshName, now: SystemTime) -> &mut Peering {
@@ -190,7 +192,7 @@ impl Session {
 }
 
 impl Peering {
-    fn acked(&mut self, cluster: Cluster, sequence: u64, trusting: u64, total: u64) {
+    fn acked(&mut self, cluster: Cluster, sequence: u64, trusting: u64, total: u64, now: SystemTime) {
         let before = Acked { complete: self.before, ..Acked::default() };
         let acked = self.acked.entry(cluster).or_insert(before);
         if trusting >= total {
@@ -198,6 +200,7 @@ impl Peering {
         }
         let number = |count: u64| usize::try_from(count).unwrap_or(usize::MAX);
         acked.proxies = Propagation { done: number(trusting), total: number(total) };
+        acked.contact = Some(now);
     }
 
     /// The newest of our bundles that all its proxies hold, in all its clusters; 0: none.
@@ -205,12 +208,27 @@ impl Peering {
         self.acked.values().map(|acked| acked.complete).min().unwrap_or(self.before)
     }
 
-    fn proxies(&self) -> Propagation {
-        let add = |sum: Propagation, acked: &Acked| Propagation {
-            done: sum.done.saturating_add(acked.proxies.done),
-            total: sum.total.saturating_add(acked.proxies.total),
+    fn standings(&self, mesh: &MeshName, began: SystemTime) -> Vec<PeerStanding> {
+        let there = |cluster: Option<&Cluster>| match &self.said {
+            Some((true, clusters)) => cluster.map_or(!clusters.is_empty(), |cluster| clusters.contains(cluster)),
+            _ => false,
         };
-        self.acked.values().fold(Propagation::default(), add)
+        let standing = |cluster: Option<&Cluster>, acked: Acked| PeerStanding {
+            mesh: mesh.clone(),
+            contact: match there(cluster) {
+                true => Contact::Connected,
+                false => Contact::LostAt(acked.contact.unwrap_or(began)),
+            },
+            sequence: acked.complete,
+            proxies: acked.proxies,
+            refusal: None,
+        };
+        if self.acked.is_empty() {
+            // Of an earlier life, or of nobody yet: the mesh as a whole.
+            let before = Acked { complete: self.before, contact: self.contact, ..Acked::default() };
+            return vec![standing(None, before)];
+        }
+        self.acked.iter().map(|(cluster, acked)| standing(Some(cluster), *acked)).collect()
     }
 }
 
