@@ -10,7 +10,10 @@ use isthmus_identity::{Authority, Keypair, RootId, Svid, SvidCell};
 use isthmus_runtime::backoff::jitter;
 use tokio_util::sync::CancellationToken;
 
-use crate::{ca::SharedRoots, run::Error};
+use crate::{
+    ca::{Roots, SharedRoots},
+    run::Error,
+};
 
 /// Pause after a failure to renew.
 const RETRY: Duration = Duration::from_secs(60);
@@ -25,9 +28,10 @@ pub(crate) fn issue(authority: &Authority, id: &SpiffeId, lifetime: Duration) ->
     Svid::new(issued.chain, &keypair).map_err(Error::OwnSvid)
 }
 
-/// Renews it in time, and whenever another root signs it, until `stop`. `by` signed the one in the cell.
+/// Renews it in time, and whenever another root is chosen to sign it, until `stop`. `by` signed the one in the cell.
 pub(crate) async fn renew(
     mut roots: SharedRoots,
+    choose: impl Fn(&Roots) -> Arc<Authority>,
     cell: Arc<SvidCell>,
     mut by: RootId,
     id: SpiffeId,
@@ -37,7 +41,7 @@ pub(crate) async fn renew(
     let mut due = cell.get().map_or(SystemTime::now(), |svid| svid.renew_at(jitter()));
     loop {
         let wait = due.duration_since(SystemTime::now()).unwrap_or_default();
-        let authority = roots.borrow_and_update().elder().clone();
+        let authority = choose(&roots.borrow_and_update());
         if authority.root() == by && !wait.is_zero() {
             tokio::select! {
                 () = tokio::time::sleep(wait.min(LOOK_AGAIN)) => {}

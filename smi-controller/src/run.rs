@@ -8,7 +8,9 @@ use isthmus_core::{
     id::InvalidId,
 };
 use isthmus_federation::bundle_endpoint::web_config;
-use isthmus_identity::{AuthorityError, BadBundle, BadSvid, ClientCerts, KeypairError, MeshTls, SvidCell, TrustStore};
+use isthmus_identity::{
+    Authority, AuthorityError, BadBundle, BadSvid, ClientCerts, KeypairError, MeshTls, SvidCell, TrustStore,
+};
 use isthmus_k8s::lease::{self, Claim};
 use isthmus_runtime::{
     admin::{Admin, AdminError},
@@ -22,7 +24,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
     admission::Validator,
-    ca::{self, CaError, Keeper, Parts, Roots, SharedRoots, TrustMetrics},
+    ca::{self, CaError, Keeper, Parts, Role, Roots, SharedRoots, TrustMetrics},
     compile::Settings,
     config::{Config, NAME},
     federation::{self, FederationMetrics},
@@ -165,19 +167,21 @@ pub async fn run_with(config: Config, client: Client, shutdown: CancellationToke
     tasks.spawn(ca::publish(client, namespace, mesh.roots.clone(), leader.clone(), stop.clone()));
 
     let listener = Arc::new(TrustStore::with(&[mesh.roots.borrow().bundle()])?);
-    let svid = mesh.certify_self()?;
+    let svid = mesh.certify_self(|roots| roots.elder().clone())?;
     mesh.publish_bundle(&svid).await?;
     let tls = MeshTls::new(listener.clone(), svid.clone());
     let server = mesh.serve_proxies(hub.clone(), grpc, &tls)?;
     mesh.follow_replicas(hub.clone(), tls)?;
     let (standings, peers) = watch::channel(Vec::new());
     let (keeper, speaker) = ca::between();
+    let index = hub.clone();
+    let voice = move |roots: &Roots| index.with(|registry| Role::here(registry.index())).voice(roots).clone();
     let others = federation::Parts {
         hub: hub.clone(),
         client: mesh.client.clone(),
         leader: leader.clone(),
         roots: mesh.roots.clone(),
-        svid,
+        svid: mesh.certify_self(voice)?,
         peers: standings,
         others: speaker,
         names: mesh.config.secrets(),
@@ -276,13 +280,14 @@ impl Mesh {
     }
 
     /// The controller's own certificate, which is renewed from now on.
-    fn certify_self(&self) -> Result<Arc<SvidCell>, Error> {
+    /// A certificate for ourselves, by the root that is chosen each time.
+    fn certify_self(&self, choose: impl Fn(&Roots) -> Arc<Authority> + Send + 'static) -> Result<Arc<SvidCell>, Error> {
         let (id, lifetime) = (self.config.identity()?, self.config.leaf_lifetime);
         let cell = Arc::new(SvidCell::new());
-        let elder = self.roots.borrow().elder().clone();
-        cell.set(identity::issue(&elder, &id, lifetime)?);
+        let first = choose(&self.roots.borrow());
+        cell.set(identity::issue(&first, &id, lifetime)?);
         let (roots, stop) = (self.roots.clone(), self.stop.clone());
-        self.tasks.spawn(identity::renew(roots, cell.clone(), elder.root(), id, lifetime, stop));
+        self.tasks.spawn(identity::renew(roots, choose, cell.clone(), first.root(), id, lifetime, stop));
         Ok(cell)
     }
 

@@ -125,7 +125,7 @@ impl Keeper {
 
     async fn lead(&mut self, secret: Secret) -> Result<(), CaError> {
         let present = self.present();
-        let role = self.role();
+        let role = self.parts.hub.with(|registry| Role::here(registry.index()));
         let wanted = match &role {
             Role::First { .. } => self.wanted(&present).await?,
             Role::Follower { first } => {
@@ -157,13 +157,6 @@ impl Keeper {
                 self.tell(&present.rotation, &census, Some(waiting), &role, &secret).await
             }
         }
-    }
-
-    fn role(&self) -> Role {
-        self.parts.hub.with(|registry| {
-            let (index, name) = (registry.index(), &registry.index().settings.mesh);
-            Role::of(name, index.meshes.get(&ObjectName::new("", name.as_str())).map(|mesh| &mesh.content))
-        })
     }
 
     /// Takes the state of the mesh's first cluster over.

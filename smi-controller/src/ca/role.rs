@@ -4,13 +4,15 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     fmt,
+    sync::Arc,
 };
 
-use isthmus_core::federation::MeshName;
+use isthmus_core::{federation::MeshName, id::ObjectName};
 use isthmus_federation::{member::Trust, names::Cluster};
-use isthmus_identity::{Census, Propagation};
+use isthmus_identity::{Authority, Census, Propagation};
 
-use crate::index::Mesh;
+use super::Roots;
+use crate::index::{Index, Mesh};
 
 /// What this cluster is to the others of its mesh.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -50,6 +52,22 @@ impl Role {
             Some((first, _)) if first.as_str() != own => Self::Follower { first: first.clone() },
             Some((_, others)) => Self::First { others: others.iter().cloned().collect() },
             None => Self::First { others: BTreeSet::new() },
+        }
+    }
+
+    /// As the own Mesh of an index says.
+    pub(crate) fn here(index: &Index) -> Self {
+        let name = &index.settings.mesh;
+        Self::of(name, index.meshes.get(&ObjectName::new("", name.as_str())).map(|mesh| &mesh.content))
+    }
+
+    /// Signs the certificate by which this cluster speaks to the hub, and to others through it. Of one that follows it is of the new
+    /// root as soon as that signs: the hub knew it before the cluster did, and forgets the old one when the first cluster retires it.
+    /// A cluster that came back to the hub at that moment with a certificate of the old one would never hear of it.
+    pub(crate) fn voice<'r>(&self, roots: &'r Roots) -> &'r Arc<Authority> {
+        match self {
+            Self::First { .. } => roots.elder(),
+            Self::Follower { .. } => roots.signer(),
         }
     }
 
@@ -97,7 +115,9 @@ impl fmt::Display for Role {
 
 #[cfg(test)]
 mod tests {
-    use isthmus_identity::Standing;
+    use std::time::{Duration, SystemTime};
+
+    use isthmus_identity::{Phase, Rotation, Standing};
     use serde_json::json;
 
     use super::*;
@@ -135,6 +155,22 @@ mod tests {
         assert_eq!(Role::of(&"isthmus".parse().unwrap(), None), first(&[]));
         // A list that doesn't name this cluster is none: the others are seen at the hub, and hold a rotation up.
         assert_eq!(of(Some("c"), &["a", "b"]), first(&[]));
+    }
+
+    #[test]
+    fn who_follows_speaks_by_the_new_root_as_soon_as_it_signs() {
+        let (hour, now) = (Duration::from_secs(3600), SystemTime::now());
+        let domain = isthmus_core::id::TrustDomain::new("isthmus.local").unwrap();
+        let root = || Arc::new(Authority::generate(domain.clone(), now, hour).unwrap());
+        let (old, new) = (root(), root());
+        let begun = Roots::begin(old.clone(), hour, now).unwrap();
+        let phase = Phase::Turning { signer: new.root(), old: old.root() };
+        let rotation = Rotation { phase, sequence: begun.rotation.sequence + 2, ..begun.rotation };
+        let (chain, tokens) = (begun.chain().clone(), begun.tokens().clone());
+        let turning = Roots::of(rotation, &[old.clone(), new.clone()], chain, tokens).unwrap().unwrap();
+        let follower = Role::Follower { first: cluster("a") };
+        assert_eq!((first(&["b"]).voice(&turning).root(), follower.voice(&turning).root()), (old.root(), new.root()));
+        assert_eq!(follower.voice(&begun).root(), old.root());
     }
 
     #[test]
