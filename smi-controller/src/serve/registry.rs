@@ -1,6 +1,7 @@
 //! Everything served, as one state without IO: what is known, what is subscribed to, and who has what.
 
 use std::{
+    cell::OnceCell,
     collections::{BTreeMap, BTreeSet, HashMap},
     sync::Arc,
 };
@@ -70,6 +71,8 @@ pub(crate) struct Registry {
     index: Index,
     /// This mesh's own.
     bundles: Vec<Bundle>,
+    /// The version of the roots that proxies are to have, once it was asked for.
+    version_of_roots: OnceCell<Option<Arc<str>>>,
     cuts: Cuts,
     pub(super) resources: HashMap<Key, Resource>,
     pub(super) sessions: BTreeMap<SessionId, Session>,
@@ -94,6 +97,7 @@ impl Registry {
         Self {
             index,
             bundles,
+            version_of_roots: OnceCell::new(),
             cuts: Cuts::default(),
             resources: HashMap::new(),
             sessions: BTreeMap::new(),
@@ -120,6 +124,9 @@ impl Registry {
             self.index.update(update, &mut facts);
         }
         let mut touched = self.made.touched(&facts);
+        if facts.contains(&Fact::Peers) {
+            self.version_of_roots.take();
+        }
         let own_namespace = Fact::Pods(self.index.settings.namespace.clone());
         if facts.contains(&own_namespace) {
             self.enlist();

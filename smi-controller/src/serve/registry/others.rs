@@ -238,7 +238,7 @@ impl Registry {
     pub(in crate::serve) fn away(&self, object: &ObjectRef, stamp: &Stamp) -> Option<Count> {
         let counts = object.kind == Kind::MeshPeer && stamp.bundle > 0 && !self.others.away.is_empty();
         let present = counts.then(|| self.version_of_roots())??;
-        let behind = || self.others.away.iter().filter(|(_, held)| ***held != *present).map(|(pod, _)| pod);
+        let behind = || self.others.away.iter().filter(|(_, held)| **held != *present).map(|(pod, _)| pod);
         let late = behind().count();
         // Who has the roots without a peer that is being revoked isn't concerned by it any more.
         let concerned = if stamp.leaving { late } else { self.others.away.len() };
@@ -252,14 +252,10 @@ impl Registry {
         })
     }
 
-    /// The version of the roots that proxies are to have now.
-    pub(super) fn version_of_roots(&self) -> Option<Arc<str>> {
-        let compiled = self.resources.get(&Key::Bundles).and_then(|resource| resource.compiled.as_ref());
-        match compiled {
-            Some(compiled) => Some(compiled.version.clone()),
-            // Nobody here is subscribed to it.
-            None => Some(super::resource::compile(&self.index, &self.bundles, &Key::Bundles).0?.version),
-        }
+    /// The version of the roots that proxies are to have now, whether or not one is connected here.
+    pub(super) fn version_of_roots(&self) -> Option<&Arc<str>> {
+        let compile = || Some(super::resource::compile(&self.index, &self.bundles, &Key::Bundles).0?.version);
+        self.version_of_roots.get_or_init(compile).as_ref()
     }
 }
 

@@ -38,6 +38,7 @@ impl Registry {
     /// These are this mesh's own from now on: the proxies are told.
     pub(crate) fn set_bundles(&mut self, bundles: Vec<Bundle>) {
         self.bundles = bundles;
+        self.version_of_roots.take();
         self.effects.news.sequence();
         if self.resources.contains_key(&Key::Bundles) {
             self.make(&Key::Bundles);
@@ -103,8 +104,7 @@ impl Registry {
     /// How far each connected proxy is with what is asked of it, here and at the other replicas. Where two know of it, it is as
     /// far as it is for the one that it is less far for: one of them is out of date.
     pub(crate) fn standings(&self, duty: Duty) -> Standings {
-        let present = self.version_of_roots();
-        let present = present.as_deref();
+        let present = self.version_of_roots().map(|version| &**version);
         let mut all: BTreeMap<ObjectName, Standing> =
             self.sessions.values().map(|s| (s.pod.clone(), standing(telling::proxy(s), duty, present))).collect();
         for (pod, proxy) in self.others.told().flat_map(|told| &told.proxies) {
