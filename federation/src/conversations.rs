@@ -198,13 +198,14 @@ fn a_member_that_was_cut_off_from_the_hub_is_heard_again() {
 fn clocks_five_minutes_apart_do_no_harm() {
     const FIVE: Duration = Duration::from_mins(5);
     let clocks: [fn(SystemTime) -> SystemTime; 2] = [|wall| wall + FIVE, |wall| wall - FIVE];
-    for clock in clocks {
+    for (clock, ahead) in clocks.into_iter().zip([300, -300]) {
         let mut world = World::new(&["west"]);
         let trust = &world.trust[&mesh("west")];
         let svid = trust.svid(controller_id(&trust.domain).unwrap().as_str(), clock(world.wall));
         let west = world.at("west");
         (west.clock, west.svid) = (clock, svid);
         world.join("east", "west");
+        let mut told = Vec::new();
         for tokens in [&["a"][..], &["a", "b"]] {
             let to_west = world.export("east", "west", tokens);
             let to_east = world.export("west", "east", tokens);
@@ -215,8 +216,13 @@ fn clocks_five_minutes_apart_do_no_harm() {
                 assert_eq!(controller.refusals(), Vec::<String>::new());
                 let of_late = controller.heard.split_off(0);
                 assert!(of_late.iter().any(|event| matches!(event, Event::Heartbeat { .. })), "{name}: {of_late:?}");
+                told.extend(of_late.into_iter().filter_map(|event| match event {
+                    Event::Clock { ahead, .. } => Some((name, ahead)),
+                    _ => None,
+                }));
             }
         }
+        assert_eq!(told, [("east", ahead), ("west", -ahead)], "each is told of the other's clock, once");
     }
 }
 

@@ -180,6 +180,7 @@ async fn one_peer(here: &Look, there: Option<&Look>, peer: &MeshPeer, report: &m
     let name = peer.name_any();
     report.category(format!("{}: peer {name}", here.side.mesh));
     on!(report.step("both sides agree, and it is heard of", state::connected(peer)));
+    on!(report.step("its clock agrees with this side's", state::clocks(peer)));
     on!(report.step("its bundle is held by every proxy", state::trusted(peer, there.and_then(Look::bundle))));
     on!(report.step("it holds our bundle", state::acknowledged(peer, here.bundle())));
     let imports: Vec<_> = here.facts.imports_from(&name).collect();

@@ -159,12 +159,24 @@ fn changed(held: Option<&Held>, delta: proto::Delta) -> Result<Exports, NotTaken
     Ok(next)
 }
 
-/// Takes a sign of life in: the sequence and the counter that it was given for.
-pub fn heartbeat(line: &Line, payload: &[u8], now: SystemTime) -> Result<(u64, u64), NotTaken> {
+/// A sign of life.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Beat {
+    /// Of the exporter's newest catalog.
+    pub sequence: u64,
+    /// Grows with each at one sequence.
+    pub counter: u64,
+    /// When it was given by the exporter's clock, Unix seconds.
+    pub issued_at: i64,
+}
+
+/// Takes a sign of life in.
+pub fn heartbeat(line: &Line, payload: &[u8], now: SystemTime) -> Result<Beat, NotTaken> {
     let message = proto::Heartbeat::decode(payload).map_err(|error| BadMessage::Unreadable(error.to_string()))?;
     line.check(&message.mesh, &message.cluster, &message.audience)?;
     timely(message.issued_at, now)?;
-    Ok((message.sequence, message.counter))
+    let proto::Heartbeat { sequence, counter, issued_at, .. } = message;
+    Ok(Beat { sequence, counter, issued_at })
 }
 
 /// Signed within [`MAX_CLOCK_DIFFERENCE`] of now, by the signer's clock?

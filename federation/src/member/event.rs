@@ -82,6 +82,13 @@ pub enum Event {
         /// Higher than the one before of the same sequence.
         counter: u64,
     },
+    /// How far a peer's clock is ahead of this one, by what it has signed: at first, and when it has moved by some seconds.
+    Clock {
+        /// Whose.
+        peer: MeshName,
+        /// Seconds; negative: behind.
+        ahead: i64,
+    },
     /// How far this mesh's bundle has got in one cluster of a peer, and what it can't use of this mesh's catalogs.
     Acked {
         /// Whose.

@@ -19,7 +19,7 @@ use super::{
 use crate::{
     catalog::{
         freshness::Pulse,
-        receive::{self, Held, Line, NotTaken, Taken},
+        receive::{self, Beat, Held, Line, NotTaken, Taken},
         wire as form,
     },
     limits::{MAX_CLUSTERS, MAX_CONFLICTS},
@@ -31,6 +31,9 @@ use crate::{
 const ASK_FIRST: Duration = Duration::from_secs(1);
 /// …doubling up to this, for a hub that sends nothing else.
 const ASK_LONGEST: Duration = Duration::from_mins(5);
+
+/// Seconds by which a peer's clock has to have moved to be told of again: what is relayed takes its time.
+const CLOCK_STEP: u64 = 10;
 
 /// Why something isn't taken.
 pub(super) type Why = Box<dyn std::error::Error + Send + Sync>;
@@ -45,6 +48,9 @@ pub(super) struct Known {
     catalogs: BTreeMap<Cluster, Incoming>,
     /// Counters of the newest acknowledgements.
     acks: BTreeMap<Cluster, u64>,
+    /// How far its clock is ahead of this one, in seconds, and what was told of that last.
+    ahead: Option<i64>,
+    ahead_told: Option<i64>,
     /// Something came that no root held has signed.
     unsigned: bool,
     ask_at: Option<Instant>,
@@ -72,6 +78,8 @@ impl Known {
             store: TrustStore::new(),
             catalogs: peer.catalogs.iter().map(floor).collect(),
             acks: BTreeMap::new(),
+            ahead: None,
+            ahead_told: None,
             unsigned: false,
             ask_at: None,
             pause: ASK_FIRST,
@@ -227,7 +235,12 @@ impl Known {
         wall: SystemTime,
     ) -> Result<Option<Event>, Why> {
         let sealed = wire::read_sealed(sealed);
-        let (sequence, counter) = receive::heartbeat(line, self.open(wire::HEARTBEAT, &sealed, wall)?, wall)?;
+        let beat = receive::heartbeat(line, self.open(wire::HEARTBEAT, &sealed, wall)?, wall);
+        // What is given by a clock that is too far ahead isn't taken, but tells of that clock. Too far behind is what is old, too.
+        if let Err(NotTaken::Clock { issued_at }) = beat {
+            self.ahead = Some(issued_at.saturating_sub(receive::unix(wall))).filter(|ahead| *ahead > 0).or(self.ahead);
+        }
+        let Beat { sequence, counter, issued_at } = beat?;
         let incoming = self.catalogs.get_mut(&line.cluster);
         let held = incoming.as_ref().filter(|incoming| incoming.held.exports.is_some());
         if held.is_none_or(|incoming| incoming.held.sequence < sequence) {
@@ -237,8 +250,18 @@ impl Known {
         }
         let news = incoming
             .is_some_and(|incoming| incoming.held.sequence == sequence && incoming.pulse.beat(sequence, counter, now));
+        if news {
+            self.ahead = Some(issued_at.saturating_sub(receive::unix(wall)));
+        }
         let (peer, cluster) = (line.mesh.clone(), line.cluster.clone());
         Ok(news.then_some(Event::Heartbeat { peer, cluster, sequence, counter }))
+    }
+
+    /// How far its clock is ahead, where that isn't about what was told last.
+    pub(super) fn clock(&mut self) -> Option<i64> {
+        let ahead = self.ahead?;
+        let news = self.ahead_told.is_none_or(|told| told.abs_diff(ahead) >= CLOCK_STEP);
+        news.then(|| *self.ahead_told.insert(ahead))
     }
 
     /// How far this mesh's bundle has got there. `None`: it says nothing new.

@@ -55,6 +55,8 @@ pub(super) struct Peering {
     pub(super) bundle: Option<HeldBundle>,
     /// When it was heard last.
     pub(super) contact: Option<SystemTime>,
+    /// How many seconds its clock is ahead, once that has been told.
+    pub(super) ahead: Option<i64>,
     acked: BTreeMap<Cluster, Acked>,
     /// Where this mesh's clusters export a service differently, as each of its clusters has found.
     told: BTreeMap<Cluster, Vec<ToldConflict>>,
@@ -120,6 +122,7 @@ impl Session {
                 peering.told.insert(cluster.clone(), conflicts);
                 peering.acked(cluster, sequence, trusting, total, now.1);
             }
+            Event::Clock { peer, ahead } => self.peers.entry(peer).or_default().ahead = Some(ahead),
             Event::Withdrawn { peer, cluster } => {
                 // Whoever has ended the relation isn't waited for.
                 let peering = self.heard(peer.clone(), now.1);

@@ -13,6 +13,8 @@ use super::{
     session::{Hub, Session},
 };
 
+/// Seconds that clocks may differ without a word: what is relayed takes its time.
+const CLOCKS_AGREE: u64 = 10;
 /// How exact the time of the last contact is kept, in seconds: each step of it is a write.
 const CONTACT_STEP: i64 = 60;
 
@@ -60,6 +62,11 @@ pub(super) fn peer(mesh: &MeshName, session: &Session, now: Instant) -> Value {
         }
         if let Some(contact) = peering.contact.and_then(contact) {
             fields.insert("lastContact".into(), json!(Time(contact)));
+        }
+        if let Some(ahead) = peering.ahead {
+            // What a controller before this one has written goes when the clocks agree.
+            let off = (ahead.unsigned_abs() >= CLOCKS_AGREE).then_some(ahead);
+            fields.insert("clockAheadSeconds".into(), json!(off));
         }
         if peering.complete() > 0 {
             fields.insert("acknowledged".into(), json!(peering.complete()));
@@ -113,6 +120,18 @@ mod tests {
         }
         written.dedup();
         assert_eq!(written.len(), 3);
+    }
+
+    #[test]
+    fn how_far_a_peers_clock_is_off_is_written_until_it_is_right() {
+        let west: MeshName = "west".parse().unwrap();
+        let mut session = Session::default();
+        let now = (Instant::now(), SystemTime::now());
+        assert!(peer(&west, &session, now.0).get("clockAheadSeconds").is_none(), "nothing is known");
+        for (ahead, written) in [(-420, json!(-420)), (3, Value::Null)] {
+            session.take(Event::Clock { peer: west.clone(), ahead }, now);
+            assert_eq!(peer(&west, &session, now.0)["clockAheadSeconds"], written);
+        }
     }
 
     #[test]

@@ -3,16 +3,19 @@
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context, bail};
+use isthmus_tests::wait::until;
 
 use super::hub::changes_arrive;
 use crate::{
     gateways,
-    scene::{IMPORT, NAMESPACE, Scene, pods},
+    scene::{IMPORT, NAMESPACE, PATIENCE, Scene, pods},
     skew::Skew,
-    stakes::roots,
+    stakes::{check, roots},
     watch,
 };
 
+/// More than clocks may differ, in seconds, and not enough yet to do harm.
+const TOO_MUCH: i64 = 330;
 /// How long a leaf lives, in seconds.
 const LEAF: i64 = 24 * 60 * 60;
 /// What a leaf may be older than its root's turn, in seconds.
@@ -41,6 +44,12 @@ pub(crate) fn five_minutes_apart(scene: &Scene) -> anyhow::Result<()> {
             watch::until_freshness(east, IMPORT, "Fresh")?;
             load.go_on()?;
         }
+        skew.set(TOO_MUCH)?;
+        let said = until("check to blame the clock", PATIENCE, || match check::run(scene)? {
+            (Some(1), report) if report.to_string().contains("clock of west's controller is") => Ok(report),
+            (code, report) => bail!("{code:?}: {report}"),
+        })?;
+        println!("    {}", check::fault(&said).context("no step failed")?);
         skew.end()?;
         changes_arrive(scene)
     })

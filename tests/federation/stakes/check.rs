@@ -12,7 +12,7 @@ use crate::{
 /// Good, it walks every step of both sides to a real request; with the gateways cut off it stops there and says what to do.
 pub(crate) fn from_both_sides(scene: &Scene) -> anyhow::Result<()> {
     scene.shared()?;
-    let (code, report) = check(scene)?;
+    let (code, report) = run(scene)?;
     expect_eq(&format!("exit code: {report}"), code, Some(0))?;
     expect_eq("success", report.get("success").and_then(Value::as_bool), Some(true))?;
     for side in ["east", "west"] {
@@ -29,10 +29,9 @@ pub(crate) fn from_both_sides(scene: &Scene) -> anyhow::Result<()> {
     expect_eq("a real request", asked, true)?;
 
     let cut = Fault::begin(scene.east(), &json!([{ "cluster": "west", "port": 15443 }]))?;
-    let (code, report) = check(scene)?;
+    let (code, report) = run(scene)?;
     expect_eq(&format!("exit code with the gateways cut off: {report}"), code, Some(1))?;
-    let fault = steps(&report).find(|step| step.get("result").and_then(Value::as_str) == Some("error"));
-    let fault = fault.with_context(|| format!("no step failed: {report}"))?;
+    let fault = fault(&report).with_context(|| format!("no step failed: {report}"))?;
     let hint = fault.get("hint").and_then(Value::as_str).unwrap_or_default();
     if hint.is_empty() || !fault.to_string().contains("gateway") {
         bail!("the fault names neither the gateway nor a remedy: {fault}");
@@ -42,7 +41,7 @@ pub(crate) fn from_both_sides(scene: &Scene) -> anyhow::Result<()> {
 }
 
 /// Of east, with west's kubeconfig for the other side.
-fn check(scene: &Scene) -> anyhow::Result<(Option<i32>, Value)> {
+pub(crate) fn run(scene: &Scene) -> anyhow::Result<(Option<i32>, Value)> {
     let pod = pods(scene.east(), NAMESPACE, "app=web")?.into_iter().next().context("no pod")?;
     let mut command = scene.meshes.isthmus();
     command.args(["federation", "check", "-o", "json", "--from", &format!("{NAMESPACE}/{pod}")]);
@@ -60,6 +59,11 @@ fn text<'v>(value: &'v Value, key: &str) -> &'v str {
 
 fn categories(report: &Value) -> impl Iterator<Item = &Value> {
     report.get("categories").and_then(Value::as_array).into_iter().flatten()
+}
+
+/// The step that failed.
+pub(crate) fn fault(report: &Value) -> Option<&Value> {
+    steps(report).find(|step| step.get("result").and_then(Value::as_str) == Some("error"))
 }
 
 fn steps(report: &Value) -> impl Iterator<Item = &Value> {

@@ -8,6 +8,9 @@ use kube::ResourceExt;
 
 use super::report::Fault;
 
+/// Seconds that the clocks of joined meshes may differ.
+const MAX_CLOCK_DIFFERENCE: u64 = 300;
+
 type Found = Result<String, Fault>;
 
 /// Is the mesh's own bundle there for others to be told of?
@@ -64,6 +67,20 @@ fn condition(conditions: &[Condition], kind: &str) -> Result<(), Fault> {
         )),
         None => Err(Fault::new(format!("no condition {kind} yet"), "see the controller's log")),
     }
+}
+
+/// Are the clocks of both controllers near enough to each other?
+pub(super) fn clocks(peer: &MeshPeer) -> Found {
+    let ahead = peer.status.as_ref().and_then(|status| status.clock_ahead_seconds);
+    let Some(ahead) = ahead else { return Ok(String::new()) };
+    let (seconds, which) = (ahead.unsigned_abs(), if ahead < 0 { "behind" } else { "ahead" });
+    if seconds <= MAX_CLOCK_DIFFERENCE {
+        return Ok(format!("{seconds} s {which}"));
+    }
+    Err(Fault::new(
+        format!("the clock of {}'s controller is {seconds} s {which}", peer.name_any()),
+        "set the clocks of both clusters' nodes by NTP: from six minutes on meshes refuse each other's fresh certificates",
+    ))
 }
 
 /// Does every proxy of this side hold the peer's bundle? With the peer's own word, is it the newest?

@@ -82,6 +82,10 @@ pub struct MeshPeerStatus {
     /// The sequence of this mesh's own bundle that all proxies of the peer hold.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub acknowledged: Option<u64>,
+    /// How many seconds the clock of the peer's controller is ahead of this mesh's, to about ten, by what it signs; negative: behind.
+    /// Absent: they agree.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub clock_ahead_seconds: Option<i64>,
     /// Its catalogs, one for each cluster.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub catalogs: Vec<CatalogStatus>,

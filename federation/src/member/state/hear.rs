@@ -128,6 +128,8 @@ impl State {
             let sealed = sealed.ok_or(form::BadMessage::Missing("sealed"))?;
             take(known, &Line { mesh: mesh.clone(), cluster, audience }, sealed)
         });
+        let clock = known.clock().map(|ahead| Event::Clock { peer: mesh.clone(), ahead });
+        self.events.extend(clock);
         match taken {
             Ok(event) => self.events.extend(event),
             Err(why) => self.refuse(Some(&mesh), what, &why),

@@ -62,6 +62,15 @@ fn a_peer_is_connected_when_both_sides_agree() {
 }
 
 #[test]
+fn clocks_may_differ_by_five_minutes() {
+    let ahead = |seconds: i64| peer(&json!({ "clockAheadSeconds": seconds }));
+    assert_eq!(clocks(&peer(&json!({}))).unwrap(), "");
+    assert_eq!(clocks(&ahead(-300)).unwrap(), "300 s behind");
+    assert_eq!(fault(clocks(&ahead(301))), "the clock of west's controller is 301 s ahead");
+    assert_eq!(fault(clocks(&ahead(i64::MIN))), format!("the clock of west's controller is {} s behind", 1_u64 << 63));
+}
+
+#[test]
 fn trust_is_there_when_every_proxy_holds_the_newest_bundle() {
     let held = json!({ "sequence": 2, "digest": "sha256:0b", "document": "{}" });
     let all = peer(&json!({ "bundle": held, "trustPropagated": "7/7" }));
