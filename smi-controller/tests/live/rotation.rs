@@ -199,6 +199,15 @@ async fn a_root_that_the_user_puts_in_is_taken_up_and_one_that_cannot_be_used_ch
         .await;
     assert_eq!(RootId::of(&world.roots().await.roots[0]), own.root());
 
+    // Whoever deletes the wanted root, or never had its Secret, has asked for no other.
+    world.secrets().delete("isthmus-ca", &Default::default()).await.unwrap();
+    world
+        .until("the root is written again", async || world.secrets().get_opt("isthmus-ca").await.unwrap().is_some())
+        .await;
+    assert_eq!(world.rotation().await, format!("Steady: root {}", own.root()));
+    let written = world.secrets().get("isthmus-ca").await.unwrap().data.unwrap()["tls.crt"].clone();
+    assert_eq!(written.0, own.to_pem().certificate.into_bytes());
+
     // Asked while cert-manager keeps the Secret: it is cert-manager's to renew.
     let patch = json!({"metadata": {"annotations": {"cert-manager.io/certificate-name": "isthmus-ca"}}});
     world.secrets().patch("isthmus-ca", &PatchParams::default(), &Patch::Merge(patch)).await.unwrap();
