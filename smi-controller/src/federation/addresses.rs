@@ -93,15 +93,27 @@ impl Addresses {
         name.asked = Asked::Then { again: now.checked_add(pause).unwrap_or(now) };
     }
 
-    /// Where these gateways take connections, as far as that is known: each address once, and no more than are used.
-    pub(super) fn of<'g>(&self, gateways: impl IntoIterator<Item = &'g GatewayAddress>) -> Vec<SocketAddr> {
+    /// Where these gateways take connections, as far as that is known: each address once, and no more than are used. What was in use
+    /// `before` is so until names that came in its place have had a first answer, or if no name has had any: a gateway that became
+    /// a name isn't gone.
+    pub(super) fn of(&self, gateways: &BTreeSet<GatewayAddress>, before: &[SocketAddr]) -> Vec<SocketAddr> {
         let mut all = BTreeSet::new();
+        let (mut unknown, mut awaited) = (false, false);
         for GatewayAddress { host, port } in gateways {
             let found = match host {
                 Host::Ip(ip) => std::slice::from_ref(ip),
-                Host::Name(name) => self.0.get(name).map_or(&[][..], |name| &name.found),
+                Host::Name(name) => {
+                    let name = self.0.get(name);
+                    let found = name.map_or(&[][..], |name| &name.found);
+                    unknown |= found.is_empty();
+                    awaited |= found.is_empty() && name.is_none_or(|name| name.failure.is_none());
+                    found
+                }
             };
             all.extend(found.iter().map(|ip| SocketAddr::new(*ip, *port)));
+        }
+        if awaited || unknown && all.is_empty() {
+            all.extend(before);
         }
         all.into_iter().take(MAX_GATEWAYS).collect()
     }

@@ -190,13 +190,12 @@ impl Catalogs {
         };
         for (cluster, held) in &of_mesh.clusters {
             let state = held.pulse.freshness(now, import.max_stale);
-            let gateways = self.addresses.of(&held.gateways).iter().map(ToString::to_string).collect();
+            let before = import.clusters.iter().find(|known| *known.name == *cluster.as_str());
+            let gateways = self.addresses.of(&held.gateways, before.map_or(&[], |before| &before.gateways));
+            let gateways = gateways.iter().map(ToString::to_string).collect();
             let catalog = match &held.exports {
                 Some(exports) => offered(of_mesh.merged.get(service), exports, service, cluster, gateways),
-                None => {
-                    let known_as = import.clusters.iter().find(|known| *known.name == *cluster.as_str());
-                    known_as.map(|cluster| known(cluster, gateways))
-                }
+                None => before.map(|before| known(before, gateways)),
             };
             if let Some(catalog) = catalog {
                 content.state = content.state.min(state);

@@ -91,7 +91,7 @@ fn names(mesh: &MeshName, session: &Session) -> Option<Result<String, String>> {
 fn missing(ResolvedName { name, addresses, failure }: &ResolvedName) -> String {
     let why = failure.as_deref().unwrap_or("no answer yet");
     match addresses.is_empty() {
-        true => format!("{name}: {why}: no pod behind it can be called"),
+        true => format!("{name}: {why}: it has never been found"),
         false => format!("{name}: {why}: {} stays in use", addresses.join(", ")),
     }
 }
@@ -158,7 +158,7 @@ mod tests {
                 if host.as_str() == "a.example" { Ok(vec![[192, 0, 2, 7].into()]) } else { Err("SERVFAIL".into()) };
             session.catalogs.found(&host, found, now);
         }
-        let failed = "b.example: SERVFAIL: no pod behind it can be called";
+        let failed = "b.example: SERVFAIL: it has never been found";
         assert_eq!(names(&west, &session), Some(Err(failed.to_owned())));
         let b = "b.example".parse().unwrap();
         session.catalogs.found(&b, Ok(vec![[192, 0, 2, 8].into()]), now);

@@ -1,6 +1,6 @@
 use super::*;
 
-fn gateways(texts: &[&str]) -> Vec<GatewayAddress> {
+fn gateways(texts: &[&str]) -> BTreeSet<GatewayAddress> {
     texts.iter().map(|text| text.parse().unwrap()).collect()
 }
 
@@ -20,7 +20,7 @@ fn asked(start: Instant) -> Addresses {
 }
 
 fn seen(addresses: &Addresses) -> Vec<String> {
-    addresses.of(&gateways(&["west.example.org:15443"])).iter().map(ToString::to_string).collect()
+    addresses.of(&gateways(&["west.example.org:15443"]), &[]).iter().map(ToString::to_string).collect()
 }
 
 #[test]
@@ -28,7 +28,7 @@ fn addresses_stand_for_themselves_and_names_for_what_was_found() {
     let now = Instant::now();
     let mut addresses = asked(now);
     let both = gateways(&["192.0.2.1:443", "west.example.org:15443"]);
-    let of = |addresses: &Addresses| addresses.of(&both).iter().map(ToString::to_string).collect::<Vec<_>>();
+    let of = |addresses: &Addresses| addresses.of(&both, &[]).iter().map(ToString::to_string).collect::<Vec<_>>();
     assert_eq!(of(&addresses), ["192.0.2.1:443"], "what isn't known yet is nowhere");
     addresses.take(&host(), ips(&["192.0.2.9", "192.0.2.8", "2001:db8::1", "192.0.2.9"]), now);
     assert_eq!(of(&addresses), ["192.0.2.1:443", "192.0.2.8:15443", "192.0.2.9:15443", "[2001:db8::1]:15443"]);
@@ -67,6 +67,25 @@ fn the_last_good_answer_stays_while_lookups_fail_and_the_failure_is_told() {
 }
 
 #[test]
+fn what_was_in_use_before_a_gateway_became_a_name_stays_until_the_name_is_known() {
+    let (now, before) = (Instant::now(), ["192.0.2.1:15443".parse().unwrap()]);
+    let named = gateways(&["west.example.org:15443"]);
+    let both = gateways(&["west.example.org:15443", "192.0.2.5:15443"]);
+    let of = |addresses: &Addresses, gateways: &BTreeSet<GatewayAddress>| {
+        addresses.of(gateways, &before).iter().map(ToString::to_string).collect::<Vec<_>>()
+    };
+    let (old, new, other) = ("192.0.2.1:15443", "192.0.2.8:15443", "192.0.2.5:15443");
+    assert_eq!(of(&Addresses::default(), &named), [old], "it isn't even asked for yet");
+    let mut addresses = asked(now);
+    assert_eq!((of(&addresses, &named), of(&addresses, &both)), (vec![old.to_owned()], vec![old.into(), other.into()]));
+    addresses.take(&host(), Err("SERVFAIL".into()), now);
+    assert_eq!((of(&addresses, &named), of(&addresses, &both)), (vec![old.to_owned()], vec![other.to_owned()]));
+    addresses.take(&host(), ips(&["192.0.2.8"]), now);
+    assert_eq!((of(&addresses, &named), of(&addresses, &both)), (vec![new.to_owned()], vec![other.into(), new.into()]));
+    assert_eq!(of(&addresses, &BTreeSet::new()), Vec::<String>::new(), "there are none any more");
+}
+
+#[test]
 fn what_was_found_is_there_after_a_restart_and_is_asked_for_anew() {
     let now = Instant::now();
     let mut before = asked(now);
@@ -99,5 +118,5 @@ fn a_name_has_no_more_addresses_than_are_used_nor_has_a_cluster() {
     let used = names(&gateways);
     addresses.ask(&used, now);
     used.iter().zip(0..).for_each(|(host, octet)| addresses.take(host, Ok(many(octet)), now));
-    assert_eq!(addresses.of(&gateways).len(), MAX_GATEWAYS);
+    assert_eq!(addresses.of(&gateways, &[]).len(), MAX_GATEWAYS);
 }
