@@ -39,6 +39,8 @@ pub(crate) struct Subscriptions {
     routes: Option<readiness::Pending>,
     held: Held,
     file: Option<PathBuf>,
+    /// Connections cut since that was told.
+    cut: u32,
 }
 
 /// A new content, to be applied everywhere before it is held.
@@ -103,7 +105,7 @@ impl Subscriptions {
         file: Option<PathBuf>,
     ) -> Self {
         let saved = file.as_deref().and_then(saved::read);
-        let mut subscriptions = Self { workers, routes: Some(routes), held, file };
+        let mut subscriptions = Self { workers, routes: Some(routes), held, file, cut: 0 };
         if let Some(routes) = saved {
             subscriptions.everywhere(&Arc::new(routes)).await;
         }
@@ -120,7 +122,8 @@ impl Subscriptions {
                 answers.push(answer);
             }
         }
-        futures::future::join_all(answers).await;
+        let cut = futures::future::join_all(answers).await.into_iter().flatten();
+        self.cut = cut.fold(self.cut, u32::saturating_add);
         self.routes = None;
     }
 }
@@ -172,6 +175,10 @@ impl Subscriber for Subscriptions {
         if let Some(path) = &self.file {
             saved::keep(path, routes).await;
         }
+    }
+
+    fn take_cut(&mut self) -> u32 {
+        std::mem::take(&mut self.cut)
     }
 
     fn hold(&mut self, change: Change, version: String) {

@@ -82,14 +82,17 @@ impl Registry {
         self.open.borrow().values().filter_map(Weak::upgrade).collect()
     }
 
-    /// Cuts what the routes don't allow any more. What only has lost its endpoint ends by itself.
-    pub(crate) fn recheck(&self, routes: &Routes) {
+    /// Cuts what the routes don't allow any more; how many. What only has lost its endpoint ends by itself.
+    pub(crate) fn recheck(&self, routes: &Routes) -> u32 {
+        let mut cut: u32 = 0;
         for live in self.all() {
             let found = live.name.get().map(|name| routes.find(name));
             if let Some(Err(NotRouted::NotExported | NotRouted::NotImported | NotRouted::UnknownMesh)) = found {
+                cut = cut.saturating_add(live.cut.get().is_none().into());
                 live.tell(Cut::Revoked);
             }
         }
+        cut
     }
 
     /// Cuts what has been idle for so long, and tells what is new that it lasts.

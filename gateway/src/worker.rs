@@ -38,8 +38,8 @@ pub(crate) struct Shared {
     pub(crate) passing: Passing,
 }
 
-/// New routes, and where to say that they are in use.
-pub(crate) type Command = (Arc<Routes>, oneshot::Sender<()>);
+/// New routes, and where to say that they are in use, and how many connections they have cut.
+pub(crate) type Command = (Arc<Routes>, oneshot::Sender<u32>);
 
 /// A listener's socket.
 #[derive(Debug)]
@@ -118,8 +118,7 @@ async fn follow(worker: &Worker, mut commands: mpsc::Receiver<Command>) {
         tokio::select! {
             command = commands.recv() => match command {
                 Some((routes, done)) => {
-                    worker.apply(routes);
-                    let _ = done.send(());
+                    let _ = done.send(worker.apply(routes));
                 }
                 None => std::future::pending().await,
             },

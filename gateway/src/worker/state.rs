@@ -117,11 +117,12 @@ impl Worker {
         edge
     }
 
-    /// Takes routes over, and cuts what they don't allow any more.
-    pub(super) fn apply(&self, routes: Arc<Routes>) {
-        self.registry.recheck(&routes);
+    /// Takes routes over, and cuts what they don't allow any more; how many connections.
+    pub(super) fn apply(&self, routes: Arc<Routes>) -> u32 {
+        let cut = self.registry.recheck(&routes);
         self.health.keep(&routes);
         self.routes.replace(Some(routes));
+        cut
     }
 
     pub(super) fn sweep(&self, now: Instant) {

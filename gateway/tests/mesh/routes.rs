@@ -54,6 +54,8 @@ async fn what_is_no_longer_exported_is_cut() {
     expect_reset(&mut client).await;
     expect_reset(&mut server).await;
     eventually("counted", async || gateway.cut("revoked").await == 1.0).await;
+    eventually("told", async || script.cut(crate::support::gateway::POD, &isthmus_api::encode::gateway_key()) == 1)
+        .await;
     // Back again, and not as before: what is waited for is the acknowledgement of this.
     script.set_routes(exporting(&[pod.addr(), pod.addr()]));
     script.acknowledged(crate::support::gateway::POD, &isthmus_api::encode::gateway_key()).await;

@@ -6,7 +6,7 @@ use isthmus_api::{
     MAX_MESSAGE_BYTES, MAX_PROXY_MESSAGE_BYTES, MAX_REASON_CHARS,
     control::v1::{
         Ack, Certified, ControllerMessage, Hello, ProxyMessage, Refuse, ResourceKey, Subscribe,
-        control_client::ControlClient, proxy_message::Message, resource_key::Kind,
+        control_client::ControlClient, proxy_message::Message,
     },
 };
 use isthmus_runtime::{
@@ -152,8 +152,7 @@ impl<'l, S: Subscriber> Client<'l, S> {
         match verdict {
             Verdict::Apply(_) | Verdict::Held => {
                 counter.with_label_values(&["applied"]).inc();
-                let of_roots = matches!(key.kind, Some(Kind::Bundles(_)));
-                let cut_connections = if of_roots { self.subscriber.take_cut() } else { 0 };
+                let cut_connections = self.subscriber.take_cut();
                 send(to_controller, Message::Ack(Ack { key: Some(key), version, cut_connections })).await
             }
             Verdict::Refuse(reason) => {

@@ -39,7 +39,8 @@ pub trait Subscriber: Send {
     /// Puts a change into use; done only when it is.
     fn apply(&mut self, change: &Self::Change) -> impl Future<Output = ()> + Send;
 
-    /// The connections that changes of the roots have cut since the last call.
+    /// The connections that changes have cut since the last call, because nobody of the mesh at their other end is let in or called
+    /// any more.
     fn take_cut(&mut self) -> u32 {
         0
     }

@@ -143,8 +143,10 @@ impl ControlService {
                 let key = key(m.key)?;
                 self.hub.with(|registry| {
                     registry.ack(id, &key, &m.version);
-                    if key == Key::Bundles {
-                        registry.has_cut(&m.version, m.cut_connections);
+                    match key {
+                        Key::Bundles => registry.has_cut(Some(&m.version), m.cut_connections),
+                        Key::Gateway => registry.has_cut(None, m.cut_connections),
+                        Key::Inbound(_) | Key::Destination(..) => {}
                     }
                 });
                 Ok(())

@@ -119,7 +119,8 @@ pub struct Ack {
     pub key: ::core::option::Option<ResourceKey>,
     #[prost(string, tag = "2")]
     pub version: ::prost::alloc::string::String,
-    /// Of `bundles`: the connections, in both directions, that were cut because the trust domain at their other end is trusted no more.
+    /// The connections, in both directions, that were cut: of `bundles`, because the trust domain at their other end is trusted no more;
+    /// of `gateway`, because it doesn't lead there any more.
     #[prost(uint32, tag = "3")]
     pub cut_connections: u32,
 }

@@ -39,7 +39,7 @@ async fn the_callers_side_cuts_what_it_has_open_and_says_how_many() {
     assert!(matches!(soon("the cut", upgraded.read(&mut shouted)).await, Ok(0) | Err(_)));
     let response = client::get(meshes.call(), "/").await.unwrap();
     assert_eq!((response.status().as_u16(), field(&response, "x-isthmus-error")), (503, "upstream-identity".into()));
-    let cut = meshes.east.cut("caller");
+    let cut = meshes.east.cut("caller", &bundles_key());
     assert!((1..=2).contains(&cut), "the upgraded one, and the pooled one unless that is the one upgraded: {cut}");
 }
 
@@ -59,13 +59,13 @@ async fn tcp_is_cut_on_either_side() {
             "east" => (&meshes.east, "caller"),
             _ => (&meshes.west, "one"),
         };
-        assert_eq!(script.cut(pod), 0);
+        assert_eq!(script.cut(pod, &bundles_key()), 0);
         script.set_bundles(vec![bundle(&script.authority)]);
         script.acknowledged(pod, &bundles_key()).await;
         for talk in open {
             assert!(talk.cut_by_reset().await, "{revoking}");
         }
-        assert_eq!(script.cut(pod), 3, "{revoking}");
+        assert_eq!(script.cut(pod, &bundles_key()), 3, "{revoking}");
         assert!(Talk::is_refused(meshes.call(), "hello again").await);
     }
 }
@@ -87,7 +87,7 @@ async fn the_callees_side_cuts_http_and_lets_its_own_go_on() {
 
     meshes.west.set_bundles(vec![bundle(&meshes.west.authority)]);
     meshes.west.acknowledged("one", &bundles_key()).await;
-    assert_eq!(meshes.west.cut("one"), 1);
+    assert_eq!(meshes.west.cut("one", &bundles_key()), 1);
     sender.ready().await.unwrap();
     assert_eq!(sender.send_request(client::request("/")).await.unwrap().status(), 200);
     // By its own rules the caller may still connect; it is the callee that refuses.

@@ -235,9 +235,9 @@ impl Script {
         .await;
     }
 
-    /// Connections that the pod has said were cut by the present roots.
-    pub fn cut(&self, pod: &str) -> u32 {
-        let version = self.message(pod, &encode::bundles_key()).unwrap().version;
+    /// Connections that the pod has said were cut by the present contents of a key.
+    pub fn cut(&self, pod: &str, key: &ResourceKey) -> u32 {
+        let version = self.message(pod, key).unwrap().version;
         let state = self.state.lock().unwrap();
         let acks = state.acks.iter().filter(|(p, ack)| p == pod && ack.version == version);
         acks.map(|(_, ack)| ack.cut_connections).sum()

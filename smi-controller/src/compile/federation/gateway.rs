@@ -42,6 +42,10 @@ pub(crate) fn routes(reader: &Reader<'_>) -> Routes {
             continue;
         }
         reader.uses(Kind::ImportedService, import);
+        // A gateway that leads to a mesh has a part in its revocation.
+        if let Some(peer) = peers::named(reader, mesh) {
+            peers::counts(reader, peer.object);
+        }
         for cluster in import.content.clusters.iter().filter(|cluster| cluster.state != Freshness::Expired) {
             let egress = ways.entry((mesh, &cluster.name)).or_default();
             egress.gateways.extend(&cluster.gateways);

@@ -98,12 +98,19 @@ fn objection(reader: &Reader<'_>, peer: &InForce<'_>) -> Option<Fault> {
     Some(Fault::excluded(Reason::InvalidTrustDomain, message))
 }
 
+/// Notes that a result is what it is because of this peer.
+pub(super) fn counts(reader: &Reader<'_>, peer: &Object<Peer>) {
+    // What the proxies are to have is this bundle of the peer, however often its object is written.
+    if let Some(held) = &peer.content.bundle {
+        reader.uses_at(Kind::MeshPeer, peer, i64::try_from(held.sequence()).unwrap_or(i64::MAX));
+    }
+}
+
 /// All that proxies may trust: this mesh's own, and what was verified of each peer.
 pub(crate) fn bundles(reader: &Reader<'_>, own: &[Bundle]) -> Vec<Bundle> {
     let peers = in_force(reader).into_iter().filter_map(|peer| {
         let held = peer.object.content.bundle.as_ref()?;
-        // What the proxies are to have is this bundle of the peer, however often its object is written.
-        reader.uses_at(Kind::MeshPeer, peer.object, i64::try_from(held.sequence()).unwrap_or(i64::MAX));
+        counts(reader, peer.object);
         Some(held.bundle().clone())
     });
     own.iter().cloned().chain(peers).collect()

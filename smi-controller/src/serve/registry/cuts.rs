@@ -45,9 +45,11 @@ impl Cuts {
         }
     }
 
-    /// A proxy has cut connections when it took this version over. Versions may come back: the newest change to it counts.
-    pub(super) fn add(&mut self, version: &str, cut: u32) {
-        if let Some(change) = self.changes.iter_mut().rev().find(|change| *change.version == *version) {
+    /// A proxy has cut connections when it took this version over. Versions may come back: the newest change to it counts. `None`:
+    /// it was a gateway, whose routes follow the newest change.
+    pub(super) fn add(&mut self, version: Option<&str>, cut: u32) {
+        let is_it = |change: &&mut Change| version.is_none_or(|version| *change.version == *version);
+        if let Some(change) = self.changes.iter_mut().rev().find(is_it) {
             change.cut = change.cut.saturating_add(cut.into());
         }
     }
@@ -82,22 +84,25 @@ mod tests {
         change(&mut cuts, "both", &["east", "west"]);
         assert_eq!((cuts.left_out(&domain("west")), cuts.left_out(&domain("south"))), (None, None));
         change(&mut cuts, "one", &["east"]);
-        cuts.add("both", 1);
-        cuts.add("one", 20);
-        cuts.add("never sent", 300);
+        cuts.add(Some("both"), 1);
+        cuts.add(Some("one"), 20);
+        cuts.add(Some("never sent"), 300);
         let first = cuts.left_out(&domain("west")).unwrap();
         assert_eq!(cuts.since(first), 20);
         // A proxy was behind: it had both until now.
         change(&mut cuts, "rotated", &["east"]);
-        cuts.add("rotated", 4000);
+        cuts.add(Some("rotated"), 4000);
         assert_eq!(cuts.left_out(&domain("west")), Some(first));
         assert_eq!(cuts.since(first), 4020);
         // It is let in once more, and left out again.
         change(&mut cuts, "both", &["east", "west"]);
         assert_eq!(cuts.left_out(&domain("west")), None);
         change(&mut cuts, "one", &["east"]);
-        cuts.add("one", 5);
+        cuts.add(Some("one"), 5);
         assert_eq!(cuts.since(cuts.left_out(&domain("west")).unwrap()), 5);
+        // A gateway has no version of the roots to name.
+        cuts.add(None, 2);
+        assert_eq!(cuts.since(cuts.left_out(&domain("west")).unwrap()), 7);
     }
 
     #[test]

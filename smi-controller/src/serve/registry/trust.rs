@@ -45,8 +45,9 @@ impl Registry {
         }
     }
 
-    /// A proxy has cut connections, because at their other end was a trust domain that a version of the roots leaves out.
-    pub(crate) fn has_cut(&mut self, version: &str, connections: u32) {
+    /// A proxy has cut connections, because at their other end was a trust domain that a version of the roots leaves out; or a
+    /// gateway, which goes by its routes: `None`.
+    pub(crate) fn has_cut(&mut self, version: Option<&str>, connections: u32) {
         if connections > 0 {
             self.cuts.add(version, connections);
             let leaving = self.index.peers.iter().filter(|peer| peer.content.leaving);

@@ -184,7 +184,7 @@ fn a_revocation_is_confirmed_by_all_and_what_was_cut_is_summed_up() {
     assert_eq!((farewell.unknown, farewell.holding), (false, 1));
     let version = b.version_of_roots().unwrap().clone();
     take_over(&mut b, there);
-    b.has_cut(&version, 3);
+    b.has_cut(Some(&version), 3);
     a.hear(B, b.report(follower).unwrap());
     let farewell = a.farewell(&west().name);
     assert_eq!((farewell.unknown, farewell.holding, farewell.cut), (false, 0, 3));

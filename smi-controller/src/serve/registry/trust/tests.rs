@@ -124,8 +124,8 @@ fn a_peers_bundle_comes_and_goes_with_the_peer_and_proxies_are_counted() {
     assert_eq!(domains(&last), ["isthmus.local"]);
     registry.ack(id, &Key::Bundles, &last.version);
     // With what that has cut.
-    registry.has_cut(&last.version, 3);
-    registry.has_cut(&last.version, 4);
+    registry.has_cut(Some(&last.version), 3);
+    registry.has_cut(Some(&last.version), 4);
     let left_out = registry.left_out(&TrustDomain::new("west.local").unwrap()).unwrap();
     assert_eq!(registry.cut(left_out), 7);
     assert_eq!(held(&registry), Some((0, 0)));
