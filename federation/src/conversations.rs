@@ -318,14 +318,19 @@ fn proxies_that_trust_an_older_bundle_do_not_count() {
     trust.add_root();
     let chain = trust.chain.clone();
     world.offer("west", |offer| offer.chain = chain);
-    let held = Trust { sequence: 1, trusting: 412, total: 412 };
-    world.offer("east", |offer| offer.peers.get_mut(&mesh("west")).unwrap().trust = held);
-    world.settle();
-    let acked = world.at("west").heard.iter().rev().find_map(|event| match event {
-        Event::Acked { sequence, trusting, total, .. } => Some((*sequence, *trusting, *total)),
-        _ => None,
-    });
-    assert_eq!(acked, Some((2, 0, 412)));
+    let newest = |world: &mut World, sequence, trusting, total| {
+        let held = Trust { sequence, trusting, total };
+        world.offer("east", |offer| offer.peers.get_mut(&mesh("west")).unwrap().trust = held);
+        world.settle();
+        let acked = world.at("west").heard.iter().rev().find_map(|event| match event {
+            Event::Acked { sequence, trusting, total, .. } => Some((*sequence, *trusting, *total)),
+            _ => None,
+        });
+        acked.unwrap()
+    };
+    assert_eq!(newest(&mut world, 1, 412, 412), (2, 0, 412));
+    assert_eq!(newest(&mut world, 1, 0, 0), (2, 0, 1), "who is to hold it isn't known yet");
+    assert_eq!(newest(&mut world, 2, 0, 0), (2, 0, 0));
 }
 
 #[test]

@@ -271,8 +271,10 @@ impl State {
         self.ack_counter = self.ack_counter.saturating_add(1).max(millis(wall));
         let line = self.line_to(&mesh);
         let (sequence, trust, conflicts, _) = &state;
-        // Proxies that hold another bundle than the newest one count for nothing here.
-        let trusting = if trust.sequence >= *sequence { trust.trusting } else { 0 };
+        // Proxies that hold another bundle than the newest one count for nothing here. While it isn't known how many are to hold that,
+        // somebody is: "0 of 0" would let the peer's next root sign.
+        let known = trust.sequence >= *sequence;
+        let (trusting, total) = if known { (trust.trusting, trust.total) } else { (0, trust.total.max(1)) };
         let payload = proto::Acknowledgement {
             mesh: line.mesh.to_string(),
             cluster: line.cluster.to_string(),
@@ -280,7 +282,7 @@ impl State {
             counter: self.ack_counter,
             bundle: *sequence,
             trusting,
-            total: trust.total,
+            total,
             conflicts: conflicts.iter().take(MAX_CONFLICTS).map(conflict).collect(),
             issued_at: unix(wall),
         };

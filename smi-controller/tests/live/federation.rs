@@ -404,8 +404,13 @@ async fn a_root_signs_only_when_the_proxies_of_the_other_mesh_hold_it_too() {
     }
     let (message, sequence) = next_of_east(&mut other).await;
     assert_eq!(sequence, first + 1, "west's proxies are sent both as well");
+    let mut before = String::new();
     east.until("east waits for west's proxy", async || {
         let said = rotation().await;
+        if said != before {
+            println!("{said}");
+            before.clone_from(&said);
+        }
         said.contains("TrustPropagated 2/2") && said.contains("west among them with 0/1 proxies")
     })
     .await;
