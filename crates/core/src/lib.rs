@@ -16,3 +16,4 @@ pub mod inbound;
 pub mod rate;
 pub mod retry;
 pub mod split;
+pub mod telemetry;

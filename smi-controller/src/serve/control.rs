@@ -156,6 +156,8 @@ impl ControlService {
                 self.hub.with(|registry| registry.refuse(id, &key, &m.version, &m.reason));
                 Ok(())
             }
+            // What proxies count isn't kept yet.
+            Some(Message::Traffic(_)) => Ok(()),
             Some(Message::Certified(m)) => {
                 let root = RootId::from_bytes(&m.root);
                 let root =

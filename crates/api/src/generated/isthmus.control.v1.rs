@@ -33,14 +33,14 @@ pub struct Bundle {
     #[prost(uint64, tag = "3")]
     pub sequence: u64,
 }
-#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+#[derive(Clone, PartialEq, ::prost::Message)]
 pub struct ProxyMessage {
-    #[prost(oneof = "proxy_message::Message", tags = "1, 2, 3, 4, 5, 6")]
+    #[prost(oneof = "proxy_message::Message", tags = "1, 2, 3, 4, 5, 6, 7")]
     pub message: ::core::option::Option<proxy_message::Message>,
 }
 /// Nested message and enum types in `ProxyMessage`.
 pub mod proxy_message {
-    #[derive(Clone, PartialEq, Eq, Hash, ::prost::Oneof)]
+    #[derive(Clone, PartialEq, ::prost::Oneof)]
     pub enum Message {
         #[prost(message, tag = "1")]
         Hello(super::Hello),
@@ -54,6 +54,8 @@ pub mod proxy_message {
         Refuse(super::Refuse),
         #[prost(message, tag = "6")]
         Certified(super::Certified),
+        #[prost(message, tag = "7")]
+        Traffic(super::Traffic),
     }
 }
 /// The first message of a session.
@@ -139,6 +141,67 @@ pub struct Certified {
     /// SHA-256 of the root certificate.
     #[prost(bytes = "bytes", tag = "1")]
     pub root: ::prost::bytes::Bytes,
+}
+/// What the proxy has seen since its last `Traffic`. Only edges that something happened on; an edge is told in one message.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct Traffic {
+    /// The time that this is of, up to now.
+    #[prost(uint32, tag = "1")]
+    pub milliseconds: u32,
+    #[prost(message, repeated, tag = "2")]
+    pub edges: ::prost::alloc::vec::Vec<Edge>,
+}
+/// What passed between the proxy's workload and one other, as one Service, backend and protocol.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Edge {
+    #[prost(enumeration = "Direction", tag = "1")]
+    pub direction: i32,
+    /// The other workload. Absent: outside the mesh, or not known.
+    #[prost(message, optional, tag = "2")]
+    pub peer: ::core::option::Option<Workload>,
+    /// What was called: of the other mesh where the peer is the callee there. Absent: no Service.
+    #[prost(message, optional, tag = "3")]
+    pub service: ::core::option::Option<ObjectName>,
+    /// Of outbound edges, where it went; of a split, one of its backends.
+    #[prost(message, optional, tag = "4")]
+    pub backend: ::core::option::Option<ObjectName>,
+    #[prost(message, optional, tag = "5")]
+    pub split: ::core::option::Option<ObjectName>,
+    #[prost(enumeration = "EdgeProtocol", tag = "6")]
+    pub protocol: i32,
+    /// Requests that ended, of `tcp` connections.
+    #[prost(uint64, tag = "7")]
+    pub successes: u64,
+    #[prost(uint64, tag = "8")]
+    pub failures: u64,
+    /// Requests by the time to the end of their answers: one count for each bound of `isthmus_core::telemetry`, and one beyond the last.
+    #[prost(uint64, repeated, tag = "9")]
+    pub latency: ::prost::alloc::vec::Vec<u64>,
+    #[prost(uint64, tag = "10")]
+    pub latency_sum_microseconds: u64,
+    /// Of the caller's bytes, and of the callee's.
+    #[prost(uint64, tag = "11")]
+    pub bytes_received: u64,
+    #[prost(uint64, tag = "12")]
+    pub bytes_sent: u64,
+}
+/// As the leaf certificate says.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Workload {
+    /// The trust domain.
+    #[prost(string, tag = "1")]
+    pub mesh: ::prost::alloc::string::String,
+    #[prost(string, tag = "2")]
+    pub namespace: ::prost::alloc::string::String,
+    /// What owns the pod, such as `Deployment` and `web`; the pod itself where nothing does.
+    #[prost(string, tag = "3")]
+    pub kind: ::prost::alloc::string::String,
+    #[prost(string, tag = "4")]
+    pub name: ::prost::alloc::string::String,
+    #[prost(string, tag = "5")]
+    pub pod: ::prost::alloc::string::String,
+    #[prost(string, tag = "6")]
+    pub service_account: ::prost::alloc::string::String,
 }
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct ControllerMessage {
@@ -458,6 +521,61 @@ pub struct GatewayPeer {
     /// Of its pods, where the mesh has several clusters.
     #[prost(string, repeated, tag = "4")]
     pub tokens: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+}
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+#[repr(i32)]
+pub enum Direction {
+    Inbound = 0,
+    Outbound = 1,
+}
+impl Direction {
+    /// String value of the enum field names used in the ProtoBuf definition.
+    ///
+    /// The values are not transformed in any way and thus are considered stable
+    /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+    pub fn as_str_name(&self) -> &'static str {
+        match self {
+            Self::Inbound => "DIRECTION_INBOUND",
+            Self::Outbound => "DIRECTION_OUTBOUND",
+        }
+    }
+    /// Creates an enum from field names used in the ProtoBuf definition.
+    pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+        match value {
+            "DIRECTION_INBOUND" => Some(Self::Inbound),
+            "DIRECTION_OUTBOUND" => Some(Self::Outbound),
+            _ => None,
+        }
+    }
+}
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+#[repr(i32)]
+pub enum EdgeProtocol {
+    Http = 0,
+    Grpc = 1,
+    Tcp = 2,
+}
+impl EdgeProtocol {
+    /// String value of the enum field names used in the ProtoBuf definition.
+    ///
+    /// The values are not transformed in any way and thus are considered stable
+    /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+    pub fn as_str_name(&self) -> &'static str {
+        match self {
+            Self::Http => "EDGE_PROTOCOL_HTTP",
+            Self::Grpc => "EDGE_PROTOCOL_GRPC",
+            Self::Tcp => "EDGE_PROTOCOL_TCP",
+        }
+    }
+    /// Creates an enum from field names used in the ProtoBuf definition.
+    pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+        match value {
+            "EDGE_PROTOCOL_HTTP" => Some(Self::Http),
+            "EDGE_PROTOCOL_GRPC" => Some(Self::Grpc),
+            "EDGE_PROTOCOL_TCP" => Some(Self::Tcp),
+            _ => None,
+        }
+    }
 }
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
 #[repr(i32)]

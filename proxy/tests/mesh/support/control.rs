@@ -308,6 +308,7 @@ impl Script {
             Message::Certified(leaf) => {
                 self.state.lock().unwrap().leaves.push((session.pod.clone(), leaf.root.to_vec()))
             }
+            Message::Traffic(_) => {}
             Message::Hello(_) => panic!("a second Hello"),
         }
     }
