@@ -23,6 +23,7 @@ mod replicas;
 mod run;
 mod serve;
 mod status;
+mod telemetry;
 #[cfg(test)]
 mod testing;
 mod watches;
