@@ -11,6 +11,8 @@ use clap::Args;
 
 /// The gateway's case: a relay by server name against others.
 const GATEWAY: &str = "gateway";
+/// The case of the same proxies with more and more telemetry.
+const TELEMETRY: &str = "telemetry";
 /// The case that is another program's: what a change costs the control plane.
 const CONTROL_PLANE: &str = "control-plane";
 
@@ -19,8 +21,8 @@ pub(crate) struct BenchArgs {
     /// What to measure, as with --case
     #[arg(value_name = "CASE", conflicts_with = "case")]
     named: Option<String>,
-    /// one-hop-h1, two-hop-mtls-h1, two-hop-mtls-h2, two-hop-mtls-grpc, two-hop-mtls-tcp, gateway or control-plane [default: all but
-    /// the gateway]
+    /// one-hop-h1, two-hop-mtls-h1, two-hop-mtls-h2, two-hop-mtls-grpc, two-hop-mtls-tcp, gateway, telemetry or
+    /// control-plane [default: all but the gateway and telemetry]
     #[arg(long)]
     case: Option<String>,
     /// Write the results as a list of objects; those of the control plane, unless they are the only ones, into
@@ -54,6 +56,9 @@ pub(crate) fn run(args: &BenchArgs) -> anyhow::Result<()> {
     let case = args.named.as_deref().or(args.case.as_deref());
     if case == Some(GATEWAY) {
         return gateway(args);
+    }
+    if case == Some(TELEMETRY) {
+        return telemetry(args);
     }
     let only_control_plane = case == Some(CONTROL_PLANE);
     if !only_control_plane {
@@ -91,7 +96,19 @@ fn gateway(args: &BenchArgs) -> anyhow::Result<()> {
     start("gateway", "gateway", &options)
 }
 
-/// What the data plane's benchmark and the gateway's have in common.
+/// Measures the sidecar alone, with and without telemetry.
+fn telemetry(args: &BenchArgs) -> anyhow::Result<()> {
+    if args.peers.is_some() {
+        bail!("--peers: telemetry is measured against the sidecar without it; leave the flag out");
+    }
+    let mut options = common(args);
+    if args.docs {
+        options.extend(pair("--docs", Some(root()?.join("docs/telemetry.md").into())));
+    }
+    start("telemetry", "proxy", &options)
+}
+
+/// What the data plane's benchmarks have in common.
 fn common(args: &BenchArgs) -> Vec<OsString> {
     let mut options: Vec<OsString> = Vec::new();
     let mut option = |flag: &str, value: Option<OsString>| options.extend(pair(flag, value));

@@ -97,17 +97,15 @@ impl Echo {
 }
 
 /// Serves every connection of a listener, on this thread.
-pub(crate) fn spawn<F>(listener: TcpListener, serve: fn(TcpStream) -> F)
+pub(crate) fn spawn<F>(listener: TcpListener, serve: impl Fn(TcpStream) -> F + 'static)
 where
     F: Future<Output = anyhow::Result<()>> + 'static,
 {
     tokio::task::spawn_local(async move {
         while let Ok((stream, _)) = listener.accept().await {
             // A fault of one connection, a client's bad request among them, shows at the client as an answer that is missing.
-            tokio::task::spawn_local(async move {
-                stream.set_nodelay(true)?;
-                serve(stream).await
-            });
+            let served = stream.set_nodelay(true).map(|()| serve(stream));
+            tokio::task::spawn_local(async move { served?.await });
         }
     });
 }

@@ -25,6 +25,11 @@ pub(crate) const ADMIN_PORT: u16 = 15020;
 pub(crate) const CALLEE_POD: &str = "callee";
 /// The namespace of the pods.
 const SHOP: &str = "shop";
+/// What sidecars are told where telemetry isn't what is measured: everything but a line for every request.
+pub(crate) fn quiet() -> Vec<String> {
+    vec!["--no-access-log".into()]
+}
+
 /// Shares of the split's backends in percent.
 pub(crate) const WEIGHTS: [u32; 2] = [90, 10];
 
@@ -45,32 +50,31 @@ pub(crate) fn control(
     Ok(control)
 }
 
-/// Starts the sidecars of a case.
+/// Starts the sidecars of a case. `telemetry` are their flags of what they tell.
 pub(crate) fn sidecars(
     program: &Path,
     two_hops: bool,
     (caller, callee): (&Namespace, &Namespace),
     control: &Control,
     dir: &Path,
+    telemetry: &[String],
 ) -> anyhow::Result<Vec<Process>> {
-    let mut started = vec![sidecar(program, caller, "caller", CALLER, control, dir)?];
+    let start = |namespace, pod, ip| {
+        let mut command = command(program, pod, ip, control, dir)?;
+        command.extend(telemetry.iter().map(OsString::from));
+        Process::start(namespace, &format!("isthmus-{pod}"), command, dir)
+    };
+    let mut started = vec![start(caller, "caller", CALLER)?];
     if two_hops {
-        started.push(sidecar(program, callee, CALLEE_POD, CALLEE, control, dir)?);
+        started.push(start(callee, CALLEE_POD, CALLEE)?);
     }
     Ok(started)
 }
 
-fn sidecar(
-    program: &Path,
-    namespace: &Namespace,
-    pod: &str,
-    ip: Ipv4Addr,
-    control: &Control,
-    dir: &Path,
-) -> anyhow::Result<Process> {
+fn command(program: &Path, pod: &str, ip: Ipv4Addr, control: &Control, dir: &Path) -> anyhow::Result<Vec<OsString>> {
     let token = dir.join(format!("{pod}.token"));
     fs::write(&token, format!("{SHOP}/{pod}"))?;
-    let mut command: Vec<OsString> = vec![program.into(), "proxy".into(), "--no-access-log".into()];
+    let mut command: Vec<OsString> = vec![program.into(), "proxy".into()];
     command.extend(args([
         ("--control-addr", format!("{CALLER}:{PORT}")),
         ("--controller-id", CONTROLLER.into()),
@@ -84,7 +88,7 @@ fn sidecar(
         ("--socket-mark", MARK.to_string()),
         ("--drain-seconds", "2".into()),
     ]));
-    Process::start(namespace, &format!("isthmus-{pod}"), command, dir)
+    Ok(command)
 }
 
 /// What is behind the Service at a protocol's port.

@@ -18,6 +18,7 @@ use crate::{
     namespace::{self, CALLEE, Namespace, PODS, SERVICE},
     peer::{INBOUND_PORT, OUTBOUND_PORT, Peer},
     process::Process,
+    telemetry::COLLECTOR_PORT,
 };
 
 /// Mark of the sidecars' own sockets.
@@ -51,8 +52,8 @@ pub(crate) struct Programs {
 }
 
 impl Layout {
-    /// Starts the pods of a case.
-    pub(crate) fn start(programs: &Programs, case: Case, peer: Peer) -> anyhow::Result<Self> {
+    /// Starts the pods of a case. `telemetry` are our own sidecars' flags of what they tell.
+    pub(crate) fn start(programs: &Programs, case: Case, peer: Peer, telemetry: &[String]) -> anyhow::Result<Self> {
         let dir = TempDir::with_prefix("isthmus-bench-")?;
         let (caller, callee) = namespace::pair()?;
         let echo = Echo::start(&callee)?;
@@ -78,8 +79,9 @@ impl Layout {
         }
         if peer == Peer::Isthmus {
             let control = isthmus::control(&layout.caller, &[protocol], case.two_hops(), LIFETIME)?;
+            let dir = layout._dir.path();
             layout.proxies =
-                isthmus::sidecars(&programs.isthmus, case.two_hops(), namespaces, &control, layout._dir.path())?;
+                isthmus::sidecars(&programs.isthmus, case.two_hops(), namespaces, &control, dir, telemetry)?;
             layout._control = Some(control);
             layout.admins = admins(case.two_hops());
         } else {
@@ -116,7 +118,7 @@ pub(crate) fn redirect(isthmus: &Path, namespace: &Namespace, dir: &Path) -> any
         ("--inbound-port", INBOUND_PORT.to_string()),
         ("--outbound-port", OUTBOUND_PORT.to_string()),
         ("--proxy-mark", MARK.to_string()),
-        ("--skip-inbound-ports", control::PORT.to_string()),
+        ("--skip-inbound-ports", format!("{},{}", control::PORT, COLLECTOR_PORT)),
         ("--skip-outbound-cidrs", PODS.into()),
     ]));
     Process::run(namespace, "isthmus-redirect", command, dir)

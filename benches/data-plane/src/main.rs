@@ -19,6 +19,7 @@ mod report;
 mod run;
 mod soak;
 mod stats;
+mod telemetry;
 
 use clap::{Parser, Subcommand};
 
@@ -36,6 +37,8 @@ enum Command {
     Bench(run::BenchArgs),
     /// Measures the gateway and other relays by server name
     Gateway(gateway::GatewayArgs),
+    /// Measures what metrics, logs and traces cost
+    Telemetry(telemetry::TelemetryArgs),
     /// Mixed load for a long time: memory and files flat, no failure
     Soak(soak::SoakArgs),
     /// Becomes a program that ends when this process does
@@ -47,6 +50,7 @@ fn main() -> anyhow::Result<()> {
     match Args::parse().command {
         Command::Bench(args) => run::run(&args),
         Command::Gateway(args) => gateway::run(&args),
+        Command::Telemetry(args) => telemetry::run(&args),
         Command::Soak(args) => soak::run(&args),
         Command::Exec(args) => process::exec(&args),
     }

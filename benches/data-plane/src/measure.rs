@@ -16,6 +16,7 @@ use tokio::{
 
 use crate::{
     case::{Case, Protocol},
+    isthmus,
     layout::{Layout, Programs},
     load::{self, Client, Grpc, Http1, Http2, TcpEcho},
     peer::Peer,
@@ -69,7 +70,7 @@ pub(crate) struct Figures {
 
 /// Makes one run. Any failed request fails it.
 pub(crate) fn measure(programs: &Programs, case: Case, peer: Peer, times: Times) -> anyhow::Result<Figures> {
-    let mut layout = Layout::start(programs, case, peer)?;
+    let mut layout = Layout::start(programs, case, peer, &isthmus::quiet())?;
     let probe = Probe {
         target: layout.target,
         admins: layout.admins.clone(),
@@ -173,15 +174,18 @@ fn quantiles(latencies: Latencies) -> [f64; 3] {
 
 /// Waits until an admin server says that its sidecar is ready.
 pub(crate) async fn ready(admin: SocketAddr) -> anyhow::Result<()> {
-    let attempt = async || {
-        let mut stream = TcpStream::connect(admin).await?;
-        stream.write_all(b"GET /ready HTTP/1.1\r\nhost: admin\r\nconnection: close\r\n\r\n").await?;
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).await?;
-        ensure!(answer.starts_with("HTTP/1.1 200"), "{}", answer.lines().next().unwrap_or_default());
-        Ok(())
-    };
-    eventually("the sidecar isn't ready", attempt).await
+    eventually("the sidecar isn't ready", async || get(admin, "/ready").await.map(drop)).await
+}
+
+/// The answer of an admin server, head and body.
+pub(crate) async fn get(admin: SocketAddr, path: &str) -> anyhow::Result<String> {
+    let mut stream = TcpStream::connect(admin).await?;
+    let request = format!("GET {path} HTTP/1.1\r\nhost: admin\r\nconnection: close\r\n\r\n");
+    stream.write_all(request.as_bytes()).await?;
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await?;
+    ensure!(answer.starts_with("HTTP/1.1 200"), "{}", answer.lines().next().unwrap_or_default());
+    Ok(answer)
 }
 
 /// Waits for the first right answer.

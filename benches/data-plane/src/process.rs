@@ -95,6 +95,11 @@ impl Process {
         lines.into_iter().rev().collect::<Vec<_>>().join("\n")
     }
 
+    /// How many lines it has written.
+    pub(crate) fn lines(&self) -> usize {
+        fs::read(&self.log).unwrap_or_default().iter().filter(|byte| **byte == b'\n').count()
+    }
+
     pub(crate) fn pid(&self) -> u32 {
         self.child.id()
     }

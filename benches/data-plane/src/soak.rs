@@ -52,7 +52,7 @@ pub(crate) fn run(args: &SoakArgs) -> anyhow::Result<()> {
         layout::redirect(&program, namespace, dir.path())?;
     }
     let control = isthmus::control(&caller, &PROTOCOLS, true, LIFETIME)?;
-    let mut sidecars = isthmus::sidecars(&program, true, (&caller, &callee), &control, dir.path())?;
+    let mut sidecars = isthmus::sidecars(&program, true, (&caller, &callee), &control, dir.path(), &isthmus::quiet())?;
     let pids: Vec<u32> = sidecars.iter().map(Process::pid).collect();
     let time = Duration::from_mins(args.minutes);
     let soak = caller.spawn("load", move || async move {
