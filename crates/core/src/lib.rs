@@ -17,3 +17,4 @@ pub mod rate;
 pub mod retry;
 pub mod split;
 pub mod telemetry;
+pub mod trace;
