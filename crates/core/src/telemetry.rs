@@ -1,6 +1,11 @@
-//! Latency as it is counted everywhere: in proxies, on the control stream, in the controller and in Prometheus.
+//! Latency as it is counted everywhere: in proxies, on the control stream, in the controller and in Prometheus; and who is at
+//! the ends of what is counted.
 
 use std::time::Duration;
+
+pub use self::workload::{MAX_WORKLOAD_KIND, MAX_WORKLOAD_NAME, Owned, Workload};
+
+mod workload;
 
 /// Upper bounds of the buckets, inclusive. They are a contract (docs/metrics.md): quantiles of different sources agree because
 /// their buckets do.

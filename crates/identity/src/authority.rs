@@ -5,7 +5,10 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use isthmus_core::id::{SpiffeId, TrustDomain};
+use isthmus_core::{
+    id::{SpiffeId, TrustDomain},
+    telemetry::Owned,
+};
 use rcgen::{
     BasicConstraints, CertificateParams, CertificateSigningRequestParams, DistinguishedName, DnType,
     ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair, KeyUsagePurpose, PKCS_ECDSA_P256_SHA256, PublicKeyData, SanType,
@@ -163,6 +166,19 @@ impl Authority {
         now: SystemTime,
         lifetime: Duration,
     ) -> Result<Issued, AuthorityError> {
+        self.issue_for(csr, id, None, now, lifetime)
+    }
+
+    /// The same for a pod: its name and its owner's are in the leaf's subject, for the telemetry of whoever it talks to
+    /// ([`crate::peer_workload`]).
+    pub fn issue_for(
+        &self,
+        csr: &[u8],
+        id: &SpiffeId,
+        pod: Option<&Owned>,
+        now: SystemTime,
+        lifetime: Duration,
+    ) -> Result<Issued, AuthorityError> {
         if id.trust_domain() != &self.trust_domain {
             return Err(AuthorityError::ForeignId { id: id.clone(), domain: self.trust_domain.clone() });
         }
@@ -176,7 +192,11 @@ impl Authority {
             return Err(AuthorityError::BadRequest("is not for a P-256 key"));
         }
         let not_after = after(now, lifetime).min(self.valid.1);
-        let mut params = template("Isthmus workload", id.as_str(), now, not_after)?;
+        let mut params = template(pod.map_or("Isthmus workload", Owned::pod), id.as_str(), now, not_after)?;
+        if let Some(pod) = pod {
+            let owner = format!("{}/{}", pod.kind(), pod.name());
+            params.distinguished_name.push(DnType::OrganizationalUnitName, owner);
+        }
         params.is_ca = IsCa::ExplicitNoCa;
         params.use_authority_key_identifier_extension = true;
         params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
@@ -281,7 +301,7 @@ fn template(
 ) -> Result<CertificateParams, AuthorityError> {
     let mut params = CertificateParams::default();
     params.distinguished_name = DistinguishedName::new();
-    params.distinguished_name.push(DnType::OrganizationName, "Isthmus");
+    params.distinguished_name.push(DnType::OrganizationName, leaf::ORGANIZATION);
     params.distinguished_name.push(DnType::CommonName, name);
     params.subject_alt_names = vec![SanType::URI(Ia5String::try_from(uri).map_err(crypto)?)];
     params.serial_number = Some(random_serial()?);

@@ -1,10 +1,14 @@
 //! Reading the identity out of a leaf certificate.
 
-use isthmus_core::id::SpiffeId;
+use isthmus_core::{
+    id::SpiffeId,
+    telemetry::{Owned, Workload},
+};
 use rustls_pki_types::CertificateDer;
 use x509_parser::{
     certificate::X509Certificate,
     extensions::{GeneralName, ParsedExtension},
+    x509::AttributeTypeAndValue,
 };
 
 use crate::refused::Refused;
@@ -15,6 +19,35 @@ use crate::refused::Refused;
 /// This reads and checks the leaf's form only: for a chain that nobody has verified it proves nothing.
 pub fn peer_id(chain: &[CertificateDer<'_>]) -> Option<SpiffeId> {
     workload_id(chain.first()?).ok()
+}
+
+/// The same peer as telemetry names it: beside its identity the pod and its owner, if an authority of this kind of mesh has put
+/// them into the leaf ([`crate::Authority::issue_for`]). Nobody may be let in by them.
+pub fn peer_workload(chain: &[CertificateDer<'_>]) -> Option<Workload> {
+    let leaf = chain.first()?;
+    let workload = Workload::of(&workload_id(leaf).ok()?);
+    Some(match parse(leaf).as_ref().and_then(owned) {
+        Some(owned) => workload.with(owned),
+        None => workload,
+    })
+}
+
+/// The organization in the subject of what an authority of ours has signed.
+pub(crate) const ORGANIZATION: &str = "Isthmus";
+
+/// The pod and its owner: `O=Isthmus`, `CN=<pod>`, `OU=<Kind>/<name>`, each once.
+fn owned(cert: &X509Certificate<'_>) -> Option<Owned> {
+    let subject = cert.subject();
+    let organization = only(subject.iter_organization())?;
+    let (pod, owner) = (only(subject.iter_common_name())?, only(subject.iter_organizational_unit())?);
+    let (kind, name) = owner.split_once('/').filter(|_| organization == ORGANIZATION)?;
+    Owned::new(kind, name, pod)
+}
+
+/// The text of an attribute that is there once.
+fn only<'a>(mut values: impl Iterator<Item = &'a AttributeTypeAndValue<'a>>) -> Option<&'a str> {
+    let value = values.next()?.as_str().ok()?;
+    values.next().is_none().then_some(value)
 }
 
 /// The one SPIFFE ID of a leaf that has the form of an X509-SVID of a workload.

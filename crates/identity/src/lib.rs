@@ -39,7 +39,7 @@ pub use bundle_document::{BadDocument, Document, MAX_DOCUMENT};
 pub use confusable::{confusable, likeness, trust_domain_fault};
 pub use held_bundle::{Advanced, BundleRefused, HeldBundle};
 pub use keypair::{Keypair, KeypairError};
-pub use leaf::peer_id;
+pub use leaf::{peer_id, peer_workload};
 pub use refused::Refused;
 pub use rotation::{
     ABSENCE_SLACK, Census, Contact, Duty, Facts, PeerStanding, Phase, Propagation, RootId, Rotation, SETTLE, Standing,

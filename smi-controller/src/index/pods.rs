@@ -9,6 +9,7 @@ use std::{
 use isthmus_core::{
     id::ObjectName,
     inbound::{Cidr, Exemptions},
+    telemetry::Owned,
 };
 use k8s_openapi::{
     api::core::v1 as k8s,
@@ -28,6 +29,8 @@ pub(crate) struct Pod {
     /// Its own addresses: none while it has none, when it is over, and when it uses its node's.
     pub(crate) addresses: Vec<IpAddr>,
     pub(crate) account: Arc<str>,
+    /// It and its topmost owner, as others are told them.
+    pub(crate) owned: Option<Owned>,
     pub(crate) labels: BTreeMap<String, String>,
     /// Does it have, or will it have, a proxy? One that is over has none.
     pub(crate) meshed: bool,
@@ -35,6 +38,9 @@ pub(crate) struct Pod {
     pub(crate) bypassed: BTreeSet<u16>,
     pub(crate) exempt: Exemptions,
 }
+
+/// Labels with the hash of a template, and whose ReplicaSets have them.
+const HASHES: [(&str, &str); 2] = [("pod-template-hash", "Deployment"), ("rollouts-pod-template-hash", "Rollout")];
 
 /// All pods.
 #[derive(Debug, Default)]
@@ -121,12 +127,26 @@ fn read(pod: &k8s::Pod) -> Pod {
         created: pod.creation_timestamp(),
         addresses,
         account: spec.service_account_name.as_deref().filter(|name| !name.is_empty()).unwrap_or("default").into(),
+        owned: owned(pod, &name),
         labels: pod.labels().clone(),
         meshed: !over && !shares && is_injected(&spec),
         bypassed: port_list(pod, SKIP_INBOUND_PORTS),
         exempt: exemptions(pod, &spec, &status),
         name,
     }
+}
+
+/// A pod of a ReplicaSet is its Deployment's (or its Rollout's) if its label says so: the name of the ReplicaSet ends in it.
+fn owned(pod: &k8s::Pod, name: &ObjectName) -> Option<Owned> {
+    let Some(owner) = pod.owner_references().iter().find(|owner| owner.controller == Some(true)) else {
+        return Owned::new("Pod", &name.name, &name.name);
+    };
+    let above = |(label, kind)| {
+        let hash = pod.labels().get(label).filter(|_| owner.kind == "ReplicaSet")?;
+        Some((kind, owner.name.strip_suffix(hash.as_str())?.strip_suffix('-')?))
+    };
+    let (kind, owner) = HASHES.into_iter().find_map(above).unwrap_or((&owner.kind, &owner.name));
+    Owned::new(kind, owner, &name.name)
 }
 
 fn annotation<'p>(pod: &'p k8s::Pod, key: &str) -> &'p str {
@@ -191,3 +211,6 @@ fn resolve(port: &IntOrString, container: &k8s::Container) -> Option<u16> {
     };
     u16::try_from(number).ok().filter(|port| *port != 0)
 }
+
+#[cfg(test)]
+mod tests;

@@ -93,15 +93,16 @@ impl<T: Tokens> Certifier<T> {
         }
         // The token outlives its pod by minutes: the pod itself must still be there, and be the same one.
         let pod = self.hub.pod(&speaker.pod).await;
-        let known = pod.is_some_and(|pod| *pod.uid == *speaker.pod_uid && *pod.account == *speaker.account.name);
-        if !known {
+        let known = pod.filter(|pod| *pod.uid == *speaker.pod_uid && *pod.account == *speaker.account.name);
+        let Some(pod) = known else {
             return Err(Status::unavailable(format!("pod {} is not known (yet)", speaker.pod)));
-        }
+        };
         let id = self.hub.with(|registry| registry.index().settings.identity(&speaker.account));
         let id =
             id.ok_or_else(|| Status::invalid_argument(format!("{} can't stand in a SPIFFE ID", speaker.account)))?;
         let authority = self.roots.borrow().signer().clone();
-        let issued = authority.issue(&csr, &id, SystemTime::now(), self.lifetime).map_err(|error| match error {
+        let issued = authority.issue_for(&csr, &id, pod.owned.as_ref(), SystemTime::now(), self.lifetime);
+        let issued = issued.map_err(|error| match error {
             AuthorityError::BadRequest(_) => Status::invalid_argument(error.to_string()),
             _ => {
                 tracing::error!(%error, "couldn't sign a certificate");

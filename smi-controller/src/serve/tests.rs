@@ -347,7 +347,8 @@ async fn a_certificate_says_what_the_token_says_and_nothing_of_the_request() {
     let keypair = Keypair::generate().unwrap();
     let request = |token: &str| CertifyRequest { csr: keypair.csr().unwrap().into(), token: token.into() };
     let answer = client.certify(request("web-1")).await.unwrap().into_inner();
-    let chain = answer.chain.into_iter().map(|der| der.to_vec().into()).collect();
+    let chain: Vec<_> = answer.chain.into_iter().map(|der| der.to_vec().into()).collect();
+    assert_eq!(&*isthmus_identity::peer_workload(&chain).unwrap().pod, "web-1");
     assert_eq!(Svid::new(chain, &keypair).unwrap().id(), &id("web"));
     assert_eq!(answer.bundles[0].trust_domain, "isthmus.local");
     let code = |result: Result<tonic::Response<_>, Status>| {

@@ -1,3 +1,5 @@
+use isthmus_core::telemetry::Workload;
+
 use super::*;
 use crate::{BadSvid, Keypair, Refused, Svid};
 
@@ -162,4 +164,81 @@ fn a_root_that_has_expired_is_restored_and_signs_nothing() {
     let csr = Keypair::generate().unwrap().csr().unwrap();
     assert!(matches!(restored.issue(&csr, &web(), now, HOUR), Err(AuthorityError::NotValidNow { .. })));
     assert_eq!(restored.root(), crate::RootId::of(restored.certificate()));
+}
+
+#[test]
+fn a_leaf_names_its_pod_and_what_owns_it() {
+    let now = SystemTime::now();
+    let csr = Keypair::generate().unwrap().csr().unwrap();
+    let pod = Owned::new("Deployment", "web", "web-5b6c-x2x").unwrap();
+    let chain = authority(now).issue_for(&csr, &web(), Some(&pod), now, HOUR).unwrap().chain;
+    let seen = crate::peer_workload(&chain).unwrap();
+    assert_eq!((&*seen.mesh, &*seen.namespace, &*seen.service_account), ("isthmus.local", "shop", "web"));
+    assert_eq!((&*seen.kind, &*seen.name, &*seen.pod), ("Deployment", "web", "web-5b6c-x2x"));
+    assert_eq!(crate::peer_id(&chain), Some(web()));
+    // Without one, what stands in the subject is nobody's pod.
+    let chain = authority(now).issue(&csr, &web(), now, HOUR).unwrap().chain;
+    assert_eq!(crate::peer_workload(&chain), Some(Workload::of(&web())));
+}
+
+#[test]
+fn the_subject_of_a_request_is_not_what_the_leaf_says() {
+    let now = SystemTime::now();
+    let mut params = CertificateParams::default();
+    params.distinguished_name.push(DnType::OrganizationName, "Isthmus");
+    params.distinguished_name.push(DnType::CommonName, "payments-0");
+    params.distinguished_name.push(DnType::OrganizationalUnitName, "StatefulSet/payments");
+    let csr = params.serialize_request(&KeyPair::generate().unwrap()).unwrap();
+    let pod = Owned::new("Deployment", "web", "web-0").unwrap();
+    for (given, name) in [(Some(&pod), "web-0"), (None, "")] {
+        let chain = authority(now).issue_for(csr.der(), &web(), given, now, HOUR).unwrap().chain;
+        assert_eq!(&*crate::peer_workload(&chain).unwrap().pod, name);
+    }
+}
+
+/// A leaf whose subject its authority let be written.
+fn leaf_named(subject: &[(u8, String)]) -> CertificateDer<'static> {
+    let mut params = CertificateParams::default();
+    params.distinguished_name = DistinguishedName::new();
+    params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
+    params.subject_alt_names = vec![SanType::URI(web().as_str().try_into().unwrap())];
+    for (part, text) in subject {
+        let part =
+            [DnType::OrganizationName, DnType::CommonName, DnType::OrganizationalUnitName][usize::from(*part)].clone();
+        params.distinguished_name.push(part, text.as_str());
+    }
+    params.self_signed(&KeyPair::generate().unwrap()).unwrap().der().clone()
+}
+
+#[test]
+fn a_foreign_subject_names_no_pod() {
+    let text = |part: u8, text: &str| (part, text.to_owned());
+    let (ours, pod, owner) = (text(0, "Isthmus"), text(1, "web-0"), text(2, "Deployment/web"));
+    let pod_of = |subject: &[(u8, String)]| crate::peer_workload(&[leaf_named(subject)]).unwrap().pod;
+    assert_eq!(&*pod_of(&[ours.clone(), pod.clone(), owner.clone()]), "web-0");
+    let others = [
+        vec![],
+        vec![text(0, "SPIRE"), pod.clone(), owner.clone()],
+        vec![pod.clone(), owner.clone()],
+        vec![ours.clone(), pod.clone()],
+        vec![ours.clone(), pod, text(2, "Deployment")],
+        vec![ours, text(1, "web\n0"), owner],
+    ];
+    for subject in others {
+        assert_eq!(&*pod_of(&subject), "", "{subject:?}");
+    }
+}
+
+proptest::proptest! {
+    #![proptest_config(proptest::prelude::ProptestConfig::with_cases(64))]
+
+    #[test]
+    fn no_subject_changes_whose_a_leaf_is(subject in proptest::collection::vec((0..3_u8, ".{0,300}"), 0..5)) {
+        let chain = [leaf_named(&subject)];
+        proptest::prop_assert_eq!(crate::peer_id(&chain), Some(web()));
+        let workload = crate::peer_workload(&chain).unwrap();
+        proptest::prop_assert_eq!(&workload.service_account, &Workload::of(&web()).service_account);
+        let plain = |text: &str| text.len() <= 253 && text.bytes().all(|b| b.is_ascii_graphic());
+        proptest::prop_assert!(plain(&workload.kind) && plain(&workload.name) && plain(&workload.pod));
+    }
 }
