@@ -14,6 +14,8 @@ use crate::local;
 use crate::probe::ProbeArgs;
 #[cfg(any(feature = "controller", feature = "gateway", feature = "hub", feature = "proxy"))]
 use crate::roles;
+#[cfg(feature = "views")]
+use crate::views::{ViewCommand, plugin::PluginCommand};
 use crate::{app::AppArgs, stdout};
 
 /// A service mesh: SMI objects steer and guard real traffic.
@@ -55,6 +57,13 @@ pub(crate) enum Command {
     #[cfg(feature = "federation")]
     #[command(subcommand)]
     Federation(FederationCommand),
+    #[cfg(feature = "views")]
+    #[command(flatten)]
+    View(ViewCommand),
+    /// Make this program a plugin of kubectl
+    #[cfg(feature = "views")]
+    #[command(subcommand)]
+    Plugin(PluginCommand),
     /// Look at something from where a pod is, for `federation check`
     #[cfg(feature = "probe")]
     #[command(hide = true)]
@@ -103,7 +112,7 @@ pub(crate) enum Output {
 
 impl LogArgs {
     /// Sets logging up for a command; without a filter of the user's, at this level. Each line is out before the command goes on.
-    #[cfg(feature = "proxy")]
+    #[cfg(any(feature = "proxy", feature = "views"))]
     pub(crate) fn for_command(&self, default: &str) -> anyhow::Result<()> {
         logging::init(self.format.unwrap_or(Format::Text), self.filter(default))?;
         Ok(())

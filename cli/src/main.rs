@@ -11,6 +11,8 @@ use clap::{CommandFactory, Parser};
 use isthmus_runtime::logging;
 
 use args::{Cli, Command};
+#[cfg(feature = "views")]
+use views::plugin::PluginCommand;
 
 // The controller has many threads, a gateway many short connections. A sidecar's worker is as fast with the system's, and smaller.
 #[cfg(any(feature = "controller", feature = "gateway", feature = "hub"))]
@@ -26,20 +28,51 @@ fn main() -> ExitCode {
     if let Some(code) = local::pod_helper() {
         return code;
     }
-    let cli = match Cli::try_parse() {
-        Ok(cli) => cli,
-        Err(error) => {
-            // To a closed pipe, as of `isthmus --help | head`, nobody listens.
-            let _ = error.print();
-            return ExitCode::from(if error.use_stderr() { USAGE } else { 0 });
-        }
-    };
-    let code = run(cli).unwrap_or_else(|error| {
+    let code = parse_and_run().unwrap_or_else(|error| {
         logging::say(&format!("isthmus: {error:#}"));
-        if error.is::<args::Usage>() { ExitCode::from(USAGE) } else { ExitCode::FAILURE }
+        ExitCode::from(exit_code(&error))
     });
     logging::flush();
     code
+}
+
+/// As what the program was started says which command line it has.
+#[cfg(feature = "views")]
+fn parse_and_run() -> anyhow::Result<ExitCode> {
+    use views::plugin::{self, Called};
+    match plugin::called(std::env::args_os().next().as_deref()) {
+        Called::Isthmus => parsed::<Cli>(run),
+        Called::Plugin => parsed::<plugin::Traffic>(|traffic| views::run(&traffic.log, traffic.command)),
+        Called::Completer => {
+            let words: Vec<String> = std::env::args_os().skip(1).map(|w| w.to_string_lossy().into_owned()).collect();
+            stdout::say(&plugin::complete(&words))?;
+            Ok(ExitCode::SUCCESS)
+        }
+    }
+}
+
+#[cfg(not(feature = "views"))]
+fn parse_and_run() -> anyhow::Result<ExitCode> {
+    parsed::<Cli>(run)
+}
+
+fn parsed<C: Parser>(run: impl FnOnce(C) -> anyhow::Result<ExitCode>) -> anyhow::Result<ExitCode> {
+    match C::try_parse() {
+        Ok(cli) => run(cli),
+        Err(error) => {
+            // To a closed pipe, as of `isthmus --help | head`, nobody listens.
+            let _ = error.print();
+            Ok(ExitCode::from(if error.use_stderr() { USAGE } else { 0 }))
+        }
+    }
+}
+
+fn exit_code(error: &anyhow::Error) -> u8 {
+    #[cfg(feature = "views")]
+    if let Some(fault) = error.downcast_ref::<views::Fault>() {
+        return fault.exit_code();
+    }
+    if error.is::<args::Usage>() { USAGE } else { 1 }
 }
 
 fn run(cli: Cli) -> anyhow::Result<ExitCode> {
@@ -65,6 +98,10 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Demo(args) => return local::demo::run(&cli.log, args),
         #[cfg(feature = "federation")]
         Command::Federation(command) => return federation::run(&cli.log, command),
+        #[cfg(feature = "views")]
+        Command::View(command) => return views::run(&cli.log, command),
+        #[cfg(feature = "views")]
+        Command::Plugin(PluginCommand::Install(args)) => views::plugin::install(&args),
         #[cfg(feature = "probe")]
         Command::Probe(args) => probe::run(args),
         Command::Completion { shell } => {
@@ -78,13 +115,17 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
     done.map(|()| ExitCode::SUCCESS)
 }
 
+#[cfg(feature = "views")]
+mod cluster;
 #[cfg(feature = "federation")]
 mod federation;
 #[cfg(feature = "local")]
 mod local;
-#[cfg(feature = "federation")]
+#[cfg(feature = "views")]
 mod output;
 #[cfg(feature = "probe")]
 mod probe;
 #[cfg(feature = "federation")]
 mod progress;
+#[cfg(feature = "views")]
+mod views;

@@ -19,12 +19,20 @@ pub(crate) fn print<T: Serialize>(form: Output, rows: &[T], columns: &[Column<T>
 
 /// Prints one thing in the form asked for; for people, in these words.
 pub(crate) fn print_one<T: Serialize>(form: Output, value: &T, words: impl FnOnce(&T) -> String) -> anyhow::Result<()> {
-    let text = match form {
+    Ok(stdout::say(&text_of(form, value, words)?)?)
+}
+
+/// What `print_one` prints.
+pub(crate) fn text_of<T: Serialize>(
+    form: Output,
+    value: &T,
+    words: impl FnOnce(&T) -> String,
+) -> anyhow::Result<String> {
+    Ok(match form {
         Output::Table => words(value),
         Output::Json => serde_json::to_string_pretty(value)? + "\n",
         Output::Yaml => serde_saphyr::to_string(value)?,
-    };
-    Ok(stdout::say(&text)?)
+    })
 }
 
 /// Columns as wide as their widest cell, three blanks between them, as kubectl does it.

@@ -18,6 +18,7 @@ use kube::ResourceExt;
 use super::target::{Side, Target};
 use crate::{
     args::Output,
+    cluster::ClusterArgs,
     output,
     probe::{Kind, Probe, Request},
 };
@@ -70,9 +71,11 @@ pub(super) async fn run(args: &CheckArgs) -> anyhow::Result<ExitCode> {
 impl CheckArgs {
     fn peer(&self) -> Option<Target> {
         (self.peer_kubeconfig.is_some() || self.peer_context.is_some()).then(|| Target {
-            // Without one of its own, the peer's context is in the same file.
-            kubeconfig: self.peer_kubeconfig.clone().or_else(|| self.target.kubeconfig.clone()),
-            context: self.peer_context.clone(),
+            cluster: ClusterArgs {
+                // Without one of its own, the peer's context is in the same file.
+                kubeconfig: self.peer_kubeconfig.clone().or_else(|| self.target.cluster.kubeconfig.clone()),
+                context: self.peer_context.clone(),
+            },
             namespace: self.target.namespace.clone(),
         })
     }

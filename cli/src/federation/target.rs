@@ -1,28 +1,18 @@
 //! Which cluster a command is about, and the mesh in it.
 
-use std::{path::PathBuf, time::Duration};
-
 use anyhow::{Context, bail};
 use clap::Args;
 use isthmus_core::{federation::MeshName, id::TrustDomain};
 use isthmus_smi_controller::{NAME as CONTROLLER, SYSTEM_NAMESPACE};
 use k8s_openapi::api::apps::v1::Deployment;
-use kube::{
-    Api, Client, Config,
-    config::{KubeConfigOptions, Kubeconfig},
-};
+use kube::{Api, Client};
 
-/// How long the API server may take to accept a connection.
-const CONNECT_WITHIN: Duration = Duration::from_secs(10);
+use crate::cluster::ClusterArgs;
 
 #[derive(Debug, Clone, Args)]
 pub(crate) struct Target {
-    /// Kubeconfig of the cluster [default: $KUBECONFIG, else ~/.kube/config]
-    #[arg(long, value_name = "FILE")]
-    pub(super) kubeconfig: Option<PathBuf>,
-    /// Context of the kubeconfig [default: its current one]
-    #[arg(long)]
-    pub(super) context: Option<String>,
+    #[command(flatten)]
+    pub(super) cluster: ClusterArgs,
     /// Namespace of the control plane
     #[arg(long, default_value = SYSTEM_NAMESPACE)]
     pub(super) namespace: String,
@@ -40,14 +30,7 @@ pub(crate) struct Side {
 
 impl Target {
     pub(super) async fn side(&self) -> anyhow::Result<Side> {
-        let kubeconfig = match &self.kubeconfig {
-            Some(path) => Kubeconfig::read_from(path).with_context(|| format!("--kubeconfig {}", path.display())),
-            None => Kubeconfig::read().context("no kubeconfig; set KUBECONFIG, or give --kubeconfig"),
-        }?;
-        let options = KubeConfigOptions { context: self.context.clone(), ..KubeConfigOptions::default() };
-        let mut config = Config::from_custom_kubeconfig(kubeconfig, &options).await.context("kubeconfig")?;
-        config.connect_timeout = Some(CONNECT_WITHIN);
-        Side::of(Client::try_from(config)?, &self.namespace).await
+        Side::of(self.cluster.client().await?, &self.namespace).await
     }
 }
 

@@ -1,0 +1,39 @@
+//! Live views on the traffic: `top`, `edges`, `topology`. They stand on the SMI metrics API alone, so that they work on any
+//! mesh that serves it.
+
+pub(crate) mod api;
+pub(crate) mod edges;
+mod figures;
+mod gather;
+mod kinds;
+pub(crate) mod plugin;
+mod quantity;
+mod target;
+pub(crate) mod top;
+mod watch;
+
+use std::process::ExitCode;
+
+use clap::Subcommand;
+
+use crate::args::LogArgs;
+pub(crate) use api::Fault;
+
+/// What `isthmus` and `kubectl traffic` have in common.
+#[derive(Debug, Subcommand)]
+pub(crate) enum ViewCommand {
+    /// Show success rate, requests per second and latency
+    Top(top::TopArgs),
+    /// Show who calls whom, and how that goes
+    Edges(edges::EdgesArgs),
+}
+
+pub(crate) fn run(log: &LogArgs, command: ViewCommand) -> anyhow::Result<ExitCode> {
+    log.for_command("error")?;
+    tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(async {
+        match command {
+            ViewCommand::Top(args) => top::run(&args).await,
+            ViewCommand::Edges(args) => edges::run(&args).await,
+        }
+    })
+}
