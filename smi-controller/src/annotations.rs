@@ -1,7 +1,7 @@
 //! The labels and annotations by which users speak to the mesh.
 
 use isthmus_core::inbound::{Cidr, PolicyMode};
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use crate::json::at;
 
@@ -24,6 +24,9 @@ pub const ROTATE_ROOT: &str = "isthmus.mesh/rotate-root";
 pub const ROTATION: &str = "isthmus.mesh/rotation";
 /// Put on injected Pods, so that a second injection changes nothing.
 pub const STATUS: &str = "isthmus.mesh/status";
+
+/// What many a Prometheus is configured to find pods by. Where a Pod has any of them, they speak of the application.
+pub(crate) const SCRAPE: [&str; 3] = ["prometheus.io/scrape", "prometheus.io/port", "prometheus.io/path"];
 
 /// The proxy's container.
 pub const PROXY_CONTAINER: &str = "isthmus-proxy";
@@ -70,6 +73,15 @@ pub(crate) fn check_pod(pod: &Value) -> Result<(), String> {
         source.parse::<Cidr>().map_err(|error| format!("annotation {PLAINTEXT_SOURCES}: {error}"))?;
     }
     Ok(())
+}
+
+/// The annotations by which Prometheus finds metrics at this port.
+pub(crate) fn scraped_at(port: u16) -> Map<String, Value> {
+    let [scrape, at, path] = SCRAPE;
+    [(scrape, "true".to_owned()), (at, port.to_string()), (path, "/metrics".to_owned())]
+        .map(|(key, value)| (key.to_owned(), value.into()))
+        .into_iter()
+        .collect()
 }
 
 pub(crate) fn read<'a>(object: &'a Value, key: &str) -> Option<&'a str> {

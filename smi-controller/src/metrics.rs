@@ -2,7 +2,7 @@
 
 use prometheus::{IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry};
 
-use crate::serve::Work;
+use crate::{serve::Work, status::WaitingMetrics};
 
 /// Handles of every metric.
 #[derive(Debug, Clone)]
@@ -23,6 +23,8 @@ pub(crate) struct Metrics {
     sent: [IntCounter; 3],
     /// Status writes, by `result`: written, gone, failed.
     pub(crate) status_writes: IntCounterVec,
+    /// What waits for proxies.
+    pub(crate) waiting: WaitingMetrics,
     /// Admission reviews, by `webhook` and `result`.
     pub(crate) reviews: IntCounterVec,
     /// Certificates, by `result`: issued, refused.
@@ -55,6 +57,7 @@ impl Metrics {
             )?,
             sent: ["whole", "delta", "unchanged"].map(|content| sent.with_label_values(&[content])),
             status_writes: labelled("isthmus_controller_status_writes_total", "Status writes by result.", &["result"])?,
+            waiting: WaitingMetrics::register(registry)?,
             reviews: labelled(
                 "isthmus_controller_admission_reviews_total",
                 "Admission reviews by webhook and result.",

@@ -150,7 +150,7 @@ pub async fn run_with(config: Config, client: Client, shutdown: CancellationToke
         Claim { namespace: mesh.config.namespace.clone(), name: NAME.to_owned(), holder: mesh.config.pod.clone() };
     let (leader, contender) = lease::contend(mesh.client.clone(), claim, stop.clone());
     tasks.spawn(contender);
-    let writer = Writer::new(hub.clone(), mesh.client.clone(), leader.clone(), mesh.metrics.status_writes.clone());
+    let writer = Writer::new(hub.clone(), mesh.client.clone(), leader.clone(), &mesh.metrics);
     tasks.spawn(writer.run(stop.clone()));
     mesh.answer_reviews(webhooks)?;
     let (written, webhooks) = watch::channel(0);

@@ -4,7 +4,9 @@ mod conditions;
 mod digest;
 mod due;
 mod events;
+mod waiting;
 mod writer;
 
 pub(crate) use events::raise;
+pub(crate) use waiting::WaitingMetrics;
 pub(crate) use writer::Writer;

@@ -4,7 +4,9 @@ use serde_json::{Map, Value, json};
 
 use super::{Injector, PROXY_UID};
 use crate::{
-    annotations::{INIT_CONTAINER, PROXY_CONTAINER, SKIP_INBOUND_PORTS, SKIP_OUTBOUND_PORTS, STATUS, read},
+    annotations::{
+        INIT_CONTAINER, PROXY_CONTAINER, SCRAPE, SKIP_INBOUND_PORTS, SKIP_OUTBOUND_PORTS, STATUS, read, scraped_at,
+    },
     json::at,
 };
 
@@ -43,6 +45,10 @@ impl Injector {
             annotations.insert(STATUS.to_owned(), json!("injected"));
             if let Some(first) = first {
                 annotations.entry(DEFAULT_CONTAINER).or_insert(first);
+            }
+            // An application that is scraped already stays so: Prometheus finds one port a pod in this way.
+            if !SCRAPE.iter().any(|key| annotations.contains_key(*key)) {
+                annotations.extend(scraped_at(ADMIN_PORT));
             }
         }
         injected

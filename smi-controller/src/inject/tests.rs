@@ -71,6 +71,29 @@ fn the_sidecar_comes_first_after_its_init_container() {
 }
 
 #[test]
+fn prometheus_finds_the_sidecar_unless_it_is_to_find_the_application() {
+    let annotations = |pod: &Value| injected(pod)["metadata"]["annotations"].clone();
+    let found = annotations(&pod());
+    for (key, value) in [("scrape", "true"), ("port", "15020"), ("path", "/metrics")] {
+        assert_eq!(found[format!("prometheus.io/{key}")], value);
+    }
+    for own in [json!({"prometheus.io/port": "8080"}), json!({"prometheus.io/scrape": "false"})] {
+        let mut scraped = pod();
+        scraped["metadata"]["annotations"] = own.clone();
+        let after = annotations(&scraped);
+        let of_prometheus = |a: &Value| -> Value {
+            a.as_object()
+                .unwrap()
+                .iter()
+                .filter(|(k, _)| k.starts_with("prometheus.io/"))
+                .map(|(k, v)| (k.clone(), v.clone()))
+                .collect()
+        };
+        assert_eq!(of_prometheus(&after), own);
+    }
+}
+
+#[test]
 fn kubectl_still_finds_the_application() {
     let after = injected(&pod());
     assert_eq!(after["metadata"]["annotations"]["kubectl.kubernetes.io/default-container"], "app");

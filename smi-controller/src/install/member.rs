@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 
 use super::{InstallConfig, RoleConfig, labels_of, metadata_of};
 use crate::{
+    annotations::scraped_at,
     ca::{PUBLISHED_ROOTS, PUBLISHED_ROOTS_ENTRY},
     config::{GRPC_PORT, NAME},
 };
@@ -62,7 +63,7 @@ impl Member<'_> {
                 "selector": { "matchLabels": { "app.kubernetes.io/name": self.name } },
                 "strategy": self.strategy,
                 "template": {
-                    "metadata": { "labels": labels_of(self.name) },
+                    "metadata": { "labels": labels_of(self.name), "annotations": scraped_at(self.admin_port) },
                     "spec": {
                         "serviceAccountName": self.name,
                         "automountServiceAccountToken": self.asks_kubernetes,

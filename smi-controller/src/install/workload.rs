@@ -3,7 +3,10 @@
 use serde_json::{Value, json};
 
 use super::{InstallConfig, labels, metadata};
-use crate::config::{ADMIN_PORT, BUNDLE_PORT, GRPC_PORT, NAME, WEBHOOK_PORT};
+use crate::{
+    annotations::scraped_at,
+    config::{ADMIN_PORT, BUNDLE_PORT, GRPC_PORT, NAME, WEBHOOK_PORT},
+};
 
 /// User that the controller runs as.
 const UID: u32 = 2101;
@@ -32,7 +35,7 @@ pub(super) fn manifests(config: &InstallConfig) -> Vec<Value> {
             "replicas": config.replicas,
             "selector": { "matchLabels": selector },
             "template": {
-                "metadata": { "labels": labels() },
+                "metadata": { "labels": labels(), "annotations": scraped_at(ADMIN_PORT) },
                 "spec": {
                     "serviceAccountName": NAME,
                     "securityContext": { "runAsUser": UID, "runAsGroup": UID, "runAsNonRoot": true },

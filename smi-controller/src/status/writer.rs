@@ -22,10 +22,12 @@ use super::{
     conditions,
     due::Due,
     events::{self, Raised},
+    waiting::Waiting,
 };
 use crate::{
     compile::Checked,
     fault::{Kind, ObjectRef},
+    metrics::Metrics,
     serve::{Hub, InEffect, Link},
 };
 
@@ -45,6 +47,7 @@ pub(crate) struct Writer {
     writes: IntCounterVec,
     known: HashMap<ObjectRef, Known>,
     due: Due,
+    waiting: Waiting,
 }
 
 /// What this process has written, or found.
@@ -58,9 +61,10 @@ struct Known {
 type Job = (ObjectRef, Option<(Checked, InEffect)>, Option<Link>);
 
 impl Writer {
-    /// `writes` counts by result.
-    pub(crate) fn new(hub: Arc<Hub>, client: Client, leader: watch::Receiver<bool>, writes: IntCounterVec) -> Self {
-        Self { hub, client, leader, writes, known: HashMap::new(), due: Due::default() }
+    /// It counts in the metrics.
+    pub(crate) fn new(hub: Arc<Hub>, client: Client, leader: watch::Receiver<bool>, metrics: &Metrics) -> Self {
+        let (writes, waiting) = (metrics.status_writes.clone(), Waiting::new(metrics.waiting.clone()));
+        Self { hub, client, leader, writes, known: HashMap::new(), due: Due::default(), waiting }
     }
 
     /// Works until `stop`.
@@ -97,6 +101,7 @@ impl Writer {
             if !leads {
                 self.known.clear();
                 self.due.clear();
+                self.waiting.clear();
                 continue;
             }
             objects.extend(self.due.by(Instant::now()));
@@ -143,6 +148,7 @@ impl Writer {
                 None => {
                     self.due.forget(&object);
                     self.known.remove(&object);
+                    self.waiting.forget(&object);
                 }
             }
         }
@@ -153,13 +159,17 @@ impl Writer {
                     if waiting {
                         self.due.again(object.clone(), Instant::now());
                     }
+                    self.waiting.take(&object, &known.status);
                     self.known.insert(object, known);
                     if !written {
                         continue;
                     }
                     "written"
                 }
-                Ok(Settled::Gone) => "gone",
+                Ok(Settled::Gone) => {
+                    self.waiting.forget(&object);
+                    "gone"
+                }
                 Err(error) => {
                     tracing::warn!(%object, %error, "couldn't write a status: trying again");
                     self.due.again(object, Instant::now());
