@@ -10,6 +10,8 @@ use isthmus_runtime::{
 use crate::federation::FederationCommand;
 #[cfg(feature = "local")]
 use crate::local;
+#[cfg(feature = "federation")]
+use crate::monitoring::MonitoringCommand;
 #[cfg(feature = "probe")]
 use crate::probe::ProbeArgs;
 #[cfg(any(feature = "controller", feature = "gateway", feature = "hub", feature = "proxy"))]
@@ -64,6 +66,10 @@ pub(crate) enum Command {
     #[cfg(feature = "views")]
     #[command(subcommand)]
     Plugin(PluginCommand),
+    /// Print what Prometheus and Grafana need: scrape configuration, rules, alerts, boards
+    #[cfg(feature = "federation")]
+    #[command(subcommand)]
+    Monitoring(MonitoringCommand),
     /// Look at something from where a pod is, for `federation check`
     #[cfg(feature = "probe")]
     #[command(hide = true)]

@@ -102,6 +102,8 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::View(command) => return views::run(&cli.log, command),
         #[cfg(feature = "views")]
         Command::Plugin(PluginCommand::Install(args)) => views::plugin::install(&args),
+        #[cfg(feature = "federation")]
+        Command::Monitoring(command) => monitoring::run(&command),
         #[cfg(feature = "probe")]
         Command::Probe(args) => probe::run(args),
         Command::Completion { shell } => {
@@ -121,6 +123,8 @@ mod cluster;
 mod federation;
 #[cfg(feature = "local")]
 mod local;
+#[cfg(feature = "federation")]
+mod monitoring;
 #[cfg(feature = "views")]
 mod output;
 #[cfg(feature = "probe")]

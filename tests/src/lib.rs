@@ -6,5 +6,7 @@ pub mod kubectl;
 pub mod left_out;
 pub mod meshes;
 pub mod process;
+pub mod prometheus;
 pub mod report;
+pub mod software;
 pub mod wait;
