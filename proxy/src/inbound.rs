@@ -151,8 +151,7 @@ async fn mesh(worker: &Rc<Worker>, transport: Transport, peer: SocketAddr, addr:
 }
 
 async fn opaque(arrival: &Arrival, stream: Stream, app: Option<Transport>) {
-    let exchange =
-        Exchange::tcp(Direction::Inbound, arrival.worker.config.access_log, arrival.peer, arrival.identity.clone());
+    let exchange = Exchange::tcp(Direction::Inbound, arrival.worker.logs(), arrival.peer, arrival.identity.clone());
     exchange.endpoint.set(Some(arrival.addr));
     match arrival.allow(Asked::Tcp) {
         Ok(audited) => exchange.denied.set(audited),
@@ -192,13 +191,8 @@ async fn http(arrival: Arrival, stream: Stream, h2: bool) {
 
 async fn handle(arrival: Rc<Arrival>, mut request: Request<Incoming>) -> Response<Body> {
     let worker = &arrival.worker;
-    let exchange = Rc::new(Exchange::new(
-        Direction::Inbound,
-        worker.config.access_log,
-        arrival.peer,
-        arrival.identity.clone(),
-        &request,
-    ));
+    let exchange =
+        Rc::new(Exchange::new(Direction::Inbound, worker.logs(), arrival.peer, arrival.identity.clone(), &request));
     let _ = exchange.edge.set(Rc::clone(&arrival.edge));
     // A stream of HTTP/2 may be silent for as long as it likes: it holds no connection.
     exchange.patience.set((request.version() != Version::HTTP_2).then_some(worker.config.bounds.body_stall));

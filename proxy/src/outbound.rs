@@ -142,7 +142,7 @@ impl Departure {
     }
 
     fn exchange(&self) -> Exchange {
-        Exchange::tcp(Direction::Outbound, self.worker.config.access_log, self.client, None)
+        Exchange::tcp(Direction::Outbound, self.worker.logs(), self.client, None)
     }
 
     fn give_up(&self, exchange: &Exchange, fault: Fault, transport: &Transport) {
@@ -199,7 +199,7 @@ impl Departure {
 
 async fn handle(departure: Rc<Departure>, mut request: Request<Incoming>) -> Response<Body> {
     let worker = &departure.worker;
-    let log = worker.config.access_log;
+    let log = worker.logs();
     let exchange = Rc::new(Exchange::new(Direction::Outbound, log, departure.client, None, &request));
     if let Err(fault) = receive(&mut request, Direction::Outbound) {
         return serve::fault(worker, exchange, fault, hop::is_grpc(request.headers()));

@@ -15,6 +15,7 @@ use std::{
 use isthmus_core::{
     destination::{Destination as Model, DestinationKey},
     inbound::InboundPolicy,
+    telemetry::settings::Settings,
 };
 use isthmus_identity::MeshTls;
 use tokio::{
@@ -49,6 +50,7 @@ pub(crate) enum Update {
     Policy(Arc<InboundPolicy>),
     Destination(DestinationKey, Arc<Model>),
     Forget(DestinationKey),
+    Telemetry(Arc<Settings>),
     /// The trusted roots have changed.
     Trust,
 }

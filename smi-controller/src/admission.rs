@@ -89,7 +89,8 @@ fn annotated(request: &Request) -> Answer {
         "Pod" => annotations::check_pod(&request.object),
         _ => Ok(()),
     };
-    checked.map_or_else(Answer::refuse, |()| Answer::default())
+    let warnings = || annotations::telemetry_faults(&request.object);
+    checked.map_or_else(Answer::refuse, |()| Answer { warnings: warnings(), ..Answer::default() })
 }
 
 fn parse<T: DeserializeOwned>(object: &Value) -> Result<T, String> {

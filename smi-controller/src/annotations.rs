@@ -1,5 +1,7 @@
 //! The labels and annotations by which users speak to the mesh.
 
+pub(crate) mod telemetry;
+
 use isthmus_core::inbound::{Cidr, PolicyMode};
 use serde_json::{Map, Value};
 
@@ -18,6 +20,15 @@ pub const PLAINTEXT_SOURCES: &str = "isthmus.mesh/plaintext-sources";
 pub const SKIP_INBOUND_PORTS: &str = "isthmus.mesh/skip-inbound-ports";
 /// On a Pod: ports that bypass the proxy on the way out, comma-separated.
 pub const SKIP_OUTBOUND_PORTS: &str = "isthmus.mesh/skip-outbound-ports";
+/// On a Namespace, or on a Pod over what its Namespace says: `off`, `json` or `text`.
+pub const ACCESS_LOG: &str = "isthmus.mesh/access-log";
+/// The same way: the share, from 0 to 1, of what went well that is in the access log.
+pub const ACCESS_LOG_SAMPLE: &str = "isthmus.mesh/access-log-sample";
+/// The same way: the share, from 0 to 1, of traces that are sampled where they begin. On an HTTPRouteGroup: of the requests that
+/// one of its matches covers, for callers in its namespace.
+pub const TRACE_SAMPLING: &str = "isthmus.mesh/trace-sampling";
+/// The same way: `istio`, `linkerd`, `osm`, comma-separated, or `none`.
+pub const METRIC_FAMILIES: &str = "isthmus.mesh/metric-families";
 /// On the Secret `isthmus-ca`, with any value: a new root is made and rotated in; the annotation goes.
 pub const ROTATE_ROOT: &str = "isthmus.mesh/rotate-root";
 /// Put on the Secret `isthmus-trust`: how far the rotation of the root is.
@@ -82,6 +93,13 @@ pub(crate) fn scraped_at(port: u16) -> Map<String, Value> {
         .map(|(key, value)| (key.to_owned(), value.into()))
         .into_iter()
         .collect()
+}
+
+/// What a Namespace or a Pod says of its telemetry and can't be read.
+pub(crate) fn telemetry_faults(object: &Value) -> Vec<String> {
+    let annotations = at(object, &["metadata", "annotations"]).as_object().into_iter().flatten();
+    let texts = annotations.filter_map(|(key, value)| Some((key.clone(), value.as_str()?.to_owned())));
+    telemetry::Said::read(&texts.collect()).1
 }
 
 pub(crate) fn read<'a>(object: &'a Value, key: &str) -> Option<&'a str> {

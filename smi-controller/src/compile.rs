@@ -9,6 +9,7 @@ mod protocol;
 mod reader;
 mod rules;
 mod subjects;
+mod telemetry;
 mod tokens;
 
 use std::sync::Arc;
@@ -24,6 +25,7 @@ pub(crate) use destination::destination;
 pub(crate) use federation::{GATEWAY, Imported, Outlook, bundles, outlook, routes};
 pub(crate) use inbound::inbound;
 pub(crate) use reader::{Objects, Reader, all_objects};
+pub(crate) use telemetry::telemetry;
 pub(crate) use tokens::TokenKey;
 
 /// What compiling needs to know beside the objects.

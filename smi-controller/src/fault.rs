@@ -170,6 +170,8 @@ pub(crate) enum Reason {
     InvalidRegex,
     /// The root isn't the name of a Service.
     InvalidRoot,
+    /// A share of traces isn't one: it counts as not written.
+    InvalidSampling,
     /// A SPIFFE ID isn't one.
     InvalidSpiffeId,
     /// A trust domain isn't one, or could be taken for another.
@@ -237,6 +239,7 @@ impl Reason {
             Self::InvalidPort => "InvalidPort",
             Self::InvalidRegex => "InvalidRegex",
             Self::InvalidRoot => "InvalidRoot",
+            Self::InvalidSampling => "InvalidSampling",
             Self::InvalidSpiffeId => "InvalidSpiffeId",
             Self::InvalidTrustDomain => "InvalidTrustDomain",
             Self::InvalidWeight => "InvalidWeight",

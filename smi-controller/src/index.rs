@@ -117,7 +117,8 @@ impl Index {
             }
             Update::Group(change) => {
                 let change = self.readable(Kind::HttpRouteGroup, change, facts);
-                self.groups.change(change.map(|c| c.map(|o| read::group(&o))), facts);
+                let changed = self.groups.change(change.map(|c| c.map(|o| read::group(&o))), facts);
+                http_routes::tell(&self.groups, changed, facts);
             }
             Update::TcpRoute(change) => {
                 let change = self.readable(Kind::TcpRoute, change, facts);

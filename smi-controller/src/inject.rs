@@ -78,7 +78,11 @@ impl Injector {
             Decision::Refuse(why) => Answer::refuse(why),
             Decision::Inject => {
                 let injected = self.inject(&request.object);
-                Answer { patch: Some(json_patch::diff(&request.object, &injected)), ..Answer::default() }
+                Answer {
+                    refusal: None,
+                    warnings: annotations::telemetry_faults(&request.object),
+                    patch: Some(json_patch::diff(&request.object, &injected)),
+                }
             }
         }
     }

@@ -187,7 +187,7 @@ fn port_set(message: proto::PortSet) -> Result<PortSet, InvalidMessage> {
     message.ports.iter().map(|p| port("ports", *p)).collect::<Result<_, _>>().map(PortSet::Only)
 }
 
-fn http_matches(message: proto::HttpMatches) -> Result<Vec<HttpMatch>, InvalidMessage> {
+pub(crate) fn http_matches(message: proto::HttpMatches) -> Result<Vec<HttpMatch>, InvalidMessage> {
     let one = |m: proto::HttpMatch| {
         let name = m.name.clone();
         let headers = m.headers.into_iter().map(|h| (h.name, h.value_regex)).collect();
@@ -221,7 +221,7 @@ pub(crate) fn parse<T: FromStr<Err: Display>>(field: &'static str, value: &str) 
     value.parse().map_err(|error: T::Err| invalid(field, value, &error.to_string()))
 }
 
-fn invalid(field: &'static str, value: &str, reason: &str) -> InvalidMessage {
+pub(crate) fn invalid(field: &'static str, value: &str, reason: &str) -> InvalidMessage {
     InvalidMessage::Value { field, value: value.chars().take(100).collect(), reason: reason.to_owned() }
 }
 

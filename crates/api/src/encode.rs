@@ -32,6 +32,11 @@ pub fn gateway_key() -> proto::ResourceKey {
     proto::ResourceKey { kind: Some(proto::resource_key::Kind::Gateway(proto::Unit {})) }
 }
 
+/// The key of what users want to see of a pod's traffic.
+pub fn telemetry_key() -> proto::ResourceKey {
+    proto::ResourceKey { kind: Some(proto::resource_key::Kind::Telemetry(proto::Unit {})) }
+}
+
 /// An inbound policy.
 pub fn inbound(policy: &InboundPolicy) -> proto::InboundPolicy {
     proto::InboundPolicy {
@@ -155,7 +160,7 @@ fn port_set(set: &PortSet) -> proto::PortSet {
     }
 }
 
-fn http_matches(matches: &[HttpMatch]) -> proto::HttpMatches {
+pub(crate) fn http_matches(matches: &[HttpMatch]) -> proto::HttpMatches {
     let one = |m: &HttpMatch| {
         let spec = m.spec();
         let header =

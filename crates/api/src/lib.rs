@@ -9,6 +9,7 @@ pub mod frame;
 pub mod gateway;
 pub mod listen;
 pub mod server;
+pub mod telemetry;
 pub mod version;
 
 /// Version 1 of the control protocol, generated from `proto/control.proto` by `cargo xtask proto`.

@@ -1,6 +1,8 @@
 //! Latency as it is counted everywhere: in proxies, on the control stream, in the controller and in Prometheus; and who is at
 //! the ends of what is counted.
 
+pub mod settings;
+
 use std::time::Duration;
 
 pub use self::workload::{MAX_WORKLOAD_KIND, MAX_WORKLOAD_NAME, Owned, Workload};

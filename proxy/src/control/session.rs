@@ -1,6 +1,11 @@
 //! The session with the controller: kept up, and everything received applied before it is acknowledged.
 
-use std::{future::Future, pin::pin, sync::Arc, time::Instant};
+use std::{
+    future::Future,
+    pin::pin,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use isthmus_api::{
     MAX_MESSAGE_BYTES, MAX_PROXY_MESSAGE_BYTES, MAX_REASON_CHARS,
@@ -16,7 +21,7 @@ use isthmus_runtime::{
 };
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
-use tonic::Streaming;
+use tonic::{Code, Streaming};
 
 use super::{
     Link, connect,
@@ -28,11 +33,25 @@ use crate::limits::{RECONNECT_FIRST, RECONNECT_LONGEST};
 
 /// Most messages that wait to be sent to the controller.
 const QUEUE: usize = 256;
+/// Longest that the controller is listened to once it has stopped listening.
+const LAST_WORD_TIME: Duration = Duration::from_secs(1);
 
 pub(super) struct Client<'l, S> {
     link: Arc<Link>,
     subscriber: S,
     leaf: &'l Leaf,
+    extras: Extras,
+}
+
+/// What is known of the controller's knowing the extras.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Extras {
+    /// They are asked for.
+    Asked,
+    /// They were answered in this session.
+    Known,
+    /// The controller ended the last session over them: they aren't asked for in this one.
+    Unknown,
 }
 
 /// Why a session ended.
@@ -48,7 +67,7 @@ enum SessionError {
 
 impl<'l, S: Subscriber> Client<'l, S> {
     pub(super) fn new(link: Arc<Link>, subscriber: S, leaf: &'l Leaf) -> Self {
-        Self { link, subscriber, leaf }
+        Self { link, subscriber, leaf, extras: Extras::Asked }
     }
 
     /// Holds a session from the first certificate on, for ever.
@@ -62,6 +81,7 @@ impl<'l, S: Subscriber> Client<'l, S> {
             let began = Instant::now();
             if let Err(error) = self.session().await {
                 tracing::warn!(%error, "no session with the controller: running on what is known");
+                self.extras = self.extras.after(&error);
             }
             self.link.reach.lost();
             self.link.metrics.connected.set(0);
@@ -102,15 +122,25 @@ impl<'l, S: Subscriber> Client<'l, S> {
         link.reach.gained();
         self.leaf.reached();
         link.metrics.connected.set(1);
-        self.converse(to_controller, from_controller).await
+        let mut from_controller = from_controller;
+        let end = self.converse(to_controller, &mut from_controller).await;
+        // What can't be sent any more doesn't say why.
+        match end {
+            Err(SessionError::Closed) => Err(self.meanwhile(last_word(from_controller)).await),
+            end => end,
+        }
     }
 
     async fn converse(
         &mut self,
         to_controller: mpsc::Sender<ProxyMessage>,
-        mut from_controller: Streaming<ControllerMessage>,
+        from_controller: &mut Streaming<ControllerMessage>,
     ) -> Result<(), SessionError> {
         for subscribe in self.subscriber.all() {
+            send(&to_controller, Message::Subscribe(subscribe)).await?;
+        }
+        let extras = if self.extras == Extras::Unknown { Vec::new() } else { self.subscriber.extras() };
+        for subscribe in extras {
             send(&to_controller, Message::Subscribe(subscribe)).await?;
         }
         let mut own = self.leaf.own();
@@ -143,6 +173,10 @@ impl<'l, S: Subscriber> Client<'l, S> {
         to_controller: &mpsc::Sender<ProxyMessage>,
     ) -> Result<(), SessionError> {
         let Some(key) = message.key.clone() else { return Ok(()) };
+        if self.extras == Extras::Asked && self.subscriber.extras().iter().any(|extra| extra.key.as_ref() == Some(&key))
+        {
+            self.extras = Extras::Known;
+        }
         let version = message.version.clone();
         let verdict = match self.subscriber.judge(message) {
             Verdict::Apply(change) => self.apply(change, &version).await,
@@ -186,6 +220,34 @@ impl<'l, S: Subscriber> Client<'l, S> {
         self.subscriber.hold(change.clone(), version.to_owned());
         Verdict::Apply(change)
     }
+}
+
+impl Extras {
+    /// What is known after a session that ended so.
+    fn after(self, end: &SessionError) -> Self {
+        let refused = matches!(end, SessionError::Status(status) if status.code() == Code::InvalidArgument);
+        if refused && self == Self::Asked {
+            tracing::info!(
+                "the controller may be older than this proxy: it is asked for no more than proxies of old want"
+            );
+            return Self::Unknown;
+        }
+        Self::Asked
+    }
+}
+
+/// How the controller ended a session that it doesn't read from any more.
+async fn last_word(mut from_controller: Streaming<ControllerMessage>) -> SessionError {
+    let heard = async {
+        loop {
+            match from_controller.message().await {
+                Ok(Some(_)) => {}
+                Ok(None) => return SessionError::Closed,
+                Err(status) => return SessionError::Status(status),
+            }
+        }
+    };
+    tokio::time::timeout(LAST_WORD_TIME, heard).await.unwrap_or(SessionError::Closed)
 }
 
 async fn refuse(

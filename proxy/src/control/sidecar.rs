@@ -116,6 +116,10 @@ impl Subscriber for Sidecar {
         self.state.with(|s| s.all())
     }
 
+    fn extras(&self) -> Vec<Subscribe> {
+        self.state.with(|s| s.extras())
+    }
+
     fn judge(&self, message: ControllerMessage) -> Verdict<Change> {
         self.state.with(|s| s.receive(message))
     }
@@ -123,7 +127,7 @@ impl Subscriber for Sidecar {
     fn bundles(change: &Change) -> Option<&[Bundle]> {
         match change {
             Change::Bundles(bundles) => Some(bundles),
-            Change::Policy(_) | Change::Destination(..) => None,
+            Change::Policy(_) | Change::Destination(..) | Change::Telemetry(_) => None,
         }
     }
 
@@ -133,6 +137,7 @@ impl Subscriber for Sidecar {
             .everywhere(match change {
                 Change::Bundles(_) => Update::Trust,
                 Change::Policy(policy) => Update::Policy(Arc::clone(policy)),
+                Change::Telemetry(settings) => Update::Telemetry(Arc::clone(settings)),
                 Change::Destination(key, destination) => Update::Destination(key.clone(), Arc::clone(destination)),
             })
             .await;

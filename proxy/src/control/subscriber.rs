@@ -30,6 +30,11 @@ pub trait Subscriber: Send {
     /// Every subscription with the version held, for a new session.
     fn all(&self) -> Vec<Subscribe>;
 
+    /// The same of what it can do without: a controller that is older than they are ends the session over them, and isn't asked again.
+    fn extras(&self) -> Vec<Subscribe> {
+        Vec::new()
+    }
+
     /// Judges a message. Nothing is held until [`Self::hold`].
     fn judge(&self, message: ControllerMessage) -> Verdict<Self::Change>;
 

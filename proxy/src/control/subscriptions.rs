@@ -4,11 +4,12 @@ use std::{collections::BTreeMap, sync::Arc, time::Instant};
 
 use isthmus_api::{
     control::v1::{ControllerMessage, ResourceKey, Subscribe, controller_message::Content, resource_key::Kind},
-    decode, delta, encode,
+    decode, delta, encode, telemetry,
 };
 use isthmus_core::{
     destination::{Destination, DestinationKey},
     inbound::InboundPolicy,
+    telemetry::settings::Settings,
 };
 use isthmus_identity::Bundle;
 
@@ -19,6 +20,7 @@ use super::{certify::read_bundle, view};
 pub(crate) struct Subscriptions {
     bundles: Option<String>,
     inbound: Option<(String, Arc<InboundPolicy>)>,
+    telemetry: Option<(String, Arc<Settings>)>,
     destinations: BTreeMap<DestinationKey, Slot>,
 }
 
@@ -34,6 +36,7 @@ pub(crate) enum Change {
     Bundles(Vec<Bundle>),
     Policy(Arc<InboundPolicy>),
     Destination(DestinationKey, Arc<Destination>),
+    Telemetry(Arc<Settings>),
 }
 
 type Verdict = super::Verdict<Change>;
@@ -51,6 +54,12 @@ impl Subscriptions {
         let subscribe =
             |(key, held): (ResourceKey, Option<String>)| Subscribe { key: Some(key), held: held.unwrap_or_default() };
         own.into_iter().chain(self.destinations.iter().map(slot)).map(subscribe).collect()
+    }
+
+    /// The same of what the proxy can do without.
+    pub(super) fn extras(&self) -> Vec<Subscribe> {
+        let held = self.telemetry.as_ref().map(|(version, _)| version.clone()).unwrap_or_default();
+        vec![Subscribe { key: Some(encode::telemetry_key()), held }]
     }
 
     /// A destination is wanted; the subscription to send, if it is new.
@@ -101,6 +110,10 @@ impl Subscriptions {
                 Ok(policy) => Verdict::Apply(Change::Policy(Arc::new(policy))),
                 Err(error) => refuse(&error),
             },
+            (Some(Kind::Telemetry(_)), Some(Content::Telemetry(settings))) => match telemetry::decode(settings) {
+                Ok(settings) => Verdict::Apply(Change::Telemetry(Arc::new(settings))),
+                Err(error) => refuse(&error),
+            },
             (Some(Kind::Destination(key)), Some(Content::Destination(destination))) => {
                 let Ok(key) = decode::destination_key(&key) else { return Verdict::Stray };
                 if !self.destinations.contains_key(&key) {
@@ -135,6 +148,7 @@ impl Subscriptions {
         match change {
             Change::Bundles(_) => self.bundles = Some(version),
             Change::Policy(policy) => self.inbound = Some((version, policy)),
+            Change::Telemetry(settings) => self.telemetry = Some((version, settings)),
             Change::Destination(key, destination) => {
                 if let Some(slot) = self.destinations.get_mut(&key) {
                     slot.held = Some((version, destination));
@@ -158,6 +172,9 @@ impl Subscriptions {
             "bundles": { "version": self.bundles },
             "inbound": self.inbound.as_ref().map(|(version, policy)| {
                 serde_json::json!({ "version": version, "policy": view::policy(policy) })
+            }),
+            "telemetry": self.telemetry.as_ref().map(|(version, settings)| {
+                serde_json::json!({ "version": version, "settings": view::telemetry(settings) })
             }),
             "destinations": self.destinations.iter().map(destination).collect::<Vec<_>>(),
         })

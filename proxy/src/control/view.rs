@@ -6,6 +6,8 @@ use isthmus_core::{
     destination::{Backend, Destination, ServiceRoute, Split},
     http_match::HttpMatch,
     inbound::{Grant, HttpScope, InboundPolicy, PortSet, Source},
+    telemetry::settings::{Family, LogFormat, Settings},
+    trace::{Ratio, SampledRoute},
 };
 use serde_json::{Value, json};
 
@@ -35,6 +37,24 @@ pub(super) fn policy(policy: &InboundPolicy) -> Value {
         "node": exempt.node,
         "probes": exempt.probes,
         "protocols": policy.protocols,
+    })
+}
+
+pub(super) fn telemetry(settings: &Settings) -> Value {
+    let share = |share: Option<Ratio>| share.map(|share| f64::from(share.as_per_million()) / 1e6);
+    let route = |route: &SampledRoute| json!({ "matches": specs(&route.matches), "sample": share(Some(route.ratio)) });
+    let log = &settings.access_log;
+    json!({
+        "accessLog": {
+            "on": log.on,
+            "format": log.format.map(LogFormat::as_str),
+            "sample": share(log.sample),
+        },
+        "tracing": {
+            "sample": share(settings.tracing.sample),
+            "routes": settings.tracing.routes.iter().map(route).collect::<Vec<_>>(),
+        },
+        "metricFamilies": settings.families.as_deref().map(|all| all.iter().map(|f| Family::as_str(*f)).collect::<Vec<_>>()),
     })
 }
 

@@ -46,7 +46,7 @@ async fn handle(client: Rc<Client>, mut request: Request<Incoming>) -> Response<
     let worker = &client.worker;
     let opaque = request.method() == Method::CONNECT && !hop::opens(&request);
     let Some(key) = key_of(request.uri(), opaque) else {
-        let log = worker.config.access_log;
+        let log = worker.logs();
         let exchange = Rc::new(Exchange::new(Direction::Outbound, log, client.addr, None, &request));
         return serve::fault(worker, exchange, Fault::BadRequest, hop::is_grpc(request.headers()));
     };
@@ -61,7 +61,7 @@ async fn handle(client: Rc<Client>, mut request: Request<Incoming>) -> Response<
 
 /// Opens what CONNECT names; it is opaque TCP from then on.
 async fn tunnel(departure: Departure, request: Request<Incoming>) -> Response<Body> {
-    let log = departure.worker.config.access_log;
+    let log = departure.worker.logs();
     let exchange = Rc::new(Exchange::new(Direction::Outbound, log, departure.client, None, &request));
     let (mut upstream, busy) = match departure.dial(&exchange).await {
         Ok(opened) => opened,

@@ -1,7 +1,7 @@
 //! What a worker knows: policy, destinations, endpoints and open connections.
 
 use std::{
-    cell::{Cell, RefCell},
+    cell::{Cell, Ref, RefCell},
     collections::HashMap,
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
     rc::{Rc, Weak},
@@ -14,6 +14,7 @@ use isthmus_core::{
     destination::{DestinationKey, Endpoint},
     id::{ObjectName, SpiffeId},
     inbound::InboundPolicy,
+    telemetry::settings::Settings,
 };
 use isthmus_identity::ClientCerts;
 use rustls::{ServerConfig, pki_types::ServerName};
@@ -44,6 +45,7 @@ pub(crate) struct Worker {
     started: Instant,
     chance: Cell<u64>,
     policy: RefCell<Option<Rc<InboundPolicy>>>,
+    telemetry: RefCell<Arc<Settings>>,
     destinations: RefCell<HashMap<DestinationKey, Rc<Destination>>>,
     endpoints: RefCell<Endpoints>,
     /// Gateways of other meshes, for as long as an endpoint is behind them.
@@ -74,6 +76,7 @@ impl Worker {
             started: Instant::now(),
             chance: Cell::new(seed(index)),
             policy: RefCell::default(),
+            telemetry: RefCell::default(),
             destinations: RefCell::default(),
             endpoints: RefCell::default(),
             gateways: RefCell::default(),
@@ -111,6 +114,16 @@ impl Worker {
     /// The pod's own inbound policy, once it has come.
     pub(crate) fn policy(&self) -> Option<Rc<InboundPolicy>> {
         self.policy.borrow().clone()
+    }
+
+    /// What users want to see of the pod's traffic.
+    pub(crate) fn telemetry(&self) -> Ref<'_, Settings> {
+        Ref::map(self.telemetry.borrow(), |settings| &**settings)
+    }
+
+    /// Is there an access log?
+    pub(crate) fn logs(&self) -> bool {
+        self.telemetry().access_log.on.unwrap_or(self.config.access_log)
     }
 
     /// The one state of an endpoint of a Service's port, or of a workload that is called directly. One of another mesh is called by the
@@ -268,6 +281,7 @@ impl Worker {
             Update::Forget(key) => {
                 self.destinations.borrow_mut().remove(&key);
             }
+            Update::Telemetry(settings) => drop(self.telemetry.replace(settings)),
             Update::Trust => return self.distrust(),
         }
         0

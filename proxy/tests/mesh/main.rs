@@ -20,5 +20,6 @@ mod protocols;
 mod renewal;
 mod split;
 mod support;
+mod telemetry;
 mod trust;
 mod wire;

@@ -112,6 +112,23 @@ fn what_was_stored_wrong_may_still_be_labelled_and_deleted() {
 }
 
 #[test]
+fn telemetry_that_cannot_be_read_is_warned_of() {
+    let annotations = json!({"isthmus.mesh/access-log": "yes", "isthmus.mesh/trace-sampling": "2"});
+    for kind in ["Namespace", "Pod"] {
+        let object = json!({"metadata": {"name": "x", "annotations": annotations}});
+        let request = json!({"uid": "1", "operation": "UPDATE", "kind": {"group": "", "kind": kind}, "object": object});
+        let validator = Validator { cluster_domain: "cluster.local".into() };
+        let answer = validator.decide(&serde_json::from_value(request).unwrap());
+        assert_eq!((answer.refusal, answer.warnings.len()), (None, 2));
+        assert!(answer.warnings[0].contains("access-log"), "{:?}", answer.warnings);
+    }
+    let annotated =
+        with(group(json!([{"name": "m"}])), "/metadata/annotations", json!({"isthmus.mesh/trace-sampling": "2"}));
+    let answer = review("CREATE", annotated, Value::Null);
+    assert!(answer.refusal.is_none() && answer.warnings[0].starts_with("InvalidSampling"), "{:?}", answer.warnings);
+}
+
+#[test]
 fn an_annotation_that_cannot_be_read_is_refused_when_it_is_written() {
     let review = |kind: &str, annotations: Value, before: Value| {
         let object = |annotations| json!({"metadata": {"name": "x", "annotations": annotations}});

@@ -146,6 +146,13 @@ impl<'a> Reader<'a> {
         self.index.groups.get(name)
     }
 
+    /// The groups of a namespace that say how traces are sampled.
+    pub(crate) fn sampled_groups(&self, namespace: &Arc<str>) -> impl Iterator<Item = &'a Object<Group>> {
+        self.note(Fact::SampledGroups(namespace.clone()));
+        let groups = self.index.groups.in_namespace(namespace.clone());
+        groups.filter(|group| group.content.trace_sampling.is_some())
+    }
+
     pub(crate) fn tcp_route(&self, name: &ObjectName) -> Option<&'a Object<PortRoute>> {
         self.note_object(Kind::TcpRoute, name);
         self.index.tcp_routes.get(name)

@@ -5,3 +5,4 @@ mod endpoints;
 mod federation;
 mod federation_faults;
 mod splits;
+mod telemetry;

@@ -27,6 +27,8 @@ pub(crate) enum Fact {
     TargetsFor(ObjectName),
     /// The targets of this namespace whose destination is an IdentityBinding.
     TargetsByBinding(Arc<str>),
+    /// The HTTPRouteGroups of this namespace that say how traces are sampled.
+    SampledGroups(Arc<str>),
     /// Any MeshPeer.
     Peers,
     /// Any ExportedService.

@@ -2,12 +2,18 @@
 
 use std::collections::BTreeSet;
 
-use isthmus_core::http_match::{HttpMatch, HttpMatchSpec, InvalidMatch};
+use isthmus_core::{
+    http_match::{HttpMatch, HttpMatchSpec, InvalidMatch},
+    trace::Ratio,
+};
 use isthmus_k8s::specs::{HTTPRouteGroup, Match, REGEX_MATCH_ANNOTATION};
 use kube::ResourceExt;
 
-use super::Object;
-use crate::fault::{Fault, Reason};
+use super::{Fact, Facts, Object, Table, table::Changed};
+use crate::{
+    annotations::{TRACE_SAMPLING, telemetry},
+    fault::{Fault, Reason},
+};
 
 /// Most matches of one group.
 const MAX_MATCHES: usize = 1000;
@@ -16,6 +22,8 @@ const MAX_MATCHES: usize = 1000;
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Group {
     pub(crate) entries: Vec<Entry>,
+    /// Of the requests that one of its matches covers, whose traces are sampled.
+    pub(crate) trace_sampling: Option<Ratio>,
 }
 
 /// One match.
@@ -57,7 +65,18 @@ pub(crate) fn read(group: &HTTPRouteGroup) -> Object<Group> {
         let message = format!("spec.matches: {count} matches; only the first {MAX_MATCHES} count");
         faults.push(Fault::partly(Reason::InvalidMatch, message));
     }
-    Object::new(group, Group { entries }, faults)
+    let trace_sampling = group.annotations().get(TRACE_SAMPLING).and_then(|text| {
+        telemetry::share(TRACE_SAMPLING, text, |fault| faults.push(Fault::hint(Reason::InvalidSampling, fault)))
+    });
+    Object::new(group, Group { entries, trace_sampling }, faults)
+}
+
+/// Says whether the way that traces are sampled may have changed.
+pub(super) fn tell(groups: &Table<Group>, changed: Option<Changed<Group>>, facts: &mut Facts) {
+    let Some(Changed { before, now }) = changed else { return };
+    let now = now.and_then(|name| groups.get(&name));
+    let mut sampled = before.iter().chain(now).filter(|group| group.content.trace_sampling.is_some());
+    facts.extend(sampled.next().map(|group| Fact::SampledGroups(group.name.namespace.clone())));
 }
 
 /// Compiles one match.

@@ -1,4 +1,4 @@
-//! Namespaces: their policy mode.
+//! Namespaces: their policy mode, and what is to be seen of their pods' traffic.
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -7,13 +7,15 @@ use k8s_openapi::api::core::v1::Namespace;
 use kube::ResourceExt;
 
 use super::{Fact, Facts};
-use crate::annotations::{self, POLICY_MODE};
+use crate::annotations::{self, POLICY_MODE, telemetry::Said};
 
 /// What a Namespace says to the mesh.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(crate) struct NamespaceInfo {
     /// Its own mode; the mesh's when it names none, or none that exists.
     pub(crate) mode: Option<PolicyMode>,
+    /// For pods that say nothing themselves.
+    pub(crate) telemetry: Said,
 }
 
 /// All Namespaces.
@@ -24,15 +26,21 @@ pub(crate) struct Namespaces {
 
 impl Namespaces {
     pub(crate) fn get(&self, name: &str) -> NamespaceInfo {
-        self.by_name.get(name).copied().unwrap_or_default()
+        self.by_name.get(name).cloned().unwrap_or_default()
     }
 
     pub(crate) fn apply(&mut self, namespace: &Namespace, facts: &mut Facts) {
         let name: Arc<str> = namespace.name_any().into();
-        let info = NamespaceInfo { mode: mode(namespace) };
-        if self.by_name.insert(name.clone(), info) != Some(info) {
-            facts.insert(Fact::Namespace(name));
+        let (telemetry, faults) = Said::read(namespace.annotations());
+        let info = NamespaceInfo { mode: mode(namespace), telemetry };
+        if self.by_name.get(&name) == Some(&info) {
+            return;
         }
+        for fault in faults {
+            tracing::warn!(namespace = &*name, "{fault}; ignored");
+        }
+        self.by_name.insert(name.clone(), info);
+        facts.insert(Fact::Namespace(name));
     }
 
     pub(crate) fn delete(&mut self, name: &str, facts: &mut Facts) {

@@ -18,7 +18,9 @@ use k8s_openapi::{
 use kube::ResourceExt;
 
 use super::{Fact, Facts, table::name_of};
-use crate::annotations::{self, PLAINTEXT_PORTS, PLAINTEXT_SOURCES, PROXY_CONTAINER, SKIP_INBOUND_PORTS};
+use crate::annotations::{
+    self, PLAINTEXT_PORTS, PLAINTEXT_SOURCES, PROXY_CONTAINER, SKIP_INBOUND_PORTS, telemetry::Said,
+};
 
 /// A pod, as far as the mesh cares.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -37,6 +39,8 @@ pub(crate) struct Pod {
     /// Container ports that bypass it on the way in.
     pub(crate) bypassed: BTreeSet<u16>,
     pub(crate) exempt: Exemptions,
+    /// What it says of its own telemetry.
+    pub(crate) telemetry: Said,
 }
 
 /// Labels with the hash of a template, and whose ReplicaSets have them.
@@ -132,6 +136,7 @@ fn read(pod: &k8s::Pod) -> Pod {
         meshed: !over && !shares && is_injected(&spec),
         bypassed: port_list(pod, SKIP_INBOUND_PORTS),
         exempt: exemptions(pod, &spec, &status),
+        telemetry: telemetry(pod),
         name,
     }
 }
@@ -147,6 +152,14 @@ fn owned(pod: &k8s::Pod, name: &ObjectName) -> Option<Owned> {
     };
     let (kind, owner) = HASHES.into_iter().find_map(above).unwrap_or((&owner.kind, &owner.name));
     Owned::new(kind, owner, &name.name)
+}
+
+fn telemetry(pod: &k8s::Pod) -> Said {
+    let (said, faults) = Said::read(pod.annotations());
+    for fault in faults {
+        tracing::warn!(pod = %name_of(pod), "{fault}; ignored");
+    }
+    said
 }
 
 fn annotation<'p>(pod: &'p k8s::Pod, key: &str) -> &'p str {

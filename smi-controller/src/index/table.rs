@@ -74,6 +74,12 @@ impl<T: PartialEq> Table<T> {
         self.objects.values()
     }
 
+    pub(crate) fn in_namespace(&self, namespace: Arc<str>) -> impl Iterator<Item = &Object<T>> {
+        let from = ObjectName::new(namespace.clone(), "");
+        let from = self.objects.range(from..).map(|(_, object)| object);
+        from.take_while(move |object| object.name.namespace == namespace)
+    }
+
     /// What was there before, if this changed anything.
     pub(crate) fn change(&mut self, change: Option<Applied<Object<T>>>, facts: &mut Facts) -> Option<Changed<T>> {
         let (name, before, now) = match change? {

@@ -122,7 +122,7 @@ impl ControlService {
 
     fn take(&self, id: SessionId, caller: &Caller, message: ProxyMessage) -> Result<(), Status> {
         let key = |key| match Key::read(key, &caller.pod) {
-            Ok(Key::Gateway) if !caller.is_gateway => {
+            Ok(Some(Key::Gateway)) if !caller.is_gateway => {
                 Err(Status::permission_denied(format!("pod {} isn't a gateway of the mesh", caller.pod)))
             }
             Ok(key) => Ok(key),
@@ -130,29 +130,29 @@ impl ControlService {
         };
         match message.message {
             Some(Message::Subscribe(m)) => {
-                let key = key(m.key)?;
+                let Some(key) = key(m.key)? else { return Ok(()) };
                 let done = self.hub.with(|registry| registry.subscribe(id, key, m.held));
                 done.map_err(|error| Status::resource_exhausted(error.to_string()))
             }
             Some(Message::Unsubscribe(m)) => {
-                let key = key(m.key)?;
+                let Some(key) = key(m.key)? else { return Ok(()) };
                 self.hub.with(|registry| registry.unsubscribe(id, &key));
                 Ok(())
             }
             Some(Message::Ack(m)) => {
-                let key = key(m.key)?;
+                let Some(key) = key(m.key)? else { return Ok(()) };
                 self.hub.with(|registry| {
                     registry.ack(id, &key, &m.version);
                     match key {
                         Key::Bundles => registry.has_cut(Some(&m.version), m.cut_connections),
                         Key::Gateway => registry.has_cut(None, m.cut_connections),
-                        Key::Inbound(_) | Key::Destination(..) => {}
+                        Key::Inbound(_) | Key::Destination(..) | Key::Telemetry(_) => {}
                     }
                 });
                 Ok(())
             }
             Some(Message::Refuse(m)) => {
-                let key = key(m.key)?;
+                let Some(key) = key(m.key)? else { return Ok(()) };
                 self.hub.with(|registry| registry.refuse(id, &key, &m.version, &m.reason));
                 Ok(())
             }

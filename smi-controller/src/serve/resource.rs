@@ -4,13 +4,14 @@ use std::{net::IpAddr, sync::Arc};
 
 use isthmus_api::{
     control::v1::{self as proto, controller_message::Content as Body, resource_key},
-    decode, delta, encode, gateway, version,
+    decode, delta, encode, gateway, telemetry, version,
 };
 use isthmus_core::{
     destination::{Destination, DestinationKey},
     gateway::Routes,
     id::ObjectName,
     inbound::InboundPolicy,
+    telemetry::settings::Settings,
 };
 use isthmus_identity::Bundle;
 
@@ -29,21 +30,28 @@ pub(crate) enum Key {
     Destination(Arc<str>, DestinationKey),
     /// What gateways relay: the same for all of them.
     Gateway,
+    /// What is to be seen of this pod's traffic.
+    Telemetry(ObjectName),
 }
 
 impl Key {
-    /// Reads the key of a proxy's message; `pod` is the proxy's own.
-    pub(crate) fn read(key: Option<proto::ResourceKey>, pod: &ObjectName) -> Result<Self, decode::InvalidMessage> {
-        match key.and_then(|key| key.kind).ok_or(decode::InvalidMessage::Missing("key"))? {
-            resource_key::Kind::Bundles(_) => Ok(Self::Bundles),
-            resource_key::Kind::Inbound(_) => Ok(Self::Inbound(pod.clone())),
-            resource_key::Kind::Gateway(_) => Ok(Self::Gateway),
+    /// Reads the key of a proxy's message; `pod` is the proxy's own. `None`: of a kind that only newer proxies know.
+    pub(crate) fn read(
+        key: Option<proto::ResourceKey>,
+        pod: &ObjectName,
+    ) -> Result<Option<Self>, decode::InvalidMessage> {
+        let Some(kind) = key.ok_or(decode::InvalidMessage::Missing("key"))?.kind else { return Ok(None) };
+        Ok(Some(match kind {
+            resource_key::Kind::Bundles(_) => Self::Bundles,
+            resource_key::Kind::Inbound(_) => Self::Inbound(pod.clone()),
+            resource_key::Kind::Gateway(_) => Self::Gateway,
+            resource_key::Kind::Telemetry(_) => Self::Telemetry(pod.clone()),
             resource_key::Kind::Destination(key) => {
                 let key = decode::destination_key(&key)?;
                 let namespace = if key.host.parse::<IpAddr>().is_ok() { "".into() } else { pod.namespace.clone() };
-                Ok(Self::Destination(namespace, key))
+                Self::Destination(namespace, key)
             }
-        }
+        }))
     }
 
     /// As the proxy wrote it.
@@ -53,6 +61,7 @@ impl Key {
             Self::Inbound(_) => encode::inbound_key(),
             Self::Destination(_, key) => encode::destination_key(key),
             Self::Gateway => encode::gateway_key(),
+            Self::Telemetry(_) => encode::telemetry_key(),
         }
     }
 }
@@ -64,6 +73,7 @@ pub(crate) enum Content {
     Inbound(InboundPolicy),
     Destination(Destination),
     Gateway(Routes),
+    Telemetry(Settings),
 }
 
 /// A content with its version, and the SMI objects that it is made of.
@@ -82,6 +92,7 @@ pub(crate) fn compile(index: &Index, bundles: &[Bundle], key: &Key) -> (Option<C
         Key::Inbound(pod) => compile::inbound(&reader, pod).map(Content::Inbound),
         Key::Destination(namespace, key) => Some(Content::Destination(compile::destination(&reader, namespace, key))),
         Key::Gateway => Some(Content::Gateway(compile::routes(&reader))),
+        Key::Telemetry(pod) => compile::telemetry(&reader, pod).map(Content::Telemetry),
     };
     let (facts, objects) = reader.into_parts();
     let compiled = content.map(|content| Compiled {
@@ -99,6 +110,7 @@ impl Content {
             Self::Inbound(policy) => version::of(&encode::inbound(policy)),
             Self::Destination(destination) => version::of(&encode::destination(destination)),
             Self::Gateway(routes) => version::of(&gateway::encode(routes)),
+            Self::Telemetry(settings) => version::of(&telemetry::encode(settings)),
         }
     }
 
@@ -108,6 +120,7 @@ impl Content {
             Self::Inbound(policy) => Body::Inbound(encode::inbound(policy)),
             Self::Destination(destination) => Body::Destination(encode::destination(destination)),
             Self::Gateway(routes) => Body::Gateway(gateway::encode(routes)),
+            Self::Telemetry(settings) => Body::Telemetry(telemetry::encode(settings)),
         }
     }
 }

@@ -71,7 +71,7 @@ pub struct Hello {
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct ResourceKey {
-    #[prost(oneof = "resource_key::Kind", tags = "1, 2, 3, 4")]
+    #[prost(oneof = "resource_key::Kind", tags = "1, 2, 3, 4, 5")]
     pub kind: ::core::option::Option<resource_key::Kind>,
 }
 /// Nested message and enum types in `ResourceKey`.
@@ -90,6 +90,9 @@ pub mod resource_key {
         /// What a gateway between meshes relays. For gateways only.
         #[prost(message, tag = "4")]
         Gateway(super::Unit),
+        /// What users want to see of the pod's own traffic.
+        #[prost(message, tag = "5")]
+        Telemetry(super::Unit),
     }
 }
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
@@ -209,7 +212,7 @@ pub struct ControllerMessage {
     pub key: ::core::option::Option<ResourceKey>,
     #[prost(string, tag = "2")]
     pub version: ::prost::alloc::string::String,
-    #[prost(oneof = "controller_message::Content", tags = "3, 4, 5, 6, 7, 8")]
+    #[prost(oneof = "controller_message::Content", tags = "3, 4, 5, 6, 7, 8, 9")]
     pub content: ::core::option::Option<controller_message::Content>,
 }
 /// Nested message and enum types in `ControllerMessage`.
@@ -229,7 +232,46 @@ pub mod controller_message {
         Endpoints(super::EndpointsDelta),
         #[prost(message, tag = "8")]
         Gateway(super::GatewayRoutes),
+        #[prost(message, tag = "9")]
+        Telemetry(super::Telemetry),
     }
+}
+/// What is absent is left to the proxy's own start.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct Telemetry {
+    #[prost(message, optional, tag = "1")]
+    pub access_log: ::core::option::Option<AccessLog>,
+    #[prost(message, optional, tag = "2")]
+    pub tracing: ::core::option::Option<Tracing>,
+    /// Metrics under names of other meshes: `istio`, `linkerd`, `osm`, or `none` alone. Names that aren't known are passed over.
+    #[prost(string, repeated, tag = "3")]
+    pub families: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+}
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct AccessLog {
+    #[prost(bool, optional, tag = "1")]
+    pub on: ::core::option::Option<bool>,
+    #[prost(enumeration = "LogFormat", optional, tag = "2")]
+    pub format: ::core::option::Option<i32>,
+    /// Of what went well.
+    #[prost(uint32, optional, tag = "3")]
+    pub per_million: ::core::option::Option<u32>,
+}
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct Tracing {
+    /// Of traces that begin here, at requests that no route covers.
+    #[prost(uint32, optional, tag = "1")]
+    pub per_million: ::core::option::Option<u32>,
+    /// The first that covers a request counts.
+    #[prost(message, repeated, tag = "2")]
+    pub routes: ::prost::alloc::vec::Vec<SampledRoute>,
+}
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct SampledRoute {
+    #[prost(message, optional, tag = "1")]
+    pub matches: ::core::option::Option<HttpMatches>,
+    #[prost(uint32, tag = "2")]
+    pub per_million: u32,
 }
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct Bundles {
@@ -573,6 +615,32 @@ impl EdgeProtocol {
             "EDGE_PROTOCOL_HTTP" => Some(Self::Http),
             "EDGE_PROTOCOL_GRPC" => Some(Self::Grpc),
             "EDGE_PROTOCOL_TCP" => Some(Self::Tcp),
+            _ => None,
+        }
+    }
+}
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+#[repr(i32)]
+pub enum LogFormat {
+    Json = 0,
+    Text = 1,
+}
+impl LogFormat {
+    /// String value of the enum field names used in the ProtoBuf definition.
+    ///
+    /// The values are not transformed in any way and thus are considered stable
+    /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+    pub fn as_str_name(&self) -> &'static str {
+        match self {
+            Self::Json => "LOG_FORMAT_JSON",
+            Self::Text => "LOG_FORMAT_TEXT",
+        }
+    }
+    /// Creates an enum from field names used in the ProtoBuf definition.
+    pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+        match value {
+            "LOG_FORMAT_JSON" => Some(Self::Json),
+            "LOG_FORMAT_TEXT" => Some(Self::Text),
             _ => None,
         }
     }

@@ -36,6 +36,13 @@ impl Ratio {
         let random = trace.low() & (all - 1);
         u128::from(random) + share >= u128::from(all)
     }
+
+    /// Is something one of the share, of which nothing is known but this chance? It is to be spread evenly over all numbers.
+    pub fn takes(self, chance: u64) -> bool {
+        // By the upper bits, which are the better ones of most generators.
+        let drawn = (u128::from(chance) * u128::from(MILLION)) >> 64;
+        drawn < u128::from(self.per_million)
+    }
 }
 
 impl std::str::FromStr for Ratio {

@@ -234,3 +234,13 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn a_share_takes_its_part_of_evenly_spread_chances() {
+    let taken = |text: &str| {
+        let share: Ratio = text.parse().unwrap();
+        (0..1000u64).filter(|i| share.takes(i * (u64::MAX / 1000))).count()
+    };
+    assert_eq!((taken("0"), taken("1")), (0, 1000));
+    assert!((249..=251).contains(&taken("0.25")));
+}

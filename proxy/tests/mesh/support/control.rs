@@ -21,13 +21,14 @@ use isthmus_api::{
         proxy_message::Message,
         resource_key::Kind,
     },
-    decode, encode, gateway, version,
+    decode, encode, gateway, telemetry, version,
 };
 use isthmus_core::{
     destination::{Destination, DestinationKey},
     gateway::Routes as GatewayRoutes,
     id::{SpiffeId, TrustDomain},
     inbound::InboundPolicy,
+    telemetry::settings::Settings,
 };
 use isthmus_identity::{Authority, ClientCerts, Keypair, MeshTls, Svid, SvidCell, TrustStore};
 use rustls::{pki_types::UnixTime, time_provider::TimeProvider};
@@ -58,6 +59,9 @@ struct State {
     /// Certificates are refused.
     silent: bool,
     policies: HashMap<String, InboundPolicy>,
+    telemetry: HashMap<String, Settings>,
+    /// Is of before there were other keys than those that proxies can't do without.
+    old: bool,
     destinations: HashMap<DestinationKey, Destination>,
     routes: Option<GatewayRoutes>,
     bundles: Vec<Bundle>,
@@ -194,6 +198,19 @@ impl Script {
         self.push(|session| session.pod == pod, &encode::inbound_key());
     }
 
+    /// What is to be seen of a pod's traffic.
+    #[allow(dead_code)]
+    pub fn set_telemetry(&self, pod: &str, settings: Settings) {
+        self.state.lock().unwrap().telemetry.insert(pod.into(), settings);
+        self.push(|session| session.pod == pod, &encode::telemetry_key());
+    }
+
+    /// From now on it ends sessions over what older controllers don't know.
+    #[allow(dead_code)]
+    pub fn be_old(&self) {
+        self.state.lock().unwrap().old = true;
+    }
+
     pub fn set_destination(&self, host: &str, port: u16, destination: Destination) {
         let key = DestinationKey { host: host.into(), port };
         self.state.lock().unwrap().destinations.insert(key.clone(), destination);
@@ -277,6 +294,10 @@ impl Script {
                 let policy = encode::inbound(state.policies.get(pod)?);
                 (version::of(&policy), Content::Inbound(policy))
             }
+            Kind::Telemetry(_) => {
+                let settings = telemetry::encode(state.telemetry.get(pod)?);
+                (version::of(&settings), Content::Telemetry(settings))
+            }
             Kind::Destination(key) => {
                 let known = state.destinations.get(&decode::destination_key(key).unwrap());
                 let destination = encode::destination(known.unwrap_or(&Destination::Unknown));
@@ -290,6 +311,10 @@ impl Script {
         match message {
             Message::Subscribe(subscribe) => {
                 let key = subscribe.key.clone().unwrap();
+                if self.state.lock().unwrap().old && matches!(key.kind, Some(Kind::Telemetry(_))) {
+                    let _ = session.to_proxy.send(Err(Status::invalid_argument("field key is missing"))).await;
+                    return;
+                }
                 session.subscribed.lock().unwrap().push(key.clone());
                 let answer = self.message(&session.pod, &key).map(|mut message| {
                     if message.version == subscribe.held {

@@ -99,7 +99,7 @@ proptest! {
                         && let Some(frame) = registry.next(id)
                     {
                         let message = ControllerMessage::decode(&frame[5..]).unwrap();
-                        let key = Key::read(message.key, &registry.sessions[&id].pod).unwrap();
+                        let key = Key::read(message.key, &registry.sessions[&id].pod).unwrap().unwrap();
                         heard.entry(id).or_default().push((key, message.version));
                     }
                 }
