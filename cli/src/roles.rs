@@ -12,6 +12,8 @@ pub(crate) mod hub;
 pub(crate) mod proxy;
 #[cfg(feature = "proxy")]
 pub(crate) mod redirect;
+#[cfg(feature = "proxy")]
+mod trace;
 
 use std::future::Future;
 

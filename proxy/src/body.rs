@@ -168,6 +168,9 @@ impl HttpBody for Body {
             Some(Ok(frame)) => {
                 if let Some(exchange) = &this.exchange {
                     count(&exchange.sent, frame);
+                    if let Some(trailers) = frame.trailers_ref() {
+                        exchange.hear(trailers);
+                    }
                 }
                 // Nothing follows trailers, and nobody asks for it.
                 if frame.is_trailers() || this.is_end_stream() {

@@ -13,6 +13,7 @@ use crate::{
     control,
     limits::Bounds,
     original::{FromKernel, OriginalDestination},
+    trace,
 };
 
 /// Port for departing connections.
@@ -61,6 +62,8 @@ pub struct Config {
     pub socket_mark: Option<u32>,
     /// Write one line for each request and connection to the `access` log target.
     pub access_log: bool,
+    /// Where spans of requests go, and which; `None`: nothing is traced, and trace context passes untouched.
+    pub trace: Option<trace::Settings>,
     /// Changes the running process's log filter, for `/log-level`.
     pub log_level: Option<isthmus_runtime::logging::Handle>,
     /// How long requests under way may go on once shutdown was asked for.
@@ -96,6 +99,7 @@ impl Config {
             workers: 1,
             socket_mark: control.socket_mark,
             access_log: true,
+            trace: None,
             log_level: None,
             drain: Duration::from_secs(30),
             bounds: Bounds::default(),

@@ -36,6 +36,9 @@ pub enum Error {
     /// A thread couldn't be started.
     #[error("starting a worker thread: {0}")]
     Thread(io::Error),
+    /// Spans can't be sent as the configuration says.
+    #[error("traces: {0}")]
+    Trace(#[from] crate::trace::BadExport),
     /// A worker ended though it wasn't asked to.
     #[error("a worker thread ended unexpectedly; its log says why")]
     WorkerEnded,

@@ -7,14 +7,16 @@ use std::{
     time::{Duration, Instant},
 };
 
-use http::{Method, uri::PathAndQuery};
+use http::{HeaderMap, Method, uri::PathAndQuery};
 use isthmus_core::{deny::DenyCode, id::SpiffeId};
 
 use crate::{
     backend::BackendState,
     expect::Expectation,
     fault::Fault,
+    hop,
     metrics::{Direction, Edge},
+    trace::Span,
 };
 
 /// The life of one request. It ends, and is counted and logged, when both bodies have let go of it.
@@ -31,6 +33,10 @@ pub(crate) struct Exchange {
     pub(crate) backend: OnceCell<Rc<BackendState>>,
     pub(crate) endpoint: Cell<Option<SocketAddr>>,
     pub(crate) status: Cell<u16>,
+    /// A call of gRPC, which has a status of its own.
+    pub(crate) grpc: bool,
+    /// That status, once it was said.
+    pub(crate) grpc_status: Cell<Option<u32>>,
     /// Denied, or in audit mode let through, for this reason: the status tells.
     pub(crate) denied: Cell<Option<DenyCode>>,
     pub(crate) fault: Cell<Option<Fault>>,
@@ -42,6 +48,8 @@ pub(crate) struct Exchange {
     pub(crate) patience: Cell<Option<Duration>>,
     /// The body waits for the endpoint's `100 Continue`.
     pub(crate) expectation: Option<Expectation>,
+    /// Its trace is recorded.
+    pub(crate) span: OnceCell<Box<Span>>,
 }
 
 impl Exchange {
@@ -55,6 +63,7 @@ impl Exchange {
     ) -> Self {
         let mut exchange = Self::tcp(direction, log, client, peer);
         exchange.method = Some(request.method().clone());
+        exchange.grpc = hop::is_grpc(request.headers());
         exchange.expectation = request.extensions().get().cloned();
         exchange.target = request.uri().path_and_query().cloned();
         exchange
@@ -74,6 +83,8 @@ impl Exchange {
             backend: OnceCell::new(),
             endpoint: Cell::new(None),
             status: Cell::new(0),
+            grpc: false,
+            grpc_status: Cell::new(None),
             denied: Cell::new(None),
             fault: Cell::new(None),
             received: Cell::new(0),
@@ -81,6 +92,16 @@ impl Exchange {
             request_done: Cell::new(false),
             patience: Cell::new(None),
             expectation: None,
+            span: OnceCell::new(),
+        }
+    }
+
+    /// Takes note of what an answer's head or trailers say of a call of gRPC.
+    pub(crate) fn hear(&self, headers: &HeaderMap) {
+        if self.grpc
+            && let Some(status) = hop::grpc_status(headers)
+        {
+            self.grpc_status.set(Some(status));
         }
     }
 
@@ -108,6 +129,7 @@ impl Exchange {
             split = backend.and_then(|b| b.split.as_deref()),
             backend = backend.map(|b| &*b.name),
             endpoint = self.endpoint.get().map(tracing::field::display),
+            trace = self.span.get().map(|span| tracing::field::display(span.trace_id())),
             "request"
         );
     }
@@ -122,6 +144,9 @@ impl Drop for Exchange {
         }
         if self.log.get() {
             self.write_line(u64::try_from(took.as_micros()).unwrap_or(u64::MAX));
+        }
+        if let Some(span) = self.span.take() {
+            span.end(self, took);
         }
     }
 }

@@ -117,6 +117,9 @@ impl<'a> Tries<'a> {
             self.made += 1;
             chosen.endpoint.called(self.worker.now());
             exchange.endpoint.set(Some(chosen.endpoint.endpoint.addr));
+            if let Some(span) = exchange.span.get() {
+                span.sent_to(&chosen.endpoint.endpoint);
+            }
             let attempt = Attempt { worker: self.worker, endpoint: chosen.endpoint, h2, since };
             let failed = match attempt.make(&mut self.request).await {
                 Ok(answered) => return Ok(answered),
@@ -190,6 +193,7 @@ fn pass_back(
     live: &Rc<Live>,
 ) -> Response<Body> {
     exchange.status.set(answer.status().as_u16());
+    exchange.hear(answer.headers());
     if exchange.direction == Direction::Inbound {
         strip_own(answer.headers_mut());
     }

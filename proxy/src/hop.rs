@@ -19,6 +19,7 @@ pub(crate) const DENY: HeaderName = HeaderName::from_static("x-isthmus-deny");
 /// Why the proxy couldn't pass a request on.
 pub(crate) const ERROR: HeaderName = HeaderName::from_static("x-isthmus-error");
 
+const GRPC_STATUS: HeaderName = HeaderName::from_static("grpc-status");
 const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
 const PROXY_CONNECTION: HeaderName = HeaderName::from_static("proxy-connection");
 const HTTP2_SETTINGS: HeaderName = HeaderName::from_static("http2-settings");
@@ -203,6 +204,11 @@ pub(crate) fn is_grpc(headers: &HeaderMap) -> bool {
     headers.get(CONTENT_TYPE).is_some_and(|t| t.as_bytes().starts_with(b"application/grpc"))
 }
 
+/// The status of a call of gRPC, from its trailers or from a head without them.
+pub(crate) fn grpc_status(headers: &HeaderMap) -> Option<u32> {
+    headers.get(GRPC_STATUS)?.to_str().ok()?.parse().ok()
+}
+
 /// The text that names a denial's reason and remedy.
 pub(crate) const fn remedy(code: DenyCode) -> &'static str {
     match code {
@@ -241,7 +247,7 @@ pub(crate) fn own_head(
     answer
         .status(StatusCode::OK)
         .header(CONTENT_TYPE, HeaderValue::from_static("application/grpc"))
-        .header("grpc-status", HeaderValue::from_static(grpc_status))
+        .header(GRPC_STATUS, HeaderValue::from_static(grpc_status))
         .header("grpc-message", HeaderValue::from_static(code))
 }
 

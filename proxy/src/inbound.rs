@@ -30,6 +30,7 @@ use crate::{
     path,
     receive::receive,
     serve, tcp,
+    trace::{self, Span},
     transport::{Stream, Transport},
     worker::Worker,
 };
@@ -86,7 +87,7 @@ pub(crate) async fn serve(
 /// may still turn out to be a slow mesh peer, or HTTP that is judged by request; but one that could be allowed nothing isn't waited
 /// for long. `Silent` stands for the application's first word, or for none at all.
 async fn silent(arrival: &Arrival, transport: &mut Transport) -> io::Result<(Sniffed, Option<Transport>)> {
-    if arrival.judge(Asked::Tcp).is_err() {
+    if arrival.judge(Asked::Tcp, None).is_err() {
         let patience =
             if arrival.may_speak_http() { arrival.worker.config.bounds.inbound_idle } else { REFUSED_SILENCE };
         return Ok((detect::sniff(transport, Some(patience)).await?, None));
@@ -153,7 +154,7 @@ async fn mesh(worker: &Rc<Worker>, transport: Transport, peer: SocketAddr, addr:
 async fn opaque(arrival: &Arrival, stream: Stream, app: Option<Transport>) {
     let exchange = Exchange::tcp(Direction::Inbound, arrival.worker.logs(), arrival.peer, arrival.identity.clone());
     exchange.endpoint.set(Some(arrival.addr));
-    match arrival.allow(Asked::Tcp) {
+    match arrival.allow(Asked::Tcp, None) {
         Ok(audited) => exchange.denied.set(audited),
         Err(code) => {
             arrival.worker.metrics.denied_tcp.count(code);
@@ -200,7 +201,8 @@ async fn handle(arrival: Rc<Arrival>, mut request: Request<Incoming>) -> Respons
     if let Err(fault) = receive(&mut request, Direction::Inbound) {
         return serve::fault(worker, exchange, fault, grpc);
     }
-    match arrival.allow_request(hop::as_matched(&request)) {
+    trace::begin(worker, &exchange, &mut request);
+    match arrival.allow_request(hop::as_matched(&request), &exchange) {
         Ok(audited) => exchange.denied.set(audited),
         Err(code) => {
             worker.metrics.denied_http.count(code);
@@ -234,12 +236,18 @@ impl Arrival {
         Self { worker: Rc::clone(worker), live, peer, identity, client_id, edge, app: OnceCell::new(), addr }
     }
 
-    /// The decision, by the policy of this moment; in audit mode with the code that it would have been.
-    fn judge(&self, asked: Asked<'_>) -> Result<Option<DenyCode>, DenyCode> {
+    /// The decision, by the policy of this moment; in audit mode with the code that it would have been. A span is told the grant.
+    fn judge(&self, asked: Asked<'_>, span: Option<&Span>) -> Result<Option<DenyCode>, DenyCode> {
         let policy = self.worker.policy().ok_or(DenyCode::PolicyPending)?;
         let peer = Peer { identity: self.identity.as_ref(), addr: self.peer.ip() };
         match authorize(&policy, peer, self.addr.port(), asked)? {
             Allowed::Audit(code) => Ok(Some(code)),
+            Allowed::Grant(grant) => {
+                if let Some(span) = span {
+                    span.granted(grant);
+                }
+                Ok(None)
+            }
             _ => Ok(None),
         }
     }
@@ -251,8 +259,8 @@ impl Arrival {
     }
 
     /// The decision, counted.
-    fn allow(&self, asked: Asked<'_>) -> Result<Option<DenyCode>, DenyCode> {
-        let audited = self.judge(asked)?;
+    fn allow(&self, asked: Asked<'_>, span: Option<&Span>) -> Result<Option<DenyCode>, DenyCode> {
+        let audited = self.judge(asked, span)?;
         if let Some(code) = audited {
             self.worker.metrics.audited.count(code);
         }
@@ -260,11 +268,12 @@ impl Arrival {
     }
 
     /// The decision on a request: every way to read its path must be allowed.
-    fn allow_request(&self, request: HttpRequest<'_>) -> Result<Option<DenyCode>, DenyCode> {
-        let audited = self.allow(Asked::Http(request))?;
+    fn allow_request(&self, request: HttpRequest<'_>, exchange: &Exchange) -> Result<Option<DenyCode>, DenyCode> {
+        let span = exchange.span.get().map(|span| &**span);
+        let audited = self.allow(Asked::Http(request), span)?;
         let Some(path) = path::loosest(request.path) else { return Ok(audited) };
         let loose = Asked::Http(HttpRequest { path: &path, ..request });
-        if audited.is_some() { Ok(audited) } else { self.allow(loose) }
+        if audited.is_some() { Ok(audited) } else { self.allow(loose, span) }
     }
 
     /// The application, once something of it was allowed.

@@ -7,6 +7,7 @@
 //! - [`Config`] and [`run`]: a whole sidecar.
 //! - [`redirect`]: the nf_tables rules that bring a pod's traffic to it.
 //! - [`limits`]: every bound that holds.
+//! - [`trace`]: where spans go.
 //! - [`control`], [`client_hello`], [`places`], [`descriptors`]: what the gateway stands on too.
 
 mod backend;
@@ -48,6 +49,7 @@ mod server_name;
 mod spawn;
 mod start;
 mod tcp;
+pub mod trace;
 mod transport;
 mod tunnel;
 mod turns;

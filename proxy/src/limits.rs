@@ -121,6 +121,22 @@ pub const CONTROL_KEEPALIVE: Duration = Duration::from_secs(10);
 pub const CONTROL_KEEPALIVE_ANSWER: Duration = Duration::from_secs(5);
 /// How long asking for a certificate may take.
 pub const CERTIFY_TIME: Duration = Duration::from_secs(15);
+/// Most finished spans that wait to be sent to the collector of traces; further ones are dropped.
+pub const TRACE_QUEUE: usize = 2048;
+/// Most spans that are sent at once.
+pub const TRACE_BATCH: usize = 512;
+/// How long a batch that isn't full waits for more spans.
+pub const TRACE_PERIOD: Duration = Duration::from_secs(1);
+/// Most bytes of a path, or of a host, that a span carries.
+pub const TRACE_TEXT: usize = 1024;
+/// How long the collector has to answer.
+pub const TRACE_EXPORT_TIME: Duration = Duration::from_secs(10);
+/// How long a batch is tried again before it is dropped.
+pub const TRACE_RETRY_TIME: Duration = Duration::from_secs(60);
+/// Most bytes of the collector's answer.
+pub const TRACE_ANSWER: usize = 64 << 10;
+/// How long a proxy that ends goes on sending its last spans.
+pub const TRACE_FLUSH_TIME: Duration = Duration::from_secs(2);
 
 /// The limits that differ between processes.
 #[derive(Debug, Clone, Copy)]

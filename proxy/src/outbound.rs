@@ -25,7 +25,7 @@ use crate::{
     metrics::Direction,
     receive::receive,
     route::Destination,
-    serve, tcp,
+    serve, tcp, trace,
     transport::{Stream, Transport},
     worker::Worker,
 };
@@ -204,6 +204,7 @@ async fn handle(departure: Rc<Departure>, mut request: Request<Incoming>) -> Res
     if let Err(fault) = receive(&mut request, Direction::Outbound) {
         return serve::fault(worker, exchange, fault, hop::is_grpc(request.headers()));
     }
+    trace::begin(worker, &exchange, &mut request);
     let matched = hop::as_matched(&request);
     let backend = match departure.destination.route().and_then(|route| route.backend_for(matched)) {
         Some(backend) => backend,

@@ -131,5 +131,6 @@ pub(crate) fn fault(worker: &Worker, exchange: Rc<Exchange>, fault: Fault, grpc:
 /// Puts head and body of an own answer together. The head is made of constants, so that it can't be invalid.
 pub(crate) fn answer(head: http::response::Builder, text: &'static str, exchange: Rc<Exchange>) -> Response<Body> {
     let (parts, ()) = head.body(()).unwrap_or_default().into_parts();
+    exchange.hear(&parts.headers);
     Response::from_parts(parts, Body::own(text, exchange))
 }

@@ -22,6 +22,7 @@ use crate::{
     error::Error,
     limits::{BACKLOG, connections_with},
     metrics::{Direction, Metrics},
+    trace,
     worker::{self, Command, Door, Shared},
 };
 
@@ -42,7 +43,7 @@ pub async fn run(mut config: Config, shutdown: CancellationToken) -> Result<(), 
     let ready = Ready::new();
     let (identity, policy) = (ready.register("identity"), ready.register("policy"));
     let view = View::default();
-    let admin = Admin::new(ready.clone(), registry, config.log_level.clone());
+    let admin = Admin::new(ready.clone(), registry.clone(), config.log_level.clone());
     let shown = view.clone();
     let admin = admin.route("/config", move |_| match shown.to_json() {
         Ok(json) => admin::json(http::StatusCode::OK, json),
@@ -52,7 +53,15 @@ pub async fn run(mut config: Config, shutdown: CancellationToken) -> Result<(), 
     let (lookups, wanted) = mpsc::channel(1024);
     let known = metrics.destinations.clone();
     let (tls, reach) = (link.tls.clone(), Arc::clone(&link.reach));
-    let shared = Arc::new(Shared { config, metrics, tls, reach, lookups });
+    let (spans, exporting) = match &config.trace {
+        Some(settings) => {
+            let (whose, counters) = (config.clone(), trace::Metrics::new(&registry)?);
+            let started = trace::start(settings, config.socket_mark, counters, move || trace::resource(&whose))?;
+            (Some(started.0), Some(started.1))
+        }
+        None => (None, None),
+    };
+    let shared = Arc::new(Shared { config, metrics, tls, reach, lookups, spans });
     let _running = admin_addr.map(|addr| admin.start(addr)).transpose()?;
 
     // Dropping this future stops the workers too.
@@ -84,6 +93,9 @@ pub async fn run(mut config: Config, shutdown: CancellationToken) -> Result<(), 
         () = control::run(link, Sidecar::new(commands, wanted, policy, view, known), identity) => {}
         () = stopping => {}
         () = ended => {}
+    }
+    if let Some(exporting) = exporting {
+        exporting.finish().await;
     }
     if shutdown.is_cancelled() { Ok(()) } else { Err(Error::WorkerEnded) }
 }

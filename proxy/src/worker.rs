@@ -31,6 +31,7 @@ use crate::{
     metrics::{Direction, Metrics},
     reach::Reach,
     spawn,
+    trace::Queue,
 };
 
 /// What all workers share: nothing that a request writes to but counters.
@@ -42,6 +43,8 @@ pub(crate) struct Shared {
     pub(crate) reach: Arc<Reach>,
     /// Destinations that a worker wants to know.
     pub(crate) lookups: mpsc::Sender<DestinationKey>,
+    /// Where finished spans go, if there is a collector.
+    pub(crate) spans: Option<Queue>,
 }
 
 /// A change that a worker is to take over.

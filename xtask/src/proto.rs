@@ -13,7 +13,7 @@ pub(crate) fn generate() -> anyhow::Result<()> {
 /// The same, into a folder of the caller's: the drift test compares it with what is committed.
 pub(crate) fn generate_into(out: &Path) -> anyhow::Result<()> {
     let proto: PathBuf = Path::new(env!("CARGO_MANIFEST_DIR")).join("../crates/api/proto");
-    let descriptors = protox::compile(["control.proto", "federation.proto", "replica.proto"], [&proto])
+    let descriptors = protox::compile(["control.proto", "federation.proto", "otlp.proto", "replica.proto"], [&proto])
         .context("crates/api/proto does not compile")?;
     std::fs::create_dir_all(out)?;
     tonic_prost_build::configure()

@@ -9,7 +9,7 @@ use clap::Args;
 use isthmus_proxy::{ADMIN_PORT, Config, Error};
 use isthmus_runtime::{logging::Format, signals};
 
-use super::{control::ControlArgs, on_one_thread};
+use super::{control::ControlArgs, on_one_thread, trace::TraceArgs};
 use crate::args::{LogArgs, Usage};
 
 #[derive(Debug, Args)]
@@ -40,6 +40,8 @@ pub(crate) struct ProxyArgs {
     /// Write no access log
     #[arg(long, env = "ISTHMUS_NO_ACCESS_LOG")]
     no_access_log: bool,
+    #[command(flatten)]
+    trace: TraceArgs,
     /// Seconds that requests under way may go on after a signal to end
     #[arg(long, env = "ISTHMUS_DRAIN_SECONDS", default_value_t = 30)]
     drain_seconds: u64,
@@ -47,12 +49,14 @@ pub(crate) struct ProxyArgs {
 
 pub(crate) fn run(log: &LogArgs, args: Box<ProxyArgs>) -> anyhow::Result<()> {
     let handle = log.for_service(Format::Json, "info")?;
+    let trace = args.trace.settings()?;
     let mut config: Config = (*args).into();
+    config.trace = trace;
     config.log_level = Some(handle);
     on_one_thread(async {
         let run = isthmus_proxy::run(config, signals::shutdown_token()?).await;
         run.map_err(|error| match error {
-            Error::InvalidConfig { .. } | Error::InvalidTrustBundle(_) => Usage(error.into()).into(),
+            Error::InvalidConfig { .. } | Error::InvalidTrustBundle(_) | Error::Trace(_) => Usage(error.into()).into(),
             _ => error.into(),
         })
     })

@@ -1,6 +1,7 @@
 //! The control protocol between proxies and the controller (design §5), the federation protocol between controllers and the
-//! hub (design §8), and what replicas of a controller tell each other: generated types, their conversions to and from the
-//! model, versions, deltas, the listener that knows its peers, and the server that shares encoded messages.
+//! hub (design §8), what replicas of a controller tell each other, and what collectors of traces are sent: generated types, their
+//! conversions to and from the model, versions, deltas, the listener that knows its peers, and the server that shares encoded
+//! messages.
 
 pub mod decode;
 pub mod delta;
@@ -27,6 +28,15 @@ pub mod federation {
     #[allow(missing_docs, unreachable_pub, clippy::all, clippy::unwrap_used, clippy::expect_used)]
     pub mod v1 {
         include!("generated/isthmus.federation.v1.rs");
+    }
+}
+
+/// What proxies send to a collector of traces, generated from `proto/otlp.proto` by `cargo xtask proto`.
+pub mod otlp {
+    /// Messages, clients and servers.
+    #[allow(missing_docs, unreachable_pub, clippy::all, clippy::unwrap_used, clippy::expect_used)]
+    pub mod v1 {
+        include!("generated/opentelemetry.proto.collector.trace.v1.rs");
     }
 }
 

@@ -29,6 +29,7 @@ use crate::{
     places::Places,
     route::{Destination, Route},
     server_name, spawn,
+    trace::Tracer,
     transport::Transport,
 };
 
@@ -55,6 +56,8 @@ pub(crate) struct Worker {
     clients: RefCell<HashMap<Option<SpiffeId>, Rc<Edge>>>,
     passthrough: Rc<Edge>,
     pub(crate) registry: Rc<Registry>,
+    /// `None`: nothing is traced.
+    pub(crate) tracer: Option<Tracer>,
     places: [Rc<Places>; 2],
     doors: Vec<(Direction, SocketAddr)>,
 }
@@ -85,6 +88,7 @@ impl Worker {
             passthrough: Rc::new(shared.metrics.outbound("", "passthrough", "")),
             places: [(); 2].map(|()| Places::new(shared.config.bounds.connections)),
             registry: Registry::new(shared.metrics.open(gauges), shared.metrics.open(Direction::Outbound)),
+            tracer: shared.config.trace.as_ref().zip(shared.spans.as_ref()).map(|(s, queue)| Tracer::new(s, queue)),
             doors: doors.iter().map(|d| (d.direction, d.addr)).collect(),
             shared,
         })

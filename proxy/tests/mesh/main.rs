@@ -21,5 +21,6 @@ mod renewal;
 mod split;
 mod support;
 mod telemetry;
+mod traces;
 mod trust;
 mod wire;

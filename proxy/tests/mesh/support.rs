@@ -10,6 +10,10 @@ pub mod control;
 pub mod frames;
 #[path = "support/mesh.rs"]
 pub mod mesh;
+// The other program has no use for it.
+#[allow(dead_code)]
+#[path = "support/otlp.rs"]
+pub mod otlp;
 #[path = "support/recorder.rs"]
 pub mod recorder;
 

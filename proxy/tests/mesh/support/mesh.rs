@@ -66,13 +66,39 @@ impl Pod {
         Self::launch_at(domain, (address(), address()), script.addr, script.authority.bundle(1).to_pem(), spec)
     }
 
+    /// Starts one that is told what the test has found out.
+    #[allow(dead_code)]
+    pub fn launch_with(
+        script: &Script,
+        name: &str,
+        ports: &[u16],
+        calls: &[(&str, u16)],
+        edit: impl FnOnce(&mut Config),
+    ) -> Self {
+        let roots = script.authority.bundle(1).to_pem();
+        let spec = Spec { name, ports, calls, edit: |_| {} };
+        Self::launch_as(script.authority.trust_domain(), (address(), address()), script.addr, roots, spec, edit)
+    }
+
     /// Starts one at these addresses, its own and its application's, which may be of another process.
     pub fn launch_at(
+        domain: &TrustDomain,
+        addresses: (IpAddr, IpAddr),
+        control: SocketAddr,
+        roots: String,
+        spec: Spec<'_>,
+    ) -> Self {
+        let edit = spec.edit;
+        Self::launch_as(domain, addresses, control, roots, spec, edit)
+    }
+
+    fn launch_as(
         domain: &TrustDomain,
         (ip, app): (IpAddr, IpAddr),
         control: SocketAddr,
         roots: String,
         spec: Spec<'_>,
+        edit: impl FnOnce(&mut Config),
     ) -> Self {
         let redirects = Redirects::default();
         let token = tempfile::NamedTempFile::new().unwrap();
@@ -97,7 +123,7 @@ impl Pod {
             redirects.0.lock().unwrap().insert(door, SocketAddr::new(host.parse().unwrap(), *port));
         }
         config.original = Arc::new(redirects);
-        (spec.edit)(&mut config);
+        edit(&mut config);
         let shutdown = CancellationToken::new();
         Self {
             name: spec.name.into(),
