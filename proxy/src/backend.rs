@@ -9,7 +9,11 @@ use isthmus_core::{
     retry::Budget,
 };
 
-use crate::{endpoint::EndpointState, metrics::Edge, worker::Worker};
+use crate::{
+    edges::{Callees, Edge, Protocol},
+    endpoint::EndpointState,
+    worker::Worker,
+};
 
 /// One backend with its endpoints and counters.
 pub(crate) struct BackendState {
@@ -17,7 +21,7 @@ pub(crate) struct BackendState {
     /// `namespace/service`, or the workload.
     pub(crate) name: Arc<str>,
     pub(crate) split: Option<Arc<str>>,
-    pub(crate) edge: Rc<Edge>,
+    edges: Callees,
     pub(crate) kept: Kept,
     /// Tier by tier, and in each the fresh ones first. An endpoint's place is the backend's own: another may see it otherwise.
     endpoints: Vec<Rc<EndpointState>>,
@@ -65,7 +69,7 @@ impl BackendState {
         destination: Arc<str>,
         name: Arc<str>,
         split: Option<Arc<str>>,
-        edge: Rc<Edge>,
+        edges: Callees,
         kept: Kept,
         endpoints: impl Iterator<Item = (Endpoint, Rc<EndpointState>)>,
     ) -> Self {
@@ -77,13 +81,19 @@ impl BackendState {
         if let [only] = *priorities {
             kept.failover.borrow_mut().only(only);
         }
-        Self { destination, name, split, edge, kept, endpoints, priorities, tiers }
+        Self { destination, name, split, edges, kept, endpoints, priorities, tiers }
     }
 
     /// One endpoint that is called directly.
-    pub(crate) fn single(destination: Arc<str>, name: Arc<str>, endpoint: Rc<EndpointState>, edge: Rc<Edge>) -> Self {
+    pub(crate) fn single(destination: Arc<str>, name: Arc<str>, endpoint: Rc<EndpointState>, edges: Callees) -> Self {
         let endpoints = std::iter::once((endpoint.endpoint.clone(), endpoint));
-        Self::new(destination, name, None, edge, Kept::default(), endpoints)
+        Self::new(destination, name, None, edges, Kept::default(), endpoints)
+    }
+
+    /// Counts on the edge to an endpoint, by its place, or to none that was found.
+    pub(crate) fn on_edge(&self, index: Option<usize>, protocol: Protocol, count: impl FnOnce(&Arc<Edge>)) {
+        let chosen = index.and_then(|index| Some((index, &self.endpoints.get(index)?.peer)));
+        self.edges.on_edge(chosen, self.endpoints.len(), protocol, count);
     }
 
     /// How many endpoints there are.

@@ -81,7 +81,7 @@ impl HttpBody for RequestBody {
             },
         };
         if let Some(Ok(frame)) = &frame {
-            count(&this.exchange.received, frame);
+            this.exchange.moved(length(frame), 0);
         }
         Poll::Ready(frame.map(|f| f.map_err(Unfinished::Client)))
     }
@@ -134,6 +134,7 @@ impl Body {
     fn finish(&mut self) {
         if let (Some(lease), Some(exchange)) = (self.lease.take(), self.exchange.take()) {
             lease.done(exchange.request_done.get());
+            exchange.answered();
             over(&exchange);
         }
     }
@@ -167,7 +168,7 @@ impl HttpBody for Body {
         match &frame {
             Some(Ok(frame)) => {
                 if let Some(exchange) = &this.exchange {
-                    count(&exchange.sent, frame);
+                    exchange.moved(0, length(frame));
                     if let Some(trailers) = frame.trailers_ref() {
                         exchange.hear(trailers);
                     }
@@ -177,7 +178,8 @@ impl HttpBody for Body {
                     this.finish();
                 }
             }
-            Some(Err(_)) => {}
+            // The endpoint has broken off.
+            Some(Err(_)) => this.exchange.iter().for_each(|exchange| exchange.answered()),
             None => this.finish(),
         }
         Poll::Ready(frame)
@@ -198,8 +200,6 @@ impl HttpBody for Body {
     }
 }
 
-fn count(counter: &std::cell::Cell<u64>, frame: &Frame<Bytes>) {
-    if let Some(data) = frame.data_ref() {
-        counter.set(counter.get().saturating_add(data.len() as u64));
-    }
+fn length(frame: &Frame<Bytes>) -> u64 {
+    frame.data_ref().map_or(0, |data| data.len() as u64)
 }

@@ -11,7 +11,7 @@ use isthmus_core::id::{SpiffeId, TrustDomain};
 
 use crate::{
     control,
-    limits::Bounds,
+    limits::{Bounds, EDGES},
     original::{FromKernel, OriginalDestination},
     trace,
 };
@@ -64,6 +64,8 @@ pub struct Config {
     pub access_log: bool,
     /// Where spans of requests go, and which; `None`: nothing is traced, and trace context passes untouched.
     pub trace: Option<trace::Settings>,
+    /// Most edges (a peer, Service, backend and protocol) that are counted apart; 0: none is counted at all.
+    pub metrics_edges: usize,
     /// Changes the running process's log filter, for `/log-level`.
     pub log_level: Option<isthmus_runtime::logging::Handle>,
     /// How long requests under way may go on once shutdown was asked for.
@@ -100,6 +102,7 @@ impl Config {
             socket_mark: control.socket_mark,
             access_log: true,
             trace: None,
+            metrics_edges: EDGES,
             log_level: None,
             drain: Duration::from_secs(30),
             bounds: Bounds::default(),

@@ -13,14 +13,19 @@ use isthmus_core::{
     balance::{Bar, Load, Standing},
     destination::Endpoint,
     id::SpiffeId,
+    telemetry::Workload,
 };
-use isthmus_identity::{MeshTls, Refused};
-use rustls::{ClientConfig, pki_types::ServerName};
+use isthmus_identity::{MeshTls, Refused, peer_workload};
+use rustls::{
+    ClientConfig,
+    pki_types::{CertificateDer, ServerName},
+};
 use socket2::SockRef;
 use tokio::net::{TcpSocket, TcpStream};
 use tokio_rustls::{TlsConnector, TlsStream};
 
 use crate::{
+    edges::Peer,
     fault::Fault,
     limits::CONNECT_TIME,
     metrics::Direction,
@@ -60,6 +65,8 @@ pub(crate) struct EndpointState {
     pub(crate) endpoint: Endpoint,
     pub(crate) load: RefCell<Load>,
     pub(crate) pool: Pool,
+    /// Who it has turned out to be, and how often that has changed.
+    pub(crate) peer: RefCell<Peer>,
     /// The gateway that it is behind, as all that are behind it find it.
     gateway: Option<Rc<RefCell<Bar>>>,
     server_name: Option<ServerName<'static>>,
@@ -71,6 +78,7 @@ impl EndpointState {
         Self {
             server_name,
             gateway: endpoint.remote.as_ref().map(|_| worker.gateway(endpoint.addr)),
+            peer: RefCell::new((0, expected(&endpoint))),
             endpoint,
             load: RefCell::new(Load::new(worker.now())),
             pool: Pool::default(),
@@ -157,6 +165,7 @@ impl EndpointState {
         worker.metrics.handshake(Direction::Outbound, result.is_ok());
         match result {
             Ok(stream) if stream.get_ref().1.alpn_protocol() == Some(alpn.id()) => {
+                self.met(stream.get_ref().1.peer_certificates().unwrap_or_default());
                 Ok(Stream::Tls(Box::new(TlsStream::Client(stream))))
             }
             Ok(_) => Err(Fault::Identity),
@@ -172,6 +181,15 @@ impl EndpointState {
         }
     }
 
+    /// Notes who has answered: it may be another pod than the last time at the same address.
+    fn met(&self, chain: &[CertificateDer<'_>]) {
+        let mut peer = self.peer.borrow_mut();
+        let met = peer_workload(chain);
+        if peer.1.as_deref() != met.as_ref() {
+            *peer = (peer.0.wrapping_add(1), met.map(Arc::new));
+        }
+    }
+
     fn config(&self, tls: &MeshTls, alpn: Alpn, identity: &SpiffeId) -> Result<Arc<ClientConfig>, Fault> {
         let cell = match (alpn, &self.tls) {
             (Alpn::Http1, [cell, _, _]) | (Alpn::Http2, [_, cell, _]) | (Alpn::Tcp, [_, _, cell]) => cell,
@@ -182,6 +200,15 @@ impl EndpointState {
         let config = tls.client_config(&[alpn.id()], identity.clone()).map_err(|_| Fault::NotReady)?;
         Ok(Arc::clone(cell.get_or_init(|| config)))
     }
+}
+
+/// Who an endpoint should be, as far as that is known before anybody has answered.
+fn expected(endpoint: &Endpoint) -> Option<Arc<Workload>> {
+    let mut workload = Workload::of(endpoint.identity.as_ref()?);
+    if let Some((_, pod)) = endpoint.workload.split_once('/').filter(|_| endpoint.remote.is_none()) {
+        workload.pod = pod.into();
+    }
+    Some(Arc::new(workload))
 }
 
 /// Connects to an address, past the pod's own redirect.

@@ -4,6 +4,7 @@ use std::{
     cell::{Cell, OnceCell},
     net::SocketAddr,
     rc::Rc,
+    sync::Arc,
     time::{Duration, Instant},
 };
 
@@ -12,10 +13,11 @@ use isthmus_core::{deny::DenyCode, id::SpiffeId};
 
 use crate::{
     backend::BackendState,
+    edges::{Answer, Caller, Edge, Open, Protocol},
     expect::Expectation,
     fault::Fault,
     hop,
-    metrics::{Direction, Edge},
+    metrics::Direction,
     trace::Span,
 };
 
@@ -23,19 +25,24 @@ use crate::{
 pub(crate) struct Exchange {
     pub(crate) direction: Direction,
     log: Cell<bool>,
+    forgotten: Cell<bool>,
     pub(crate) started: Instant,
     /// `None`: an opaque TCP connection.
     pub(crate) method: Option<Method>,
     pub(crate) target: Option<PathAndQuery>,
     pub(crate) client: SocketAddr,
     pub(crate) peer: Option<SpiffeId>,
-    pub(crate) edge: OnceCell<Rc<Edge>>,
+    pub(crate) protocol: Protocol,
+    /// Inbound: whose edges it is counted on.
+    pub(crate) caller: OnceCell<Rc<Caller>>,
     pub(crate) backend: OnceCell<Rc<BackendState>>,
+    /// The endpoint's place in the backend.
+    chosen: Cell<Option<usize>>,
     pub(crate) endpoint: Cell<Option<SocketAddr>>,
+    /// Of an opaque connection that both sides have.
+    open: OnceCell<Open>,
     pub(crate) status: Cell<u16>,
-    /// A call of gRPC, which has a status of its own.
-    pub(crate) grpc: bool,
-    /// That status, once it was said.
+    /// That a call of gRPC has of its own, once it was said.
     pub(crate) grpc_status: Cell<Option<u32>>,
     /// Denied, or in audit mode let through, for this reason: the status tells.
     pub(crate) denied: Cell<Option<DenyCode>>,
@@ -63,7 +70,7 @@ impl Exchange {
     ) -> Self {
         let mut exchange = Self::tcp(direction, log, client, peer);
         exchange.method = Some(request.method().clone());
-        exchange.grpc = hop::is_grpc(request.headers());
+        exchange.protocol = if hop::is_grpc(request.headers()) { Protocol::Grpc } else { Protocol::Http };
         exchange.expectation = request.extensions().get().cloned();
         exchange.target = request.uri().path_and_query().cloned();
         exchange
@@ -74,16 +81,19 @@ impl Exchange {
         Self {
             direction,
             log: Cell::new(log),
+            forgotten: Cell::new(false),
             started: Instant::now(),
             method: None,
             target: None,
             client,
             peer,
-            edge: OnceCell::new(),
+            protocol: Protocol::Tcp,
+            caller: OnceCell::new(),
             backend: OnceCell::new(),
+            chosen: Cell::new(None),
             endpoint: Cell::new(None),
+            open: OnceCell::new(),
             status: Cell::new(0),
-            grpc: false,
             grpc_status: Cell::new(None),
             denied: Cell::new(None),
             fault: Cell::new(None),
@@ -98,16 +108,81 @@ impl Exchange {
 
     /// Takes note of what an answer's head or trailers say of a call of gRPC.
     pub(crate) fn hear(&self, headers: &HeaderMap) {
-        if self.grpc
+        if self.is_grpc()
             && let Some(status) = hop::grpc_status(headers)
         {
             self.grpc_status.set(Some(status));
         }
     }
 
-    /// Nothing came of it: it isn't to be logged.
+    /// Nothing came of it: it isn't to be logged or counted.
     pub(crate) fn forget(&self) {
         self.log.set(false);
+        self.forgotten.set(true);
+    }
+
+    /// Is it gRPC, whose clients expect a status of their own?
+    pub(crate) fn is_grpc(&self) -> bool {
+        self.protocol == Protocol::Grpc
+    }
+
+    /// An endpoint is to have it.
+    pub(crate) fn choose(&self, index: usize, addr: SocketAddr) {
+        self.chosen.set(Some(index));
+        self.endpoint.set(Some(addr));
+    }
+
+    /// Both sides of an opaque connection are there.
+    pub(crate) fn connected(&self) {
+        if self.protocol == Protocol::Tcp && self.open.get().is_none() {
+            self.on_edge(|edge| drop(self.open.set(Open::on(edge))));
+        }
+    }
+
+    /// Bytes have passed: of the client, and to it. An opaque connection's are counted at once, for it may last.
+    pub(crate) fn moved(&self, received: u64, sent: u64) {
+        self.received.set(self.received.get().saturating_add(received));
+        self.sent.set(self.sent.get().saturating_add(sent));
+        if let Some(open) = self.open.get() {
+            open.edge().moved(received, sent);
+        }
+    }
+
+    /// The endpoint's answer has ended: whoever called by gRPC and was told nothing takes that for UNKNOWN.
+    pub(crate) fn answered(&self) {
+        if self.is_grpc() && self.status.get() == 200 && self.grpc_status.get().is_none() {
+            self.grpc_status.set(Some(UNKNOWN));
+        }
+    }
+
+    fn on_edge(&self, count: impl FnOnce(&Arc<Edge>)) {
+        match self.direction {
+            Direction::Inbound => {
+                if let Some(caller) = self.caller.get() {
+                    caller.on_edge(self.protocol, count);
+                }
+            }
+            Direction::Outbound => {
+                if let Some(backend) = self.backend.get() {
+                    backend.on_edge(self.chosen.get(), self.protocol, count);
+                }
+            }
+        }
+    }
+
+    /// Counts what has become of it.
+    fn count(&self, took: Duration) {
+        if self.protocol != Protocol::Tcp {
+            let (status, received, sent) = (self.status.get(), self.received.get(), self.sent.get());
+            let failed = is_failure(status, self.grpc_status.get());
+            return self.on_edge(|edge| edge.answer(Answer { status, failed, took, received, sent }));
+        }
+        let failed = self.fault.get().is_some();
+        match self.open.get() {
+            Some(open) => open.edge().ended(failed),
+            None if failed => self.on_edge(|edge| edge.ended(true)),
+            None => {}
+        }
     }
 
     fn write_line(&self, took: u64) {
@@ -138,9 +213,8 @@ impl Exchange {
 impl Drop for Exchange {
     fn drop(&mut self) {
         let took = self.started.elapsed();
-        if let Some(edge) = self.edge.get() {
-            edge.requests.count(self.status.get());
-            edge.latency.observe(took.as_secs_f64());
+        if !self.forgotten.get() {
+            self.count(took);
         }
         if self.log.get() {
             self.write_line(u64::try_from(took.as_micros()).unwrap_or(u64::MAX));
@@ -148,5 +222,28 @@ impl Drop for Exchange {
         if let Some(span) = self.span.take() {
             span.end(self, took);
         }
+    }
+}
+
+/// gRPC's own codes of failures: UNKNOWN, DEADLINE_EXCEEDED, INTERNAL, UNAVAILABLE and DATA_LOSS. The others say that the call was
+/// answered, if not as the client would like it.
+const GRPC_FAILURES: [u32; 5] = [UNKNOWN, 4, 13, 14, 15];
+const UNKNOWN: u32 = 2;
+
+/// No answer, an error of the server, or a gRPC status that says so.
+fn is_failure(status: u16, grpc_status: Option<u32>) -> bool {
+    status == 0 || status >= 500 || grpc_status.is_some_and(|status| GRPC_FAILURES.contains(&status))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn failures_are_the_servers() {
+        assert!([0, 500, 503].iter().all(|status| is_failure(*status, None)));
+        assert!([101, 200, 302, 403, 404, 429].iter().all(|status| !is_failure(*status, None)));
+        let failed: Vec<u32> = (0..=16).filter(|status| is_failure(200, Some(*status))).collect();
+        assert_eq!(failed, [2, 4, 13, 14, 15]);
     }
 }

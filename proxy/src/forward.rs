@@ -38,7 +38,7 @@ pub(crate) async fn forward(
     exchange: Rc<Exchange>,
     live: &Rc<Live>,
 ) -> Response<Body> {
-    let grpc = hop::is_grpc(request.headers());
+    let grpc = exchange.is_grpc();
     let h2 = request.version() == http::Version::HTTP_2;
     let upgrade = !h2 && hop::upgrade_of(request.headers()).is_some();
     let connect = request.method() == http::Method::CONNECT;
@@ -116,7 +116,7 @@ impl<'a> Tries<'a> {
         loop {
             self.made += 1;
             chosen.endpoint.called(self.worker.now());
-            exchange.endpoint.set(Some(chosen.endpoint.endpoint.addr));
+            exchange.choose(chosen.index, chosen.endpoint.endpoint.addr);
             if let Some(span) = exchange.span.get() {
                 span.sent_to(&chosen.endpoint.endpoint);
             }

@@ -1,6 +1,6 @@
 //! What arrives at the pod: who is calling, may they, and on to the application.
 
-use std::{cell::OnceCell, io, net::SocketAddr, rc::Rc};
+use std::{cell::OnceCell, io, net::SocketAddr, rc::Rc, sync::Arc};
 
 use http::{HeaderValue, Request, Response, StatusCode, Version};
 use hyper::body::Incoming;
@@ -20,13 +20,14 @@ use crate::{
         self, Protocol, Sniffed,
         client_hello::{self, Unread},
     },
+    edges::{Callees, Caller},
     endpoint::{Alpn, connect},
     exchange::Exchange,
     fault::Fault,
     forward, hop,
     limits::{COPY_BYTES, DETECT_BYTES, DETECT_SILENCE, HANDSHAKE_TIME, REFUSED_SILENCE},
     live::Live,
-    metrics::{Direction, Edge},
+    metrics::Direction,
     path,
     receive::receive,
     serve, tcp,
@@ -43,7 +44,7 @@ struct Arrival {
     identity: Option<SpiffeId>,
     /// The identity as the application is told it.
     client_id: Option<HeaderValue>,
-    edge: Rc<Edge>,
+    caller: Rc<Caller>,
     /// The application's own address.
     app: OnceCell<Rc<BackendState>>,
     addr: SocketAddr,
@@ -63,7 +64,8 @@ pub(crate) async fn serve(
     };
     let live = worker.registry.register(Direction::Inbound, peer.ip(), addr.port());
     let hint = worker.policy().and_then(|p| p.protocols.get(&addr.port()).copied()).unwrap_or_default();
-    let plain = Arrival::new(worker, Rc::clone(&live), peer, addr, None);
+    let caller = Caller::unknown(&worker.edges);
+    let plain = Arrival::new(worker, Rc::clone(&live), peer, addr, None, caller);
     let heard = match detect::sniff(&mut transport, Some(DETECT_SILENCE)).await {
         Ok(Sniffed::Silent) => silent(&plain, &mut transport).await,
         Ok(sniffed) => Ok((sniffed, None)),
@@ -124,7 +126,7 @@ async fn is_mesh(transport: &mut Transport) -> bool {
 }
 
 async fn mesh(worker: &Rc<Worker>, transport: Transport, peer: SocketAddr, addr: SocketAddr, live: Rc<Live>) {
-    let handshake = TlsAcceptor::from(std::sync::Arc::clone(&worker.server_tls)).accept(transport);
+    let handshake = TlsAcceptor::from(Arc::clone(&worker.server_tls)).accept(transport);
     // Boxed, like all that is over before the connection is long-lived.
     let result = Box::pin(tokio::time::timeout(HANDSHAKE_TIME, handshake)).await;
     worker.metrics.handshake(Direction::Inbound, matches!(result, Ok(Ok(_))));
@@ -142,7 +144,10 @@ async fn mesh(worker: &Rc<Worker>, transport: Transport, peer: SocketAddr, addr:
     if !worker.tls.roots().trusts(identity.trust_domain()) {
         return;
     }
-    let arrival = Arrival::new(worker, live, peer, addr, Some(identity));
+    let workload = session.peer_certificates().and_then(isthmus_identity::peer_workload).unwrap_or_default();
+    let called = session.server_name();
+    let caller = Caller::known(&worker.edges, identity.clone(), workload, called, &worker.config.mesh);
+    let arrival = Arrival::new(worker, live, peer, addr, Some(identity), caller);
     let stream = Stream::Tls(Box::new(TlsStream::Server(stream)));
     match alpn {
         Alpn::Http1 => http(arrival, stream, false).await,
@@ -153,6 +158,7 @@ async fn mesh(worker: &Rc<Worker>, transport: Transport, peer: SocketAddr, addr:
 
 async fn opaque(arrival: &Arrival, stream: Stream, app: Option<Transport>) {
     let exchange = Exchange::tcp(Direction::Inbound, arrival.worker.logs(), arrival.peer, arrival.identity.clone());
+    let _ = exchange.caller.set(Rc::clone(&arrival.caller));
     exchange.endpoint.set(Some(arrival.addr));
     match arrival.allow(Asked::Tcp, None) {
         Ok(audited) => exchange.denied.set(audited),
@@ -168,7 +174,6 @@ async fn opaque(arrival: &Arrival, stream: Stream, app: Option<Transport>) {
         }
     }
     arrival.live.judge(false);
-    arrival.edge.tcp.inc();
     let app = match app {
         Some(app) => Ok(app),
         None => connect(&arrival.worker, arrival.addr).await.map_err(Fault::of_app),
@@ -194,10 +199,11 @@ async fn handle(arrival: Rc<Arrival>, mut request: Request<Incoming>) -> Respons
     let worker = &arrival.worker;
     let exchange =
         Rc::new(Exchange::new(Direction::Inbound, worker.logs(), arrival.peer, arrival.identity.clone(), &request));
-    let _ = exchange.edge.set(Rc::clone(&arrival.edge));
+    let _ = exchange.caller.set(Rc::clone(&arrival.caller));
+    arrival.caller.connected(exchange.protocol);
     // A stream of HTTP/2 may be silent for as long as it likes: it holds no connection.
     exchange.patience.set((request.version() != Version::HTTP_2).then_some(worker.config.bounds.body_stall));
-    let grpc = hop::is_grpc(request.headers());
+    let grpc = exchange.is_grpc();
     if let Err(fault) = receive(&mut request, Direction::Inbound) {
         return serve::fault(worker, exchange, fault, grpc);
     }
@@ -230,10 +236,11 @@ impl Arrival {
         peer: SocketAddr,
         addr: SocketAddr,
         identity: Option<SpiffeId>,
+        caller: Caller,
     ) -> Self {
-        let edge = worker.client(identity.as_ref());
+        let caller = Rc::new(caller);
         let client_id = identity.as_ref().and_then(|id| HeaderValue::from_str(id.as_str()).ok());
-        Self { worker: Rc::clone(worker), live, peer, identity, client_id, edge, app: OnceCell::new(), addr }
+        Self { worker: Rc::clone(worker), live, peer, identity, client_id, caller, app: OnceCell::new(), addr }
     }
 
     /// The decision, by the policy of this moment; in audit mode with the code that it would have been. A span is told the grant.
@@ -279,7 +286,9 @@ impl Arrival {
     /// The application, once something of it was allowed.
     fn app(&self) -> &Rc<BackendState> {
         self.app.get_or_init(|| {
-            Rc::new(BackendState::single("".into(), "".into(), self.worker.app(self.addr), Rc::clone(&self.edge)))
+            // What arrives is counted by its caller.
+            let edges = Callees::new(&self.worker.edges, Arc::default(), Arc::default(), None);
+            Rc::new(BackendState::single("".into(), "".into(), self.worker.app(self.addr), edges))
         })
     }
 }

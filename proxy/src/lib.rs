@@ -16,6 +16,7 @@ mod config;
 pub mod control;
 pub mod descriptors;
 mod detect;
+mod edges;
 mod endpoint;
 mod error;
 mod exchange;

@@ -103,6 +103,8 @@ pub const CUT_TIME: Duration = Duration::from_millis(100);
 pub const BACKLOG: i32 = 4096;
 /// Most destinations known at once; further ones are passed through.
 pub const DESTINATIONS: usize = 4096;
+/// Most edges that are counted apart unless the process is told otherwise; further ones share one.
+pub const EDGES: usize = 2000;
 /// Time without use after which a destination is forgotten.
 pub const DESTINATION_IDLE: Duration = Duration::from_secs(600);
 /// How often it is looked which destinations and pooled connections are idle.

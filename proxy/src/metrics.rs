@@ -2,15 +2,9 @@
 
 use isthmus_core::{deny::DenyCode, retry::Failure};
 use isthmus_runtime::metrics::{Maker, from_zero};
-use prometheus::{Histogram, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Registry};
+use prometheus::{IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Registry};
 
 use crate::fault::Fault;
-
-/// Bounds of latency, in seconds.
-const LATENCY: &[f64] =
-    &[0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0];
-/// Classes of answers by their first digit; 0 is a request that got none.
-const CLASSES: [&str; 6] = ["none", "1xx", "2xx", "3xx", "4xx", "5xx"];
 
 /// Why a destination may stay unknown.
 const DEGRADED: [&str; 4] = ["no-answer", "controller-away", "too-many", "shut-down"];
@@ -19,14 +13,14 @@ const DEGRADED: [&str; 4] = ["no-answer", "controller-away", "too-many", "shut-d
 const RETRIED: [Failure; 3] = [Failure::Stale, Failure::Unreached, Failure::Refused];
 
 /// Which way traffic goes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) enum Direction {
     Inbound,
     Outbound,
 }
 
 impl Direction {
-    const ALL: [Self; 2] = [Self::Inbound, Self::Outbound];
+    pub(crate) const ALL: [Self; 2] = [Self::Inbound, Self::Outbound];
 
     pub(crate) const fn as_str(self) -> &'static str {
         match self {
@@ -34,26 +28,6 @@ impl Direction {
             Self::Outbound => "outbound",
         }
     }
-}
-
-/// One counter for each class of answers.
-#[derive(Debug, Clone)]
-pub(crate) struct ByClass([IntCounter; 6]);
-
-impl ByClass {
-    pub(crate) fn count(&self, status: u16) {
-        if let Some(counter) = self.0.get(usize::from(status / 100).min(5)) {
-            counter.inc();
-        }
-    }
-}
-
-/// The counters of one edge: where requests went, or who sent them.
-#[derive(Debug, Clone)]
-pub(crate) struct Edge {
-    pub(crate) requests: ByClass,
-    pub(crate) latency: Histogram,
-    pub(crate) tcp: IntCounter,
 }
 
 /// One counter for each deny code.
@@ -71,12 +45,6 @@ impl ByDenyCode {
 /// Every metric of the process.
 #[derive(Debug)]
 pub(crate) struct Metrics {
-    requests: IntCounterVec,
-    latency: HistogramVec,
-    tcp: IntCounterVec,
-    inbound_requests: IntCounterVec,
-    inbound_latency: HistogramVec,
-    inbound_tcp: IntCounterVec,
     pub(crate) denied_http: ByDenyCode,
     pub(crate) denied_tcp: ByDenyCode,
     pub(crate) audited: ByDenyCode,
@@ -90,6 +58,7 @@ pub(crate) struct Metrics {
     pub(crate) destinations: IntGauge,
     degraded: IntCounterVec,
     refused: IntCounterVec,
+    pub(crate) folded: IntCounter,
 }
 
 impl Metrics {
@@ -115,7 +84,6 @@ impl Metrics {
             &["direction"],
         )?;
         from_zero(&refused, &Direction::ALL.map(Direction::as_str).each_ref().map(std::slice::from_ref));
-        let edge = &["service", "backend", "split", "class"];
         let degraded = make.counters(
             "degraded_lookups_total",
             "Lookups passed through because the controller gave no answer.",
@@ -123,30 +91,6 @@ impl Metrics {
         )?;
         from_zero(&degraded, &DEGRADED.each_ref().map(std::slice::from_ref));
         Ok(Self {
-            requests: make.counters("outbound_requests_total", "Requests sent, by where they went.", edge)?,
-            latency: make.histograms(
-                "outbound_latency_seconds",
-                "Time to the end of the answer.",
-                edge.split_at(3).0,
-                LATENCY,
-            )?,
-            tcp: make.counters("outbound_tcp_connections_total", "TCP connections made.", edge.split_at(3).0)?,
-            inbound_requests: make.counters(
-                "inbound_requests_total",
-                "Requests received, by client.",
-                &["client", "class"],
-            )?,
-            inbound_latency: make.histograms(
-                "inbound_latency_seconds",
-                "Time to the end of the answer.",
-                &["client"],
-                LATENCY,
-            )?,
-            inbound_tcp: make.counters(
-                "inbound_tcp_connections_total",
-                "TCP connections taken, by client.",
-                &["client"],
-            )?,
             denied_http: codes(&|code| denied.with_label_values(&["http", code])),
             denied_tcp: codes(&|code| denied.with_label_values(&["tcp", code])),
             audited: codes(&|code| audited.with_label_values(&[code])),
@@ -160,25 +104,9 @@ impl Metrics {
             destinations: make.gauge("destinations", "Destinations subscribed to.")?,
             refused,
             degraded,
+            folded: make
+                .counter("folded_edges_total", "Times that an edge had no place of its own and became `other`.")?,
         })
-    }
-
-    /// The counters of an outbound edge.
-    pub(crate) fn outbound(&self, service: &str, backend: &str, split: &str) -> Edge {
-        Edge {
-            requests: ByClass(CLASSES.map(|class| self.requests.with_label_values(&[service, backend, split, class]))),
-            latency: self.latency.with_label_values(&[service, backend, split]),
-            tcp: self.tcp.with_label_values(&[service, backend, split]),
-        }
-    }
-
-    /// The counters of a client, by its identity (`none` without one).
-    pub(crate) fn inbound(&self, client: &str) -> Edge {
-        Edge {
-            requests: ByClass(CLASSES.map(|class| self.inbound_requests.with_label_values(&[client, class]))),
-            latency: self.inbound_latency.with_label_values(&[client]),
-            tcp: self.inbound_tcp.with_label_values(&[client]),
-        }
     }
 
     pub(crate) fn open(&self, direction: Direction) -> IntGauge {

@@ -16,6 +16,7 @@ use crate::{
     backend::{BackendState, Chosen, Search},
     body::Body,
     detect::{self, Protocol, Sniffed},
+    edges::Callees,
     endpoint::{Alpn, Busy},
     exchange::Exchange,
     fault::Fault,
@@ -102,7 +103,8 @@ impl Departure {
                         if let Ok(1) = read {
                             self.destination.server_first.set(true);
                             if transport.write_all(&first).await.is_ok() {
-                                exchange.sent.set(1);
+                                exchange.connected();
+                                exchange.moved(0, 1);
                                 tcp::relay(Stream::Plain(transport), upstream, &exchange, &self.live).await;
                             }
                             return;
@@ -166,10 +168,9 @@ impl Departure {
             let search = Search { tried: &tried, left, probe: (left > 1).then_some(PROBE_EVERY) };
             let Some(Chosen { index, endpoint, .. }) = backend.choose(&self.worker, &search) else { break };
             endpoint.called(self.worker.now());
-            exchange.endpoint.set(Some(endpoint.endpoint.addr));
+            exchange.choose(index, endpoint.endpoint.addr);
             match endpoint.dial(&self.worker, Alpn::Tcp).await {
                 Ok(stream) => {
-                    backend.edge.tcp.inc();
                     endpoint.load.borrow_mut().reach(self.worker.now());
                     self.live.set_peer(endpoint.endpoint.identity.clone());
                     return Ok((stream, Some(Busy::new(&self.worker, endpoint))));
@@ -192,8 +193,9 @@ impl Departure {
             }
         };
         let endpoint = Endpoint::local(addr, None, "");
-        let (endpoint, edge) = (self.worker.endpoint(&endpoint, None), self.worker.passthrough());
-        Ok(Rc::new(BackendState::single(Arc::clone(&key.host), "passthrough".into(), endpoint, edge)))
+        let (endpoint, name) = (self.worker.endpoint(&endpoint, None), Arc::<str>::from("passthrough"));
+        let edges = Callees::new(&self.worker.edges, Arc::default(), Arc::clone(&name), None);
+        Ok(Rc::new(BackendState::single(Arc::clone(&key.host), name, endpoint, edges)))
     }
 }
 
@@ -202,7 +204,8 @@ async fn handle(departure: Rc<Departure>, mut request: Request<Incoming>) -> Res
     let log = worker.logs();
     let exchange = Rc::new(Exchange::new(Direction::Outbound, log, departure.client, None, &request));
     if let Err(fault) = receive(&mut request, Direction::Outbound) {
-        return serve::fault(worker, exchange, fault, hop::is_grpc(request.headers()));
+        let grpc = exchange.is_grpc();
+        return serve::fault(worker, exchange, fault, grpc);
     }
     trace::begin(worker, &exchange, &mut request);
     let matched = hop::as_matched(&request);
@@ -210,10 +213,12 @@ async fn handle(departure: Rc<Departure>, mut request: Request<Incoming>) -> Res
         Some(backend) => backend,
         None => match Box::pin(departure.passthrough()).await {
             Ok(backend) => backend,
-            Err(fault) => return serve::fault(worker, exchange, fault, hop::is_grpc(request.headers())),
+            Err(fault) => {
+                let grpc = exchange.is_grpc();
+                return serve::fault(worker, exchange, fault, grpc);
+            }
         },
     };
-    let _ = exchange.edge.set(Rc::clone(&backend.edge));
     let _ = exchange.backend.set(Rc::clone(&backend));
     let live = Rc::clone(&departure.live);
     forward::forward(worker, &backend, request, exchange, &live).await

@@ -16,6 +16,7 @@ use tokio::sync::Notify;
 
 use crate::{
     backend::{BackendState, Kept},
+    edges::Callees,
     worker::Worker,
 };
 
@@ -87,9 +88,10 @@ impl Route {
             }
             Model::Workload(endpoint) => {
                 let name = Arc::clone(&endpoint.workload);
-                let edge = Rc::new(worker.metrics.outbound(&name, &name, ""));
+                // No Service was called.
+                let edges = Callees::new(&worker.edges, Arc::default(), Arc::default(), None);
                 let endpoint = worker.endpoint(endpoint, None);
-                Self::Workload(Rc::new(BackendState::single(Arc::clone(&name), name, endpoint, edge)))
+                Self::Workload(Rc::new(BackendState::single(Arc::clone(&name), name, endpoint, edges)))
             }
             Model::Unknown => Self::Unknown,
         }
@@ -169,9 +171,9 @@ fn state_of(
     before: Option<&Service>,
 ) -> Rc<BackendState> {
     let name: Arc<str> = backend.service.to_string().into();
-    let edge = Rc::new(worker.metrics.outbound(root, &name, split.map_or("", |s| s)));
+    let edges = Callees::new(&worker.edges, Arc::clone(root), Arc::clone(&name), split.cloned());
     let kept = before.and_then(|b| b.kept(&name)).unwrap_or_default();
     let service = Some((&backend.service, backend.port));
     let endpoints = backend.endpoints.iter().map(|e| (e.clone(), worker.endpoint(e, service)));
-    Rc::new(BackendState::new(Arc::clone(root), name, split.cloned(), edge, kept, endpoints))
+    Rc::new(BackendState::new(Arc::clone(root), name, split.cloned(), edges, kept, endpoints))
 }

@@ -5,6 +5,7 @@ use std::{
     sync::Arc,
 };
 
+use isthmus_core::telemetry::Workload;
 use isthmus_runtime::{
     admin::{self, Admin},
     build,
@@ -19,6 +20,7 @@ use crate::{
     config::Config,
     control::{self, Invalid, Link, sidecar::Sidecar, view::View},
     descriptors,
+    edges::{self, Edges},
     error::Error,
     limits::{BACKLOG, connections_with},
     metrics::{Direction, Metrics},
@@ -36,6 +38,8 @@ pub async fn run(mut config: Config, shutdown: CancellationToken) -> Result<(), 
     build::register(&registry, "proxy")?;
     let metrics = Metrics::new(&registry)?;
     let link = Arc::new(Link::new(control_config(&config), control::Metrics::new(&registry)?)?);
+    let own = own_workload(&config);
+    let edges = Arc::new(Edges::new(config.metrics_edges, own, Arc::clone(link.tls.svid()), metrics.folded.clone()));
     let mut doors = Vec::new();
     for _ in 0..config.workers {
         doors.push(open_doors(&config)?);
@@ -49,6 +53,8 @@ pub async fn run(mut config: Config, shutdown: CancellationToken) -> Result<(), 
         Ok(json) => admin::json(http::StatusCode::OK, json),
         Err(error) => admin::text(http::StatusCode::INTERNAL_SERVER_ERROR, error.to_string()),
     });
+    let scraped = Arc::clone(&edges);
+    let admin = admin.exposition(move |out| edges::render(out, &scraped.own(), &scraped.all()));
     let admin_addr = admin_addr(&config);
     let (lookups, wanted) = mpsc::channel(1024);
     let known = metrics.destinations.clone();
@@ -61,7 +67,7 @@ pub async fn run(mut config: Config, shutdown: CancellationToken) -> Result<(), 
         }
         None => (None, None),
     };
-    let shared = Arc::new(Shared { config, metrics, tls, reach, lookups, spans });
+    let shared = Arc::new(Shared { config, metrics, edges: Arc::clone(&edges), tls, reach, lookups, spans });
     let _running = admin_addr.map(|addr| admin.start(addr)).transpose()?;
 
     // Dropping this future stops the workers too.
@@ -90,7 +96,7 @@ pub async fn run(mut config: Config, shutdown: CancellationToken) -> Result<(), 
         std::future::pending::<()>().await;
     };
     tokio::select! {
-        () = control::run(link, Sidecar::new(commands, wanted, policy, view, known), identity) => {}
+        () = control::run(link, Sidecar::new(commands, wanted, policy, view, known, edges), identity) => {}
         () = stopping => {}
         () = ended => {}
     }
@@ -98,6 +104,16 @@ pub async fn run(mut config: Config, shutdown: CancellationToken) -> Result<(), 
         exporting.finish().await;
     }
     if shutdown.is_cancelled() { Ok(()) } else { Err(Error::WorkerEnded) }
+}
+
+/// What is known of the workload before it has a certificate.
+fn own_workload(config: &Config) -> Workload {
+    Workload {
+        mesh: config.trust_domain.as_str().into(),
+        namespace: config.namespace.as_str().into(),
+        pod: config.pod.as_str().into(),
+        ..Workload::default()
+    }
 }
 
 /// `0.0.0.0` becomes `::`, which takes both families, in a pod that has an IPv6 address.

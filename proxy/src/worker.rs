@@ -27,6 +27,7 @@ use tokio_util::sync::CancellationToken;
 pub(crate) use self::state::Worker;
 use crate::{
     config::Config,
+    edges::Edges,
     limits::{CUT_TIME, LEAVE_TIME, QUIET_TIME, SWEEP},
     metrics::{Direction, Metrics},
     reach::Reach,
@@ -38,6 +39,8 @@ use crate::{
 pub(crate) struct Shared {
     pub(crate) config: Config,
     pub(crate) metrics: Metrics,
+    /// Who talks to whom.
+    pub(crate) edges: Arc<Edges>,
     pub(crate) tls: MeshTls,
     /// Whether the controller can be asked.
     pub(crate) reach: Arc<Reach>,

@@ -51,7 +51,12 @@ pub mod replica {
 
 /// Most bytes of one message of the controller.
 pub const MAX_MESSAGE_BYTES: usize = 8 << 20;
-/// Most bytes of one message of a proxy: a name, a version, or a reason in a few words.
+/// Most bytes of one message of a proxy: a name, a version, a reason in a few words, or some of what it has counted.
 pub const MAX_PROXY_MESSAGE_BYTES: usize = 64 << 10;
+/// Bytes of a message as it is sent.
+pub fn encoded_len(message: &impl prost::Message) -> usize {
+    message.encoded_len()
+}
+
 /// Most characters of a proxy's reason to refuse a message; longer ones are cut off.
 pub const MAX_REASON_CHARS: usize = 500;

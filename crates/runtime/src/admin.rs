@@ -28,6 +28,9 @@ pub const MAX_CONNECTIONS: usize = 64;
 /// Answers a request on a path of the role's own. It runs on the admin thread and must not block.
 pub type Handler = Arc<dyn Fn(&Request<Bytes>) -> Response<Full<Bytes>> + Send + Sync>;
 
+/// Writes metrics as Prometheus reads them. It runs on the admin thread and must not block.
+pub type Exposition = Arc<dyn Fn(&mut String) + Send + Sync>;
+
 /// What the server serves.
 #[derive(Clone, Default)]
 pub struct Admin {
@@ -37,6 +40,8 @@ pub struct Admin {
     pub registry: Registry,
     /// For `/log-level`; without it there is no such path.
     pub logging: Option<logging::Handle>,
+    /// Metrics that aren't in the registry, for `/metrics`.
+    expositions: Vec<Exposition>,
     /// The role's own paths.
     routes: BTreeMap<String, Handler>,
 }
@@ -62,7 +67,7 @@ pub struct Running {
 impl Admin {
     /// With readiness and metrics of the role.
     pub fn new(ready: Ready, registry: Registry, logging: Option<logging::Handle>) -> Self {
-        Self { ready, registry, logging, routes: BTreeMap::new() }
+        Self { ready, registry, logging, expositions: Vec::new(), routes: BTreeMap::new() }
     }
 
     /// Adds a path (all methods).
@@ -73,6 +78,13 @@ impl Admin {
         handler: impl Fn(&Request<Bytes>) -> Response<Full<Bytes>> + Send + Sync + 'static,
     ) -> Self {
         self.routes.insert(path.into(), Arc::new(handler));
+        self
+    }
+
+    /// Adds metrics that aren't in the registry: whole families as text, of names that nothing else has.
+    #[must_use]
+    pub fn exposition(mut self, write: impl Fn(&mut String) + Send + Sync + 'static) -> Self {
+        self.expositions.push(Arc::new(write));
         self
     }
 

@@ -1,6 +1,8 @@
 //! What this build is.
 
-use prometheus::{IntGauge, Opts, Registry};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use prometheus::{Gauge, IntGauge, Opts, Registry};
 
 use crate::logging;
 
@@ -12,7 +14,7 @@ pub fn line() -> String {
     format!("isthmus {VERSION} ({} {})", std::env::consts::OS, std::env::consts::ARCH)
 }
 
-/// Registers `isthmus_build_info{role,version} 1`, and the count of log lines that couldn't be written.
+/// Registers `isthmus_build_info{role,version} 1`, the time of the start, and the count of log lines that couldn't be written.
 pub fn register(registry: &Registry, role: &str) -> Result<(), prometheus::Error> {
     let opts = Opts::new("isthmus_build_info", "The build that runs; always 1.")
         .const_label("role", role)
@@ -20,6 +22,9 @@ pub fn register(registry: &Registry, role: &str) -> Result<(), prometheus::Error
     let info = IntGauge::with_opts(opts)?;
     info.set(1);
     registry.register(Box::new(info))?;
+    let started = Gauge::new("isthmus_start_time_seconds", "When the process began to count, Unix time.")?;
+    started.set(SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64());
+    registry.register(Box::new(started))?;
     match logging::dropped() {
         Some(dropped) => registry.register(Box::new(dropped)),
         None => Ok(()),

@@ -152,6 +152,11 @@ impl<'l, S: Subscriber> Client<'l, S> {
                     self.receive(message, &to_controller).await?;
                 }
                 wish = self.subscriber.wish() => {
+                    // What is told is told once: not to whom has gone.
+                    if to_controller.is_closed() {
+                        self.subscriber.note(wish);
+                        return Err(SessionError::Closed);
+                    }
                     for message in self.subscriber.fulfil(wish).await {
                         send(&to_controller, message).await?;
                     }

@@ -12,11 +12,15 @@ use isthmus_runtime::readiness;
 use prometheus::IntGauge;
 use tokio::{
     sync::{mpsc, oneshot},
-    time::Interval,
+    time::{Interval, MissedTickBehavior},
 };
 
 use super::{Subscriber, Verdict, subscriptions::Change, view::View};
 use crate::{
+    edges::{
+        Edges,
+        report::{self, REPORT_EVERY},
+    },
     limits::{DESTINATION_IDLE, SWEEP},
     worker::{Command, Update},
 };
@@ -30,6 +34,10 @@ pub(crate) struct Sidecar {
     state: View,
     known: IntGauge,
     sweep: Interval,
+    edges: Arc<Edges>,
+    report: Interval,
+    /// When the controller was told last what was counted.
+    told: Instant,
     /// Connections that were cut since that was told last.
     cut: u32,
 }
@@ -41,6 +49,8 @@ pub(crate) enum Wish {
     Destination(DestinationKey),
     /// It is time to look for what nobody uses.
     Sweep,
+    /// It is time to tell what was counted.
+    Report,
 }
 
 impl Sidecar {
@@ -50,9 +60,12 @@ impl Sidecar {
         policy: readiness::Pending,
         state: View,
         known: IntGauge,
+        edges: Arc<Edges>,
     ) -> Self {
-        let sweep = tokio::time::interval(SWEEP);
-        Self { workers, wanted, policy: Some(policy), state, known, sweep, cut: 0 }
+        let (sweep, mut report) = (tokio::time::interval(SWEEP), tokio::time::interval(REPORT_EVERY));
+        report.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let told = Instant::now();
+        Self { workers, wanted, policy: Some(policy), state, known, sweep, edges, report, told, cut: 0 }
     }
 
     fn count(&self) {
@@ -84,6 +97,14 @@ impl Sidecar {
         }
         self.count();
         subscribe.map(Message::Subscribe).into_iter().collect()
+    }
+
+    /// What was counted since the controller was told last.
+    fn report(&mut self) -> Vec<Message> {
+        let now = Instant::now();
+        let news = report::news(&self.edges.all(), now.saturating_duration_since(self.told));
+        self.told = now;
+        news.into_iter().map(Message::Traffic).collect()
     }
 
     /// Gives up the destinations that nobody has used for long.
@@ -159,19 +180,27 @@ impl Subscriber for Sidecar {
         tokio::select! {
             Some(key) = self.wanted.recv() => Wish::Destination(key),
             _ = self.sweep.tick() => Wish::Sweep,
+            _ = self.report.tick() => Wish::Report,
         }
     }
 
     fn note(&mut self, wish: Wish) {
-        if let Wish::Destination(key) = wish {
-            self.state.with(|s| s.want(&key, Instant::now()));
+        match wish {
+            Wish::Destination(key) => drop(self.state.with(|s| s.want(&key, Instant::now()))),
+            Wish::Sweep => self.edges.sweep(Instant::now()),
+            // It is told all the same, later.
+            Wish::Report => {}
         }
     }
 
     async fn fulfil(&mut self, wish: Wish) -> Vec<Message> {
         match wish {
             Wish::Destination(key) => self.want(key).await,
-            Wish::Sweep => self.give_up().await,
+            Wish::Sweep => {
+                self.edges.sweep(Instant::now());
+                self.give_up().await
+            }
+            Wish::Report => self.report(),
         }
     }
 }

@@ -11,6 +11,7 @@ use super::Departure;
 use crate::{
     body::Body,
     detect::{self, Protocol, Sniffed},
+    edges,
     exchange::Exchange,
     fault::Fault,
     hop,
@@ -62,7 +63,9 @@ async fn handle(client: Rc<Client>, mut request: Request<Incoming>) -> Response<
 /// Opens what CONNECT names; it is opaque TCP from then on.
 async fn tunnel(departure: Departure, request: Request<Incoming>) -> Response<Body> {
     let log = departure.worker.logs();
-    let exchange = Rc::new(Exchange::new(Direction::Outbound, log, departure.client, None, &request));
+    let mut exchange = Exchange::new(Direction::Outbound, log, departure.client, None, &request);
+    exchange.protocol = edges::Protocol::Tcp;
+    let exchange = Rc::new(exchange);
     let (mut upstream, busy) = match departure.dial(&exchange).await {
         Ok(opened) => opened,
         Err(fault) => return serve::fault(&departure.worker, exchange, fault, false),

@@ -126,7 +126,7 @@ impl Span {
             authority: self.authority,
             path: self.path,
             version: self.version,
-            grpc: exchange.grpc.then(|| exchange.grpc_status.get()),
+            grpc: exchange.is_grpc().then(|| exchange.grpc_status.get()),
             status: exchange.status.get(),
             fault: exchange.fault.get(),
             denied: exchange.denied.get(),

@@ -25,16 +25,13 @@ use crate::{
     inbound,
     limits::{DESTINATIONS, LOOKUP_TIME, POOL_IDLE_TIME},
     live::Registry,
-    metrics::{Direction, Edge},
+    metrics::Direction,
     places::Places,
     route::{Destination, Route},
     server_name, spawn,
     trace::Tracer,
     transport::Transport,
 };
-
-/// Most distinct clients that have counters of their own; further ones are counted together.
-const CLIENTS: usize = 1000;
 
 /// Endpoints by address, expected identity and the name that they are called by, for as long as a backend lists them.
 type Endpoints = HashMap<(SocketAddr, Option<SpiffeId>, Option<ServerName<'static>>), Weak<EndpointState>>;
@@ -53,8 +50,6 @@ pub(crate) struct Worker {
     gateways: RefCell<HashMap<SocketAddr, Weak<RefCell<Bar>>>>,
     /// The pod's own application, by address and port.
     apps: RefCell<HashMap<SocketAddr, Rc<EndpointState>>>,
-    clients: RefCell<HashMap<Option<SpiffeId>, Rc<Edge>>>,
-    passthrough: Rc<Edge>,
     pub(crate) registry: Rc<Registry>,
     /// `None`: nothing is traced.
     pub(crate) tracer: Option<Tracer>,
@@ -84,8 +79,6 @@ impl Worker {
             endpoints: RefCell::default(),
             gateways: RefCell::default(),
             apps: RefCell::default(),
-            clients: RefCell::default(),
-            passthrough: Rc::new(shared.metrics.outbound("", "passthrough", "")),
             places: [(); 2].map(|()| Places::new(shared.config.bounds.connections)),
             registry: Registry::new(shared.metrics.open(gauges), shared.metrics.open(Direction::Outbound)),
             tracer: shared.config.trace.as_ref().zip(shared.spans.as_ref()).map(|(s, queue)| Tracer::new(s, queue)),
@@ -171,25 +164,6 @@ impl Worker {
         let endpoint = Endpoint::local(addr, None, "");
         let new = || Rc::new(EndpointState::new(endpoint, None, self));
         Rc::clone(self.apps.borrow_mut().entry(addr).or_insert_with(new))
-    }
-
-    /// The counters of what goes past the mesh.
-    pub(crate) fn passthrough(&self) -> Rc<Edge> {
-        Rc::clone(&self.passthrough)
-    }
-
-    /// The counters of a client.
-    pub(crate) fn client(&self, peer: Option<&SpiffeId>) -> Rc<Edge> {
-        let mut clients = self.clients.borrow_mut();
-        if let Some(edge) = clients.get(&peer.cloned()) {
-            return Rc::clone(edge);
-        }
-        if clients.len() >= CLIENTS {
-            return Rc::new(self.metrics.inbound("other"));
-        }
-        let edge = Rc::new(self.metrics.inbound(peer.map_or("none", SpiffeId::as_str)));
-        clients.insert(peer.cloned(), Rc::clone(&edge));
-        edge
     }
 
     /// Would a connection to this address come back to this proxy?

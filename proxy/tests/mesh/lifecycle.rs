@@ -95,9 +95,9 @@ async fn the_admin_server_shows_configuration_and_metrics_but_no_secret() {
     assert_eq!(json["inbound"]["policy"]["mode"], "enforce");
     assert!(!config.contains("PRIVATE"));
     let edge = "isthmus_outbound_requests_total{backend=\"shop/web\",class=\"2xx\",service=\"shop/web\",split=\"\"}";
-    eventually("the request is counted", async || caller.metric(edge).await == 1.0).await;
+    eventually("the request is counted", async || caller.counted(edge).await == 1.0).await;
     let inbound = format!("isthmus_inbound_requests_total{{class=\"2xx\",client=\"{}\"}}", id("caller"));
-    eventually("the callee counts too", async || callee.metric(&inbound).await == 1.0).await;
+    eventually("the callee counts too", async || callee.counted(&inbound).await == 1.0).await;
     assert!(caller.metric("isthmus_certificate_expiry_seconds").await > 1e9);
 }
 

@@ -12,6 +12,7 @@
 
 mod access;
 mod control;
+mod edges;
 mod faults;
 mod hostile;
 mod lifecycle;

@@ -331,9 +331,9 @@ async fn a_hint_spares_looking() {
         drop(client::get(pair.caller.call(0), "/").await);
         let key = isthmus_core::destination::DestinationKey { host: VIP.0.into(), port: VIP.1 };
         pair.script.acknowledged("caller", &isthmus_api::encode::destination_key(&key)).await;
-        let before = pair.caller.metric(tcp).await;
+        let before = pair.caller.counted(tcp).await;
         assert_eq!(client::text(client::get(pair.caller.call(0), "/").await.unwrap()).await, "app");
-        assert_eq!(pair.caller.metric(tcp).await - before, connections, "{hint:?}");
+        assert_eq!(pair.caller.counted(tcp).await - before, connections, "{hint:?}");
     }
 }
 
@@ -425,8 +425,8 @@ async fn http2_streams_both_ways_at_once_and_a_vanished_client_ends_them() {
     let counted = format!("isthmus_inbound_requests_total{{class=\"2xx\",client=\"{}\"}}", id("caller"));
     let outbound =
         "isthmus_outbound_requests_total{backend=\"shop/web\",class=\"2xx\",service=\"shop/web\",split=\"\"}";
-    eventually("the caller's side is over", async || pair.caller.metric(outbound).await == 1.0).await;
-    eventually("the callee's side is over", async || pair.callee.metric(&counted).await == 1.0).await;
+    eventually("the caller's side is over", async || pair.caller.counted(outbound).await == 1.0).await;
+    eventually("the callee's side is over", async || pair.callee.counted(&counted).await == 1.0).await;
 }
 
 #[tokio::test]

@@ -7,7 +7,7 @@ use http::{Method, Request, Response, StatusCode};
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
-use prometheus::{Encoder, TextEncoder};
+use prometheus::TextEncoder;
 use tokio::{net::TcpListener, sync::Semaphore};
 use tokio_util::sync::CancellationToken;
 
@@ -84,10 +84,12 @@ fn ready(admin: &Admin) -> Response<Full<Bytes>> {
 }
 
 fn metrics(admin: &Admin) -> Response<Full<Bytes>> {
-    let encoder = TextEncoder::new();
-    let mut body = Vec::new();
-    match encoder.encode(&admin.registry.gather(), &mut body) {
-        Ok(()) => answer(StatusCode::OK, "text/plain; version=0.0.4; charset=utf-8", body),
+    let mut body = String::new();
+    match TextEncoder::new().encode_utf8(&admin.registry.gather(), &mut body) {
+        Ok(()) => {
+            admin.expositions.iter().for_each(|write| write(&mut body));
+            answer(StatusCode::OK, "text/plain; version=0.0.4; charset=utf-8", body)
+        }
         Err(error) => text(StatusCode::INTERNAL_SERVER_ERROR, format!("{error}\n")),
     }
 }

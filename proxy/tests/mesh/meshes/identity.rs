@@ -35,7 +35,7 @@ async fn the_callee_sees_the_callers_own_identity_through_a_gateway() {
     let seen = meshes.gateways[0].seen();
     assert!(!seen.is_empty() && seen.iter().all(|name| *name == server_name(&meshes.pods[0])), "{seen:?}");
     let counted = format!("isthmus_inbound_requests_total{{class=\"2xx\",client=\"{}\"}}", id("caller"));
-    crate::support::eventually("counted", async || meshes.pods[0].metric(&counted).await >= 1.0).await;
+    crate::support::eventually("counted", async || meshes.pods[0].counted(&counted).await >= 1.0).await;
 }
 
 #[tokio::test]

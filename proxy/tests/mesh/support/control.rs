@@ -28,7 +28,7 @@ use isthmus_core::{
     gateway::Routes as GatewayRoutes,
     id::{SpiffeId, TrustDomain},
     inbound::InboundPolicy,
-    telemetry::settings::Settings,
+    telemetry::{Owned, settings::Settings},
 };
 use isthmus_identity::{Authority, ClientCerts, Keypair, MeshTls, Svid, SvidCell, TrustStore};
 use rustls::{pki_types::UnixTime, time_provider::TimeProvider};
@@ -71,6 +71,7 @@ struct State {
     /// The roots of leaves, as pods have told them.
     leaves: Vec<(String, Vec<u8>)>,
     subscriptions: Vec<(String, proto::Subscribe)>,
+    traffic: Vec<(String, proto::Traffic)>,
 }
 
 #[derive(Clone, Debug)]
@@ -270,6 +271,11 @@ impl Script {
         self.state.lock().unwrap().subscriptions.iter().filter(|(p, _)| p == pod).map(|(_, s)| s.clone()).collect()
     }
 
+    /// What the pod has counted, as it has told so far, over all its sessions.
+    pub fn traffic(&self, pod: &str) -> Vec<proto::Traffic> {
+        self.state.lock().unwrap().traffic.iter().filter(|(p, _)| p == pod).map(|(_, t)| t.clone()).collect()
+    }
+
     fn push(&self, whom: impl Fn(&Session) -> bool, key: &ResourceKey) {
         let sessions = self.state.lock().unwrap().sessions.clone();
         for session in sessions.iter().filter(|s| whom(s) && s.subscribed.lock().unwrap().contains(key)) {
@@ -333,7 +339,7 @@ impl Script {
             Message::Certified(leaf) => {
                 self.state.lock().unwrap().leaves.push((session.pod.clone(), leaf.root.to_vec()))
             }
-            Message::Traffic(_) => {}
+            Message::Traffic(traffic) => self.state.lock().unwrap().traffic.push((session.pod.clone(), traffic)),
             Message::Hello(_) => panic!("a second Hello"),
         }
     }
@@ -397,7 +403,10 @@ impl Identity for Service {
             }
             (state.lifetime.unwrap_or(Duration::from_secs(3600)), state.signer.clone())
         };
-        let issued = signer.as_ref().unwrap_or(authority).issue(&csr, &id, self.script.now(), lifetime).unwrap();
+        // The pods of the tests are named after their account.
+        let owned = Owned::new("Deployment", account, account);
+        let signer = signer.as_ref().unwrap_or(authority);
+        let issued = signer.issue_for(&csr, &id, owned.as_ref(), self.script.now(), lifetime).unwrap();
         Ok(Response::new(CertifyResponse {
             chain: issued.chain.into_iter().map(|c| c.to_vec().into()).collect(),
             not_before: 0,

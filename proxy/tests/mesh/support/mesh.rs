@@ -155,11 +155,35 @@ impl Pod {
         Endpoint::local((self.ip, port).into(), Some(self.id.clone()), format!("shop/{}", self.name))
     }
 
+    /// The sum of the series with this name that have these labels, among others; there must be one.
     pub async fn metric(&self, name: &str) -> f64 {
-        let body = client::text(client::get(self.admin, "/metrics").await.unwrap()).await;
-        let line = body.lines().find(|l| l.starts_with(name)).unwrap_or_else(|| panic!("no {name} in:\n{body}"));
-        line.rsplit(' ').next().unwrap().parse().unwrap()
+        let body = self.metrics().await;
+        let values = series(&body, name);
+        assert!(!values.is_empty(), "no {name} in:\n{body}");
+        values.iter().sum()
     }
+
+    /// The same, 0 while there is none.
+    pub async fn counted(&self, name: &str) -> f64 {
+        series(&self.metrics().await, name).iter().sum()
+    }
+
+    pub async fn metrics(&self) -> String {
+        client::text(client::get(self.admin, "/metrics").await.unwrap()).await
+    }
+}
+
+/// The values of the series with this name and these labels (`name{a="b",c="d"}`), among others. No value of a label has a comma.
+fn series(body: &str, name: &str) -> Vec<f64> {
+    let (name, wanted) = name.split_once('{').unwrap_or((name, ""));
+    let wanted: Vec<&str> = wanted.trim_end_matches('}').split(',').filter(|label| !label.is_empty()).collect();
+    let value = |line: &str| {
+        let (series, value) = line.rsplit_once(' ')?;
+        let (found, labels) = series.split_once('{').unwrap_or((series, ""));
+        let labels: Vec<&str> = labels.trim_end_matches('}').split(',').collect();
+        (found == name && wanted.iter().all(|label| labels.contains(label))).then(|| value.parse().unwrap())
+    };
+    body.lines().filter_map(value).collect()
 }
 
 impl Drop for Pod {
