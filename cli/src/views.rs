@@ -10,6 +10,7 @@ pub(crate) mod plugin;
 mod quantity;
 mod target;
 pub(crate) mod top;
+pub(crate) mod topology;
 mod watch;
 
 use std::process::ExitCode;
@@ -26,6 +27,8 @@ pub(crate) enum ViewCommand {
     Top(top::TopArgs),
     /// Show who calls whom, and how that goes
     Edges(edges::EdgesArgs),
+    /// Draw who calls whom: a tree in the terminal, or a picture
+    Topology(topology::TopologyArgs),
 }
 
 pub(crate) fn run(log: &LogArgs, command: ViewCommand) -> anyhow::Result<ExitCode> {
@@ -34,6 +37,7 @@ pub(crate) fn run(log: &LogArgs, command: ViewCommand) -> anyhow::Result<ExitCod
         match command {
             ViewCommand::Top(args) => top::run(&args).await,
             ViewCommand::Edges(args) => edges::run(&args).await,
+            ViewCommand::Topology(args) => topology::run(&args).await,
         }
     })
 }

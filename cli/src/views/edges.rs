@@ -7,17 +7,13 @@ use serde::Serialize;
 
 use super::{
     api::{Ref, Sample, Side},
-    figures::{self, Figures},
+    figures::{self, Figures, Measured},
     gather::gather,
     kinds::{self, Resource},
     target::{Place, Target},
     watch::{Screen, WatchArgs},
 };
-use crate::{
-    args::Output,
-    output::{self, Column},
-    stdout,
-};
+use crate::{args::Output, output::Column, stdout};
 
 #[derive(Debug, Args)]
 pub(crate) struct EdgesArgs {
@@ -48,6 +44,9 @@ struct Page {
 struct Row {
     from: Ref,
     to: Ref,
+    /// Of a split's edge, where it was sent on to.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    backend: Option<String>,
     /// Where it was measured.
     side: Side,
     #[serde(flatten)]
@@ -74,7 +73,7 @@ pub(super) async fn run(args: &EdgesArgs) -> anyhow::Result<ExitCode> {
 }
 
 async fn look(args: &EdgesArgs, place: &Place) -> anyhow::Result<Page> {
-    Ok(Page::of(gather(place, args.resource, args.name.as_deref()).await?))
+    Ok(Page::of(gather(place, args.resource, args.name.as_deref()).await?.edges))
 }
 
 impl Page {
@@ -83,27 +82,27 @@ impl Page {
         let mut rows = BTreeMap::new();
         for sample in samples.iter().filter(|s| s.golden.requests() > 0.0) {
             let (from, to) = sample.ends();
-            let key = (from.clone(), to.clone(), sample.edge.side);
+            let backend = sample.backend.as_ref().map(|backend| backend.name.clone());
+            let key = (from.clone(), to.clone(), backend, sample.edge.side);
             rows.entry(key).or_insert_with(|| Figures::from(&sample.golden));
         }
-        let edges = rows.into_iter().map(|((from, to, side), figures)| Row { from, to, side, figures });
-        Self { edges: edges.collect() }
+        let row = |((from, to, backend, side), figures)| Row { from, to, backend, side, figures };
+        Self { edges: rows.into_iter().map(row).collect() }
     }
 
     fn table(&self, colour: bool) -> String {
-        let columns: [Column<Row>; 8] = [
-            ("FROM", |r| r.from.to_string()),
-            ("TO", |r| r.to.to_string()),
-            ("SEEN BY", |r| if r.side == Side::Client { "caller".into() } else { "callee".into() }),
-            ("SUCCESS", |r| r.figures.success()),
-            ("RPS", |r| r.figures.rate()),
-            ("P50", |r| r.figures.p50()),
-            ("P90", |r| r.figures.p90()),
-            ("P99", |r| r.figures.p99()),
-        ];
-        let rates: Vec<Option<f64>> = self.edges.iter().map(|r| r.figures.success_rate).collect();
-        let text = output::table(&self.edges, &columns);
-        if colour { figures::paint(&text, &rates) } else { text }
+        let mut columns: Vec<Column<Row>> = vec![("FROM", |r| r.from.to_string()), ("TO", |r| r.to.to_string())];
+        if self.edges.iter().any(|r| r.backend.is_some()) {
+            columns.push(("BACKEND", |r| r.backend.clone().unwrap_or_default()));
+        }
+        columns.push(("SEEN BY", |r| if r.side == Side::Client { "caller".into() } else { "callee".into() }));
+        figures::table(&self.edges, columns, colour)
+    }
+}
+
+impl Measured for Row {
+    fn figures(&self) -> Option<&Figures> {
+        Some(&self.figures)
     }
 }
 

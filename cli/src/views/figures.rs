@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use super::api::Golden;
+use crate::output::{self, Column};
 
 /// What programs read: rates and latencies of a window, and the counts that they are of.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -59,6 +60,11 @@ impl Figures {
         self.latency(self.latency_ms.p99)
     }
 
+    /// In one line: `12.0/s 99.50% p99 4.00 ms`.
+    pub(super) fn brief(&self) -> String {
+        format!("{} {} p99 {}", self.rate(), self.success(), self.p99())
+    }
+
     fn latency(&self, millis: f64) -> String {
         match millis {
             _ if self.requests <= 0.0 => "-".to_owned(),
@@ -84,23 +90,63 @@ pub(super) fn short(value: f64) -> String {
     }
 }
 
-/// Is that bad (red), or not quite good (yellow)? An SGR colour.
-pub(super) fn colour(success_rate: Option<f64>) -> Option<&'static str> {
-    match success_rate? {
-        rate if rate < 0.95 => Some("31"),
-        rate if rate < 0.99 => Some("33"),
-        _ => None,
+/// A row that has figures.
+pub(super) trait Measured {
+    /// `None`: this one has none to show.
+    fn figures(&self) -> Option<&Figures>;
+}
+
+/// A table of rows, the golden metrics after the columns that lead; coloured by how the rows fare.
+pub(super) fn table<T: Measured>(rows: &[T], lead: Vec<Column<T>>, colour: bool) -> String {
+    let golden: [Column<T>; 5] = [
+        ("SUCCESS", |r| r.figures().map(Figures::success).unwrap_or_default()),
+        ("RPS", |r| r.figures().map(Figures::rate).unwrap_or_default()),
+        ("P50", |r| r.figures().map(Figures::p50).unwrap_or_default()),
+        ("P90", |r| r.figures().map(Figures::p90).unwrap_or_default()),
+        ("P99", |r| r.figures().map(Figures::p99).unwrap_or_default()),
+    ];
+    let columns: Vec<Column<T>> = lead.into_iter().chain(golden).collect();
+    let text = output::table(rows, &columns);
+    if !colour {
+        return text;
+    }
+    let fare = |row: &T| Fare::of(row.figures()?.success_rate).sgr();
+    paint(&text, std::iter::once(Some("1")).chain(rows.iter().map(fare)))
+}
+
+/// How well something goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Fare {
+    Well,
+    NotQuite,
+    Badly,
+}
+
+impl Fare {
+    pub(super) fn of(success_rate: Option<f64>) -> Self {
+        match success_rate {
+            Some(rate) if rate < 0.95 => Self::Badly,
+            Some(rate) if rate < 0.99 => Self::NotQuite,
+            _ => Self::Well,
+        }
+    }
+
+    /// Its colour on a terminal.
+    fn sgr(self) -> Option<&'static str> {
+        match self {
+            Self::Well => None,
+            Self::NotQuite => Some("33"),
+            Self::Badly => Some("31"),
+        }
     }
 }
 
-/// Colours a table's lines by the success rates of its rows; the head is bold.
-pub(super) fn paint(table: &str, rates: &[Option<f64>]) -> String {
-    let colours = std::iter::once(Some("1")).chain(rates.iter().map(|rate| colour(*rate)));
+fn paint(text: &str, colours: impl Iterator<Item = Option<&'static str>>) -> String {
     let line = |(line, sgr): (&str, Option<&str>)| match sgr {
         Some(sgr) => format!("\x1b[{sgr}m{line}\x1b[0m\n"),
         None => format!("{line}\n"),
     };
-    table.lines().zip(colours).map(line).collect()
+    text.lines().zip(colours).map(line).collect()
 }
 
 #[cfg(test)]
@@ -139,8 +185,9 @@ mod tests {
 
     #[test]
     fn what_fails_is_coloured() {
-        assert_eq!([Some(0.5), Some(0.98), Some(1.0), None].map(colour), [Some("31"), Some("33"), None, None]);
-        let painted = paint("NAME\na\nb\n", &[Some(1.0), Some(0.5)]);
+        let colours = [Some(0.5), Some(0.98), Some(1.0), None].map(|rate| Fare::of(rate).sgr());
+        assert_eq!(colours, [Some("31"), Some("33"), None, None]);
+        let painted = paint("NAME\na\nb\n", [Some("1"), None, Some("31")].into_iter());
         assert_eq!(painted, "\x1b[1mNAME\x1b[0m\na\n\x1b[31mb\x1b[0m\n");
     }
 }

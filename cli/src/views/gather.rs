@@ -13,14 +13,18 @@ use super::{
 /// How many items are asked about at a time.
 const AT_ONCE: usize = 8;
 
+/// What there is, and the traffic between it.
+#[derive(Debug, Default)]
+pub(super) struct Gathered {
+    pub(super) items: Vec<Ref>,
+    pub(super) edges: Vec<Sample>,
+}
+
 /// The edges of one item, or of all.
-pub(super) async fn gather(
-    place: &Place,
-    resource: &'static Resource,
-    name: Option<&str>,
-) -> Result<Vec<Sample>, Fault> {
+pub(super) async fn gather(place: &Place, resource: &'static Resource, name: Option<&str>) -> Result<Gathered, Fault> {
     if let Some(name) = name {
-        return place.api.edges(resource, &place.scope, name).await;
+        let edges = place.api.edges(resource, &place.scope, name).await?;
+        return Ok(Gathered { items: Vec::new(), edges });
     }
     // A split is listed once for each backend.
     let items: BTreeSet<Ref> =
@@ -33,5 +37,5 @@ pub(super) async fn gather(
         }
     };
     let edges: Vec<Vec<Sample>> = stream::iter(&items).map(of_one).buffered(AT_ONCE).try_collect().await?;
-    Ok(edges.into_iter().flatten().collect())
+    Ok(Gathered { edges: edges.into_iter().flatten().collect(), items: items.into_iter().collect() })
 }

@@ -6,10 +6,10 @@ use serde::Serialize;
 
 use super::Sort;
 use crate::{
-    output::{self, Column},
+    output::Column,
     views::{
         api::{Ref, Sample},
-        figures::{self, Figures},
+        figures::{self, Figures, Measured},
     },
 };
 
@@ -89,17 +89,7 @@ impl Page {
             ];
             columns.extend(leg);
         }
-        let golden: [Column<Row>; 5] = [
-            ("SUCCESS", |r| r.figures.success()),
-            ("RPS", |r| r.figures.rate()),
-            ("P50", |r| r.figures.p50()),
-            ("P90", |r| r.figures.p90()),
-            ("P99", |r| r.figures.p99()),
-        ];
-        columns.extend(golden);
-        let rates: Vec<Option<f64>> = self.items.iter().map(|r| r.figures.success_rate).collect();
-        let text = output::table(&self.items, &columns);
-        if colour { figures::paint(&text, &rates) } else { text }
+        figures::table(&self.items, columns, colour)
     }
 }
 
@@ -110,6 +100,12 @@ fn weight(weight: f64, asked: Option<f64>) -> String {
 impl Row {
     fn leg(&self, cell: impl Fn(&Leg) -> String) -> String {
         self.backend.as_ref().map(cell).unwrap_or_default()
+    }
+}
+
+impl Measured for Row {
+    fn figures(&self) -> Option<&Figures> {
+        Some(&self.figures)
     }
 }
 
