@@ -20,6 +20,8 @@ pub const GRPC_PORT: u16 = 15010;
 pub const ADMIN_PORT: u16 = 15014;
 /// Port of the admission webhooks (HTTPS).
 pub const WEBHOOK_PORT: u16 = 9443;
+/// Port of the metrics API (HTTPS, for the API server alone).
+pub const METRICS_API_PORT: u16 = 9444;
 /// Port of the bundle endpoint (HTTPS, SPIFFE Federation).
 pub const BUNDLE_PORT: u16 = 15016;
 /// The namespace that the control plane is in by default.
@@ -46,6 +48,8 @@ pub struct Config {
     pub grpc_addr: SocketAddr,
     /// Where the API server's admission reviews are answered.
     pub webhook_addr: SocketAddr,
+    /// Where the API server asks for TrafficMetrics.
+    pub metrics_api_addr: SocketAddr,
     /// Where the mesh's bundle is published; `None` for nowhere.
     pub bundle_addr: Option<SocketAddr>,
     /// Certificate and key (PEM files) of a public authority, by which the bundle endpoint is known (profile `https_web`); without,
@@ -80,6 +84,7 @@ impl Config {
             pod: NAME.to_owned(),
             grpc_addr: on(GRPC_PORT),
             webhook_addr: on(WEBHOOK_PORT),
+            metrics_api_addr: on(METRICS_API_PORT),
             bundle_addr: Some(on(BUNDLE_PORT)),
             bundle_certificate: None,
             admin_addr: Some(on(ADMIN_PORT)),

@@ -11,6 +11,7 @@ mod namespaces;
 mod pods;
 mod port_routes;
 pub(crate) mod read;
+mod roster;
 pub(crate) mod seen;
 mod service_accounts;
 mod services;
@@ -33,6 +34,7 @@ pub(crate) use identity_bindings::Binding;
 pub(crate) use namespaces::NamespaceInfo;
 pub(crate) use pods::Pod;
 pub(crate) use port_routes::PortRoute;
+pub(crate) use roster::Roster;
 pub(crate) use services::{Exposure, Service, ServicePort};
 pub(crate) use splits::{Backend, Split};
 pub(crate) use table::{Object, Table};
@@ -63,6 +65,7 @@ pub(crate) struct Index {
     pub(crate) exports: federation::Exports,
     pub(crate) imports: federation::Imports,
     pub(crate) seen: seen::Seen,
+    pub(crate) roster: Roster,
     /// Objects whose present form can't be read.
     pub(crate) malformed: BTreeMap<ObjectRef, Malformed>,
 }
@@ -88,6 +91,7 @@ impl Index {
             exports: federation::Exports::default(),
             imports: federation::Imports::default(),
             seen: seen::Seen::default(),
+            roster: Roster::default(),
             malformed: BTreeMap::new(),
         }
     }
@@ -95,6 +99,7 @@ impl Index {
     /// Takes a change in, and adds what it changed to `facts`.
     pub(crate) fn update(&mut self, update: Update, facts: &mut Facts) {
         self.seen.note(&update);
+        self.roster.note(&update);
         match update {
             Update::Service(Change::Applied(o)) => self.services.apply(&o, facts),
             Update::Service(Change::Deleted(n)) => self.services.delete(&n, facts),

@@ -3,6 +3,7 @@
 mod gateway;
 mod hub;
 mod member;
+mod metrics;
 mod rbac;
 mod webhooks;
 mod workload;
@@ -17,6 +18,11 @@ pub use hub::{HUB, HUB_PORT};
 pub const INJECTOR: &str = "isthmus-injector";
 /// Name of the ValidatingWebhookConfiguration.
 pub const VALIDATOR: &str = "isthmus-validator";
+
+/// Name of the APIService of TrafficMetrics.
+pub const METRICS_API: &str = "v1alpha1.metrics.smi-spec.io";
+/// Name of the ClusterRole that lets its holders read TrafficMetrics, which `view` takes in.
+pub const METRICS_READER: &str = "isthmus-metrics-reader";
 
 /// What may differ from one installation to another.
 #[derive(Debug, Clone)]
@@ -96,6 +102,7 @@ pub fn manifests(config: &InstallConfig) -> Vec<Value> {
     all.extend(workload::manifests(config));
     all.extend(config.gateway.iter().flat_map(|role| gateway::manifests(config, role)));
     all.extend(config.hub.iter().flat_map(|role| hub::manifests(config, role)));
+    all.extend(metrics::manifests(config));
     all.extend(webhooks::manifests(config));
     all
 }

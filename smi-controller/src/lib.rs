@@ -12,6 +12,7 @@ mod fault;
 mod federation;
 #[cfg(fuzzing)]
 pub mod fuzzing;
+mod https;
 mod identity;
 mod index;
 mod inject;
@@ -30,6 +31,7 @@ mod watches;
 mod webhook;
 
 pub use ca::{CaError, PUBLISHED_ROOTS, PUBLISHED_ROOTS_ENTRY};
-pub use config::{ADMIN_PORT, BUNDLE_PORT, Config, GRPC_PORT, NAME, SYSTEM_NAMESPACE, WEBHOOK_PORT};
+pub use config::{ADMIN_PORT, BUNDLE_PORT, Config, GRPC_PORT, METRICS_API_PORT, NAME, SYSTEM_NAMESPACE, WEBHOOK_PORT};
 pub use run::{Error, run, run_with};
+pub use telemetry::BadTrust;
 pub use webhook::CertificateError;

@@ -29,6 +29,12 @@ pub(crate) struct Metrics {
     pub(crate) reviews: IntCounterVec,
     /// Certificates, by `result`: issued, refused.
     pub(crate) certificates: IntCounterVec,
+    /// Edges of traffic that proxies have told of, and the memory that they take.
+    pub(crate) traffic_edges: IntGauge,
+    pub(crate) traffic_bytes: IntGauge,
+    /// Told edges that were counted with others, and that weren't counted.
+    pub(crate) traffic_folded: IntCounter,
+    pub(crate) traffic_refused: IntCounter,
 }
 
 impl Metrics {
@@ -68,10 +74,27 @@ impl Metrics {
                 "Requests for certificates by result.",
                 &["result"],
             )?,
+            traffic_edges: IntGauge::new(
+                "isthmus_controller_traffic_edges",
+                "Edges of the last hour's traffic that this replica's proxies have told of.",
+            )?,
+            traffic_bytes: IntGauge::new("isthmus_controller_traffic_bytes", "Memory that those edges take.")?,
+            traffic_folded: IntCounter::new(
+                "isthmus_controller_traffic_folded_total",
+                "Told edges that were counted for their workload alone, for want of room.",
+            )?,
+            traffic_refused: IntCounter::new(
+                "isthmus_controller_traffic_refused_total",
+                "Told edges that weren't counted, because they can't be.",
+            )?,
         };
         registry.register(Box::new(metrics.sessions.clone()))?;
         registry.register(Box::new(metrics.replicas.clone()))?;
-        for counter in [&metrics.changes, &metrics.batches, &metrics.compiled, &metrics.encoded] {
+        for gauge in [&metrics.traffic_edges, &metrics.traffic_bytes] {
+            registry.register(Box::new(gauge.clone()))?;
+        }
+        let counted = [&metrics.changes, &metrics.batches, &metrics.compiled, &metrics.encoded];
+        for counter in counted.into_iter().chain([&metrics.traffic_folded, &metrics.traffic_refused]) {
             registry.register(Box::new(counter.clone()))?;
         }
         registry.register(Box::new(sent))?;

@@ -6,10 +6,13 @@
 
 mod follow;
 mod living;
+mod observe;
 mod reporter;
+mod sight;
 mod wire;
 
 pub(crate) use follow::{Parts, follow_others};
+pub(crate) use observe::Together;
 pub(crate) use reporter::Reporter;
 
 #[cfg(test)]

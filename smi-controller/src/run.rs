@@ -28,13 +28,14 @@ use crate::{
     compile::Settings,
     config::{Config, NAME},
     federation::{self, FederationMetrics},
-    identity,
+    https, identity,
     index::Index,
     inject::Injector,
     metrics::Metrics,
-    replicas::{self, Reporter},
+    replicas::{self, Reporter, Together},
     serve::{Certifier, ControlService, Hub, KubeTokens, Registry},
     status::Writer,
+    telemetry::{self, BadTrust, FrontProxy, Sources, Traffic},
     watches,
     webhook::{self, Certificate, CertificateError},
 };
@@ -102,6 +103,9 @@ pub enum Error {
     /// The webhooks have no certificate.
     #[error(transparent)]
     Webhooks(#[from] CertificateError),
+    /// Nobody can be told from the API server.
+    #[error("metrics API: {0}")]
+    MetricsApi(#[from] BadTrust),
     /// The bundle endpoint's certificate or key can't be used.
     #[error("bundle endpoint: {path}: {fault}; give PEM files by --bundle-certificate and --bundle-key, or neither")]
     BundleEndpoint {
@@ -139,6 +143,7 @@ pub async fn run_with(config: Config, client: Client, shutdown: CancellationToke
     let _admin = config.admin_addr.map(|addr| admin.start(addr)).transpose()?;
     let grpc = bind("gRPC server", config.grpc_addr).await?;
     let webhooks = bind("webhook server", config.webhook_addr).await?;
+    let metrics_api = bind("metrics API", config.metrics_api_addr).await?;
 
     let Some(roots) = load_roots(&config, &client, &shutdown).await? else { return Ok(()) };
     let (sender, roots) = watch::channel(Arc::new(roots));
@@ -152,7 +157,8 @@ pub async fn run_with(config: Config, client: Client, shutdown: CancellationToke
     tasks.spawn(contender);
     let writer = Writer::new(hub.clone(), mesh.client.clone(), leader.clone(), &mesh.metrics);
     tasks.spawn(writer.run(stop.clone()));
-    mesh.answer_reviews(webhooks)?;
+    let certificate = mesh.certify_for_api_server()?;
+    mesh.answer_reviews(webhooks, &certificate)?;
     let (written, webhooks) = watch::channel(0);
     let keeping = webhook::keep_bundle(
         mesh.client.clone(),
@@ -170,8 +176,11 @@ pub async fn run_with(config: Config, client: Client, shutdown: CancellationToke
     let svid = mesh.certify_self(|roots| roots.elder().clone())?;
     mesh.publish_bundle(&svid).await?;
     let tls = MeshTls::new(listener.clone(), svid.clone());
-    let server = mesh.serve_proxies(hub.clone(), grpc, &tls)?;
-    mesh.follow_replicas(hub.clone(), tls)?;
+    let traffic = Arc::new(Traffic::new(hub.clone(), mesh.metrics.clone()));
+    let server = mesh.serve_proxies(hub.clone(), traffic.clone(), grpc, &tls)?;
+    let replicas = mesh.follow_replicas(hub.clone(), tls)?;
+    let sources = Sources { own: Arc::new(Together::new(traffic, replicas)), prometheus: None };
+    mesh.answer_metrics(metrics_api, hub.clone(), sources, certificate)?;
     let (standings, peers) = watch::channel(Vec::new());
     let (keeper, speaker) = ca::between();
     let index = hub.clone();
@@ -263,19 +272,38 @@ impl Mesh {
         hub
     }
 
-    fn answer_reviews(&self, listener: TcpListener) -> Result<(), Error> {
+    /// For what the API server asks: admission reviews, and TrafficMetrics.
+    fn certify_for_api_server(&self) -> Result<Arc<Certificate>, Error> {
         let namespace = &self.config.namespace;
         let names =
             vec![format!("{NAME}.{namespace}.svc"), format!("{NAME}.{namespace}.svc.{}", self.config.cluster_domain)];
         let certificate = Certificate::new(self.roots.borrow().signer(), &names)?;
+        self.tasks.spawn(certificate.clone().renew(self.roots.clone(), names, self.stop.clone()));
+        Ok(certificate)
+    }
+
+    fn answer_reviews(&self, listener: TcpListener, certificate: &Arc<Certificate>) -> Result<(), Error> {
         let server = webhook::Server {
+            tls: certificate.server_config()?,
             injector: Injector::new(&self.config, self.roots.clone())?,
             validator: Validator { cluster_domain: self.config.cluster_domain.clone() },
             reviews: self.metrics.reviews.clone(),
         };
-        let tls = certificate.server_config()?;
-        self.tasks.spawn(webhook::serve(listener, tls, Arc::new(server), self.stop.clone()));
-        self.tasks.spawn(certificate.renew(self.roots.clone(), names, self.stop.clone()));
+        self.tasks.spawn(https::serve("webhooks", listener, Arc::new(server), self.stop.clone()));
+        Ok(())
+    }
+
+    fn answer_metrics(
+        &self,
+        listener: TcpListener,
+        hub: Arc<Hub>,
+        sources: Sources,
+        certificate: Arc<Certificate>,
+    ) -> Result<(), Error> {
+        let front_proxy = Arc::new(FrontProxy::new(certificate)?);
+        self.tasks.spawn(front_proxy.clone().follow(self.client.clone(), self.stop.clone()));
+        let server = telemetry::Server { front_proxy, hub, client: self.client.clone(), sources };
+        self.tasks.spawn(https::serve("metrics API", listener, Arc::new(server), self.stop.clone()));
         Ok(())
     }
 
@@ -310,22 +338,23 @@ impl Mesh {
     }
 
     /// Hears what other replicas know of the proxies that are connected to them.
-    fn follow_replicas(&self, hub: Arc<Hub>, tls: MeshTls) -> Result<(), Error> {
-        let parts = replicas::Parts {
+    fn follow_replicas(&self, hub: Arc<Hub>, tls: MeshTls) -> Result<Arc<replicas::Parts>, Error> {
+        let parts = Arc::new(replicas::Parts {
             hub,
             tls,
             identity: self.config.identity()?,
             replica: self.config.pod.clone(),
             port: self.config.grpc_addr.port(),
             count: self.metrics.replicas.clone(),
-        };
-        self.tasks.spawn(replicas::follow_others(parts, self.stop.clone()));
-        Ok(())
+        });
+        self.tasks.spawn(replicas::follow_others(parts.clone(), self.stop.clone()));
+        Ok(parts)
     }
 
     fn serve_proxies(
         &self,
         hub: Arc<Hub>,
+        traffic: Arc<Traffic>,
         listener: TcpListener,
         tls: &MeshTls,
     ) -> Result<impl Future<Output = Result<(), tonic::transport::Error>> + use<>, Error> {
@@ -338,8 +367,13 @@ impl Mesh {
             .http2_keepalive_interval(Some(KEEPALIVE))
             .http2_keepalive_timeout(Some(KEEPALIVE_LIMIT))
             .max_concurrent_streams(Some(MAX_STREAMS))
-            .add_service(ControlService::server(hub.clone(), config.trust_domain.clone(), self.stop.clone()))
-            .add_service(Reporter::server(hub.clone(), config.identity()?, self.stop.clone()))
+            .add_service(ControlService::server(
+                hub.clone(),
+                config.trust_domain.clone(),
+                traffic.clone(),
+                self.stop.clone(),
+            ))
+            .add_service(Reporter::server(hub.clone(), config.identity()?, traffic, self.stop.clone()))
             .add_service(Certifier::server(hub, tokens, self.roots.clone(), config.leaf_lifetime, certificates))
             .serve_with_incoming_shutdown(connections, self.stop.clone().cancelled_owned()))
     }

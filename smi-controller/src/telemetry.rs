@@ -1,6 +1,28 @@
 //! TrafficMetrics: what proxies have seen of the traffic, and the aggregated API that answers from it.
 
-#![expect(dead_code, reason = "the API that asks comes next")]
-
+mod api;
+mod body;
+mod discovery;
+mod front_proxy;
+mod kind;
 mod model;
+mod objects;
+mod places;
+mod quantity;
+mod request;
 mod source;
+mod status;
+mod store;
+mod sums;
+mod table;
+mod traffic;
+mod window;
+
+pub(crate) use api::{Server, Sources};
+pub use front_proxy::BadTrust;
+pub(crate) use front_proxy::FrontProxy;
+pub(crate) use model::{Direction, End, Observation, Totals};
+pub(crate) use request::{GROUP, VERSION};
+pub(crate) use source::{Answer, Keep, Of, Query, Source, SourceError};
+pub(crate) use store::LONGEST;
+pub(crate) use traffic::Traffic;

@@ -11,7 +11,7 @@ pub use certificate::CertificateError;
 #[cfg(fuzzing)]
 pub(crate) use review::read;
 pub(crate) use review::{Answer, Request};
-pub(crate) use server::{Server, serve};
+pub(crate) use server::Server;
 
 #[cfg(test)]
 mod tests;

@@ -7,7 +7,9 @@ use std::{net::SocketAddr, path::PathBuf, time::Duration};
 use clap::{Args, ValueEnum};
 use isthmus_core::{id::TrustDomain, inbound::PolicyMode};
 use isthmus_runtime::{logging::Format, signals};
-use isthmus_smi_controller::{ADMIN_PORT, BUNDLE_PORT, Config, GRPC_PORT, NAME, SYSTEM_NAMESPACE, WEBHOOK_PORT};
+use isthmus_smi_controller::{
+    ADMIN_PORT, BUNDLE_PORT, Config, GRPC_PORT, METRICS_API_PORT, NAME, SYSTEM_NAMESPACE, WEBHOOK_PORT,
+};
 
 use crate::args::LogArgs;
 
@@ -37,6 +39,9 @@ pub(crate) struct ControllerArgs {
     /// Where the API server's admission reviews are answered
     #[arg(long, env = "ISTHMUS_WEBHOOK", default_value_t = SocketAddr::from(([0, 0, 0, 0], WEBHOOK_PORT)))]
     webhook: SocketAddr,
+    /// Where the API server asks for TrafficMetrics
+    #[arg(long, env = "ISTHMUS_METRICS_API", default_value_t = SocketAddr::from(([0, 0, 0, 0], METRICS_API_PORT)))]
+    metrics_api: SocketAddr,
     /// Where the admin server listens
     #[arg(long, env = "ISTHMUS_ADMIN", default_value_t = SocketAddr::from(([0, 0, 0, 0], ADMIN_PORT)))]
     admin: SocketAddr,
@@ -99,6 +104,7 @@ impl From<ControllerArgs> for Config {
         config.pod = args.pod;
         config.grpc_addr = args.grpc;
         config.webhook_addr = args.webhook;
+        config.metrics_api_addr = args.metrics_api;
         config.bundle_addr = Some(args.bundle_endpoint);
         config.bundle_certificate = args.bundle_certificate.zip(args.bundle_key);
         config.admin_addr = Some(args.admin);

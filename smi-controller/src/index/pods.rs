@@ -17,7 +17,7 @@ use k8s_openapi::{
 };
 use kube::ResourceExt;
 
-use super::{Fact, Facts, table::name_of};
+use super::{Fact, Facts, roster::owners, table::name_of};
 use crate::annotations::{
     self, PLAINTEXT_PORTS, PLAINTEXT_SOURCES, PROXY_CONTAINER, SKIP_INBOUND_PORTS, telemetry::Said,
 };
@@ -42,9 +42,6 @@ pub(crate) struct Pod {
     /// What it says of its own telemetry.
     pub(crate) telemetry: Said,
 }
-
-/// Labels with the hash of a template, and whose ReplicaSets have them.
-const HASHES: [(&str, &str); 2] = [("pod-template-hash", "Deployment"), ("rollouts-pod-template-hash", "Rollout")];
 
 /// All pods.
 #[derive(Debug, Default)]
@@ -141,17 +138,11 @@ fn read(pod: &k8s::Pod) -> Pod {
     }
 }
 
-/// A pod of a ReplicaSet is its Deployment's (or its Rollout's) if its label says so: the name of the ReplicaSet ends in it.
 fn owned(pod: &k8s::Pod, name: &ObjectName) -> Option<Owned> {
-    let Some(owner) = pod.owner_references().iter().find(|owner| owner.controller == Some(true)) else {
-        return Owned::new("Pod", &name.name, &name.name);
-    };
-    let above = |(label, kind)| {
-        let hash = pod.labels().get(label).filter(|_| owner.kind == "ReplicaSet")?;
-        Some((kind, owner.name.strip_suffix(hash.as_str())?.strip_suffix('-')?))
-    };
-    let (kind, owner) = HASHES.into_iter().find_map(above).unwrap_or((&owner.kind, &owner.name));
-    Owned::new(kind, owner, &name.name)
+    match owners(pod).pop() {
+        Some(top) => Owned::new(&top.kind, &top.name, &name.name),
+        None => Owned::new("Pod", &name.name, &name.name),
+    }
 }
 
 fn telemetry(pod: &k8s::Pod) -> Said {

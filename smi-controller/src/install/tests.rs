@@ -4,6 +4,7 @@ use k8s_openapi::api::{
     core::v1::{Namespace, Service, ServiceAccount},
     rbac::v1::{ClusterRole, ClusterRoleBinding, Role, RoleBinding},
 };
+use k8s_openapi::kube_aggregator::pkg::apis::apiregistration::v1::APIService;
 use serde::{Serialize, de::DeserializeOwned};
 
 use super::*;
@@ -35,6 +36,7 @@ fn every_manifest_is_what_kubernetes_knows() {
             "ClusterRoleBinding" => typed::<ClusterRoleBinding>(&manifest),
             "Role" => typed::<Role>(&manifest),
             "RoleBinding" => typed::<RoleBinding>(&manifest),
+            "APIService" => typed::<APIService>(&manifest),
             "Service" => typed::<Service>(&manifest),
             "Deployment" => typed::<Deployment>(&manifest),
             "MutatingWebhookConfiguration" => typed::<MutatingWebhookConfiguration>(&manifest),

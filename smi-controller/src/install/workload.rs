@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::{InstallConfig, labels, metadata};
 use crate::{
     annotations::scraped_at,
-    config::{ADMIN_PORT, BUNDLE_PORT, GRPC_PORT, NAME, WEBHOOK_PORT},
+    config::{ADMIN_PORT, BUNDLE_PORT, GRPC_PORT, METRICS_API_PORT, NAME, WEBHOOK_PORT},
 };
 
 /// User that the controller runs as.
@@ -22,6 +22,7 @@ pub(super) fn manifests(config: &InstallConfig) -> Vec<Value> {
             "ports": [
                 { "name": "grpc", "port": GRPC_PORT, "targetPort": GRPC_PORT, "appProtocol": "kubernetes.io/h2c" },
                 { "name": "webhooks", "port": 443, "targetPort": WEBHOOK_PORT },
+                { "name": "metrics-api", "port": METRICS_API_PORT, "targetPort": METRICS_API_PORT, "appProtocol": "https" },
                 { "name": "bundle", "port": BUNDLE_PORT, "targetPort": BUNDLE_PORT, "appProtocol": "https" },
                 { "name": "admin", "port": ADMIN_PORT, "targetPort": ADMIN_PORT }
             ]
@@ -68,7 +69,7 @@ fn container(config: &InstallConfig) -> Value {
         "name": "controller",
         "image": config.controller_image,
         "env": env,
-        "ports": [port("grpc", GRPC_PORT), port("webhooks", WEBHOOK_PORT), port("bundle", BUNDLE_PORT), port("admin", ADMIN_PORT)],
+        "ports": [port("grpc", GRPC_PORT), port("webhooks", WEBHOOK_PORT), port("metrics-api", METRICS_API_PORT), port("bundle", BUNDLE_PORT), port("admin", ADMIN_PORT)],
         "startupProbe": {
             "httpGet": { "path": "/live", "port": ADMIN_PORT }, "periodSeconds": 1, "failureThreshold": 60
         },

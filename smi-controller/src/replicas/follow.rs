@@ -68,8 +68,7 @@ struct Followed {
 }
 
 /// Until `stop`.
-pub(crate) async fn follow_others(parts: Parts, stop: CancellationToken) {
-    let parts = Arc::new(parts);
+pub(crate) async fn follow_others(parts: Arc<Parts>, stop: CancellationToken) {
     let work = async {
         parts.hub.with(|registry| registry.set_replica(&parts.replica));
         parts.hub.synced().await;
@@ -147,7 +146,7 @@ pub(super) async fn follow(parts: &Parts, name: &str, addr: SocketAddr) -> (bool
     (heard, end)
 }
 
-async fn connect(parts: &Parts, addr: SocketAddr) -> Result<Channel, tonic::transport::Error> {
+pub(super) async fn connect(parts: &Parts, addr: SocketAddr) -> Result<Channel, tonic::transport::Error> {
     let config = parts.tls.client_config(&[b"h2"], parts.identity.clone());
     Endpoint::from_static("http://isthmus-controller")
         .connect_timeout(CONNECT_TIME)
@@ -171,6 +170,6 @@ async fn dial(addr: SocketAddr, connector: TlsConnector) -> io::Result<TlsStream
     handshake.map_err(|error| io::Error::new(error.kind(), Refused::words(&error)))
 }
 
-fn words(status: &Status) -> String {
+pub(super) fn words(status: &Status) -> String {
     format!("{}: {}", status.code(), status.message())
 }

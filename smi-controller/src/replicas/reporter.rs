@@ -5,15 +5,18 @@ use std::{collections::VecDeque, pin::Pin, sync::Arc, time::Duration};
 use futures::Stream;
 use isthmus_api::{
     listen::Peer,
-    replica::v1::{FollowRequest, Report, replicas_server},
+    replica::v1::{FollowRequest, ObserveRequest, Observed, Report, replicas_server},
 };
 use isthmus_core::id::SpiffeId;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 use tonic::{Request, Response, Status};
 
-use super::wire;
-use crate::serve::{FollowerId, Hub};
+use super::{sight, wire};
+use crate::{
+    serve::{FollowerId, Hub},
+    telemetry::Traffic,
+};
 
 /// Shortest time from one report to the next: what changes meanwhile is told once.
 const PACE: Duration = Duration::from_millis(20);
@@ -26,6 +29,7 @@ pub(crate) struct Reporter {
     hub: Arc<Hub>,
     /// The controller's own identity: nobody else is told.
     own: SpiffeId,
+    traffic: Arc<Traffic>,
     stop: CancellationToken,
 }
 
@@ -34,21 +38,36 @@ impl Reporter {
     pub(crate) fn server(
         hub: Arc<Hub>,
         own: SpiffeId,
+        traffic: Arc<Traffic>,
         stop: CancellationToken,
     ) -> replicas_server::ReplicasServer<Self> {
-        replicas_server::ReplicasServer::new(Self { hub, own, stop })
+        replicas_server::ReplicasServer::new(Self { hub, own, traffic, stop })
+    }
+
+    /// Only replicas ask.
+    fn admit<T>(&self, request: &Request<T>) -> Result<(), Status> {
+        let peer = request.extensions().get::<Peer>().and_then(|peer| peer.identity.clone());
+        if peer.as_ref() == Some(&self.own) {
+            return Ok(());
+        }
+        Err(Status::permission_denied(format!("only {} may follow a replica", self.own)))
     }
 }
 
 #[tonic::async_trait]
 impl replicas_server::Replicas for Reporter {
     type FollowStream = Pin<Box<dyn Stream<Item = Result<Report, Status>> + Send>>;
+    type ObserveStream = Pin<Box<dyn Stream<Item = Result<Observed, Status>> + Send>>;
+
+    async fn observe(&self, request: Request<ObserveRequest>) -> Result<Response<Self::ObserveStream>, Status> {
+        self.admit(&request)?;
+        let query = sight::asked(request.into_inner()).map_err(Status::invalid_argument)?;
+        let messages = sight::write(&self.traffic.observe(&query));
+        Ok(Response::new(Box::pin(futures::stream::iter(messages.into_iter().map(Ok)))))
+    }
 
     async fn follow(&self, request: Request<FollowRequest>) -> Result<Response<Self::FollowStream>, Status> {
-        let peer = request.extensions().get::<Peer>().and_then(|peer| peer.identity.clone());
-        if peer.as_ref() != Some(&self.own) {
-            return Err(Status::permission_denied(format!("only {} may follow a replica", self.own)));
-        }
+        self.admit(&request)?;
         let replica = request.into_inner().replica;
         if replica.is_empty() || replica.len() > MAX_NAME {
             return Err(Status::invalid_argument("replica: must be the name of a pod"));

@@ -22,6 +22,7 @@ use crate::{
     index::Update,
     metrics::Metrics,
     serve::{Hub, InEffect, Registry},
+    telemetry::Traffic,
     testing::*,
 };
 
@@ -97,8 +98,9 @@ impl Mesh {
         hub.synced().await;
         let stop = CancellationToken::new();
         let config = self.tls(NAME).server_config(&[b"h2"], ClientCerts::Optional).unwrap();
+        let traffic = Arc::new(Traffic::new(hub.clone(), metrics.clone()));
         let server = tonic::transport::Server::builder()
-            .add_service(Reporter::server(hub.clone(), id(NAME), stop.clone()))
+            .add_service(Reporter::server(hub.clone(), id(NAME), traffic.clone(), stop.clone()))
             .serve_with_incoming_shutdown(listen(listener, config, ROOM, stop.clone()), stop.clone().cancelled_owned());
         tokio::spawn(server);
         let parts = Parts {
@@ -116,7 +118,7 @@ impl Mesh {
 impl Running {
     fn follow(&mut self) -> DropGuard {
         let stop = CancellationToken::new();
-        tokio::spawn(follow_others(self.parts.take().unwrap(), stop.clone()));
+        tokio::spawn(follow_others(Arc::new(self.parts.take().unwrap()), stop.clone()));
         stop.drop_guard()
     }
 

@@ -15,6 +15,7 @@ use tokio_util::sync::CancellationToken;
 use tonic::{Status, Streaming, codegen::http::Extensions};
 
 use super::{Hub, registry::SessionId, resource::Key};
+use crate::telemetry::Traffic;
 
 /// How long a proxy may take to say who it is.
 const HELLO_LIMIT: Duration = Duration::from_secs(10);
@@ -24,6 +25,7 @@ const HELLO_LIMIT: Duration = Duration::from_secs(10);
 pub(crate) struct ControlService {
     hub: Arc<Hub>,
     trust_domain: TrustDomain,
+    traffic: Arc<Traffic>,
     stop: CancellationToken,
 }
 
@@ -33,8 +35,13 @@ type Admitted = (SessionId, Arc<Notify>);
 impl ControlService {
     /// For proxies of this trust domain only: the roots of others may be trusted by the listener. Sessions end with
     /// `stop`, so that proxies look for another replica at once.
-    pub(crate) fn server(hub: Arc<Hub>, trust_domain: TrustDomain, stop: CancellationToken) -> ControlServer<Self> {
-        ControlServer::new(Self { hub, trust_domain, stop })
+    pub(crate) fn server(
+        hub: Arc<Hub>,
+        trust_domain: TrustDomain,
+        traffic: Arc<Traffic>,
+        stop: CancellationToken,
+    ) -> ControlServer<Self> {
+        ControlServer::new(Self { hub, trust_domain, traffic, stop })
     }
 
     /// Who is talking: the identity of its certificate, and the pod that it says to be, which must agree.
@@ -156,8 +163,10 @@ impl ControlService {
                 self.hub.with(|registry| registry.refuse(id, &key, &m.version, &m.reason));
                 Ok(())
             }
-            // What proxies count isn't kept yet.
-            Some(Message::Traffic(_)) => Ok(()),
+            Some(Message::Traffic(m)) => {
+                self.traffic.take(&caller.pod, m);
+                Ok(())
+            }
             Some(Message::Certified(m)) => {
                 let root = RootId::from_bytes(&m.root);
                 let root =

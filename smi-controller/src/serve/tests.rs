@@ -30,7 +30,7 @@ use tonic::{Code, Status, Streaming, transport::Channel};
 mod pressure;
 
 use super::{tokens::Speaker, *};
-use crate::{ca::Roots, index::Update, metrics::Metrics, testing::*};
+use crate::{ca::Roots, index::Update, metrics::Metrics, telemetry::Traffic, testing::*};
 use isthmus_k8s::watch::Change;
 
 const ROOM: Room = Room { all: 1024, strangers: 1024, each: 1024, stay: HOUR };
@@ -95,8 +95,9 @@ async fn serve_with(manifests: impl IntoIterator<Item = Value>, tokens: impl Tok
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let addr = listener.local_addr().unwrap();
     let stop = CancellationToken::new();
+    let traffic = Arc::new(Traffic::new(hub.clone(), metrics.clone()));
     let server = tonic::transport::Server::builder()
-        .add_service(ControlService::server(hub.clone(), domain, stop.clone()))
+        .add_service(ControlService::server(hub.clone(), domain, traffic, stop.clone()))
         .add_service(Certifier::server(
             hub.clone(),
             tokens,

@@ -2,10 +2,7 @@
 
 use std::sync::Arc;
 
-use isthmus_core::{
-    id::ObjectName,
-    telemetry::{BUCKETS, Latency},
-};
+use isthmus_core::{id::ObjectName, telemetry::BUCKETS};
 
 /// Which side of the wire counted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -61,12 +58,6 @@ impl Totals {
         for (count, more) in self.latency.iter_mut().zip(other.latency) {
             *count += more;
         }
-    }
-
-    /// Of whole counts.
-    pub(crate) fn whole(successes: u64, failures: u64, latency: &Latency) -> Self {
-        let latency = latency.counts.map(|count| count as f64);
-        Self { successes: successes as f64, failures: failures as f64, latency }
     }
 
     /// Nothing happened.

@@ -1,4 +1,4 @@
-//! Keeping the roots in the webhook configurations: without it the API server doesn't trust this server.
+//! Keeping the roots in the webhook configurations and in the APIService: without them the API server doesn't trust this server.
 
 use std::time::Duration;
 
@@ -8,6 +8,7 @@ use k8s_openapi::{
     api::admissionregistration::v1::{
         MutatingWebhookConfiguration, ValidatingWebhookConfiguration, WebhookClientConfig,
     },
+    kube_aggregator::pkg::apis::apiregistration::v1::APIService,
 };
 use kube::{Api, Client, api::PostParams};
 use tokio::sync::watch;
@@ -15,7 +16,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     ca::SharedRoots,
-    install::{INJECTOR, VALIDATOR},
+    install::{INJECTOR, METRICS_API, VALIDATOR},
 };
 
 /// How often the configurations are looked at.
@@ -23,7 +24,7 @@ const PERIOD: Duration = Duration::from_secs(30);
 /// How often, until they are right for the first time.
 const FIRST_PERIOD: Duration = Duration::from_millis(500);
 
-/// Writes the roots (PEM) into both configurations while this replica holds the lease. `pending` ends when both are
+/// Writes the roots (PEM) into all of them while this replica holds the lease. `pending` ends when all are
 /// right, or aren't installed; `written` then says of which sequence the roots are.
 pub(crate) async fn keep_bundle(
     client: Client,
@@ -37,13 +38,15 @@ pub(crate) async fn keep_bundle(
     loop {
         let leads = *leader.borrow_and_update();
         let bundle = roots.borrow_and_update().bundle();
-        match both_right(&client, &ByteString(bundle.to_pem().into_bytes()), leads).await {
+        match all_right(&client, &ByteString(bundle.to_pem().into_bytes()), leads).await {
             Ok(true) => {
                 written.send_replace(bundle.sequence);
                 drop(pending.take());
             }
             Ok(false) => {}
-            Err(error) => tracing::warn!(%error, "couldn't write the roots into the webhook configurations"),
+            Err(error) => {
+                tracing::warn!(%error, "couldn't write the roots into the webhook configurations and the APIService")
+            }
         }
         let period = if pending.is_some() { FIRST_PERIOD } else { PERIOD };
         tokio::select! {
@@ -55,7 +58,7 @@ pub(crate) async fn keep_bundle(
     }
 }
 
-async fn both_right(client: &Client, root: &ByteString, write: bool) -> Result<bool, kube::Error> {
+async fn all_right(client: &Client, root: &ByteString, write: bool) -> Result<bool, kube::Error> {
     let mutating: Api<MutatingWebhookConfiguration> = Api::all(client.clone());
     let mut right = true;
     if let Some(mut found) = mutating.get_opt(INJECTOR).await? {
@@ -77,6 +80,18 @@ async fn both_right(client: &Client, root: &ByteString, write: bool) -> Result<b
                 validating.replace(VALIDATOR, &PostParams::default(), &found).await?;
                 tracing::info!(configuration = VALIDATOR, "wrote the roots");
             }
+        }
+    }
+    let services: Api<APIService> = Api::all(client.clone());
+    if let Some(mut found) = services.get_opt(METRICS_API).await?
+        && let Some(spec) = &mut found.spec
+        && spec.ca_bundle.as_ref() != Some(root)
+    {
+        spec.ca_bundle = Some(root.clone());
+        right &= write;
+        if write {
+            services.replace(METRICS_API, &PostParams::default(), &found).await?;
+            tracing::info!(api_service = METRICS_API, "wrote the roots");
         }
     }
     Ok(right)

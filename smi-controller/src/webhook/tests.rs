@@ -18,7 +18,7 @@ use tokio_rustls::TlsConnector;
 use tokio_util::sync::CancellationToken;
 
 use super::*;
-use crate::{admission::Validator, ca::Roots, config::Config, inject::Injector, testing::object};
+use crate::{admission::Validator, ca::Roots, config::Config, https, inject::Injector, testing::object};
 
 const NAME: &str = "isthmus-controller.isthmus-system.svc";
 
@@ -40,6 +40,7 @@ async fn start() -> Running {
     let authority = Arc::new(authority);
     let certificate = Certificate::new(&authority, &[NAME.to_owned()]).unwrap();
     let server = Server {
+        tls: certificate.server_config().unwrap(),
         injector: Injector::new(&Config::new(domain), Roots::fixed(authority.clone())).unwrap(),
         validator: Validator { cluster_domain: "cluster.local".into() },
         reviews: IntCounterVec::new(Opts::new("reviews", "Reviews."), &["webhook", "result"]).unwrap(),
@@ -47,7 +48,7 @@ async fn start() -> Running {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let addr = listener.local_addr().unwrap();
     let stop = CancellationToken::new();
-    tokio::spawn(serve(listener, certificate.server_config().unwrap(), Arc::new(server), stop.clone()));
+    tokio::spawn(https::serve("webhooks", listener, Arc::new(server), stop.clone()));
     Running { addr, authority, stop }
 }
 

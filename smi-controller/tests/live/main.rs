@@ -12,6 +12,7 @@
 mod federation;
 mod proxy;
 mod rotation;
+mod telemetry;
 mod world;
 
 use std::time::Duration;
@@ -48,7 +49,7 @@ fn condition(split: &TrafficSplit, kind: &str) -> String {
     found.map(|c| format!("{}/{}/{}", c.status, c.reason, c.message)).unwrap_or_default()
 }
 
-async fn shop(world: &World) {
+pub(crate) async fn shop(world: &World) {
     world.apply(json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "shop"}})).await;
     for (name, ip) in [("web", "10.42.0.10"), ("blue", "10.42.0.11")] {
         let account =

@@ -117,6 +117,10 @@ impl Proxy {
         self.say(Message::Refuse(proto::Refuse { key, version, reason: reason.into() })).await;
     }
 
+    pub(crate) async fn traffic(&self, milliseconds: u32, edges: Vec<proto::Edge>) {
+        self.say(Message::Traffic(proto::Traffic { milliseconds, edges })).await;
+    }
+
     pub(crate) async fn certified(&self, root: RootId) {
         self.say(Message::Certified(proto::Certified { root: root.as_bytes().to_vec().into() })).await;
     }

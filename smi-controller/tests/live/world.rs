@@ -14,7 +14,7 @@ use futures::future::BoxFuture;
 use isthmus_core::id::TrustDomain;
 use isthmus_local_apiserver::{ApiServer, Config as ApiConfig, Limits, Pki};
 use isthmus_local_callout::Dial;
-use isthmus_smi_controller::{Config, Error, install, run_with};
+use isthmus_smi_controller::{Config, Error, METRICS_API_PORT, WEBHOOK_PORT, install, run_with};
 use k8s_openapi::api::core::v1::{Pod, Service};
 use kube::{
     Api, Client,
@@ -32,12 +32,15 @@ use tokio_util::sync::CancellationToken;
 const LOOPBACK: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// Takes every address of the cluster for the controller's webhooks: there is no other.
-struct ToWebhooks(SocketAddr);
+/// Takes every address of the cluster for the controller: there is no other.
+struct ToController {
+    webhooks: SocketAddr,
+    metrics_api: SocketAddr,
+}
 
-impl Dial for ToWebhooks {
-    fn dial(&self, _: SocketAddr) -> BoxFuture<'_, io::Result<TcpStream>> {
-        Box::pin(TcpStream::connect(self.0))
+impl Dial for ToController {
+    fn dial(&self, addr: SocketAddr) -> BoxFuture<'_, io::Result<TcpStream>> {
+        Box::pin(TcpStream::connect(if addr.port() == METRICS_API_PORT { self.metrics_api } else { self.webhooks }))
     }
 }
 
@@ -58,13 +61,14 @@ impl World {
         let mut config = Config::new(TrustDomain::new(&format!("{mesh}.local")).unwrap());
         config.mesh = mesh.to_owned();
         (config.grpc_addr, config.webhook_addr) = (free_port(), free_port());
+        config.metrics_api_addr = free_port();
         config.admin_addr = Some(free_port());
         config.bundle_addr = Some(free_port());
         let api = ApiServer::new(ApiConfig {
             data_dir: None,
             pki: Pki::load_or_create(None, &["localhost".to_owned()], &[LOOPBACK]).unwrap(),
             service_cidr: "10.43.0.0/16".parse().unwrap(),
-            pod_dialer: Arc::new(ToWebhooks(config.webhook_addr)),
+            pod_dialer: Arc::new(ToController { webhooks: config.webhook_addr, metrics_api: config.metrics_api_addr }),
             limits: Limits::default(),
         })
         .unwrap();
@@ -84,7 +88,10 @@ impl World {
         for manifest in install::manifests(&install::InstallConfig::default()) {
             world.apply(manifest).await;
         }
-        world.apply(slice("isthmus-system", "isthmus-controller", "c-1", "10.42.0.2", 9443)).await;
+        let mut own = slice("isthmus-system", "isthmus-controller", "c-1", "10.42.0.2", WEBHOOK_PORT);
+        let metrics_api = json!({"name": "metrics-api", "port": METRICS_API_PORT, "protocol": "TCP"});
+        own["ports"].as_array_mut().unwrap().push(metrics_api);
+        world.apply(own).await;
         world.run().await;
         world
     }
@@ -195,7 +202,7 @@ pub(crate) fn service(name: &str) -> Value {
 }
 
 pub(crate) fn slice(namespace: &str, service: &str, pod: &str, ip: &str, port: u16) -> Value {
-    let name = if port == 9443 { "webhooks" } else { "http" };
+    let name = if port == WEBHOOK_PORT { "webhooks" } else { "http" };
     json!({"apiVersion": "discovery.k8s.io/v1", "kind": "EndpointSlice", "addressType": "IPv4",
         "metadata": {"name": format!("{service}-1"), "namespace": namespace, "labels": {"kubernetes.io/service-name": service}},
         "ports": [{"name": name, "port": port, "protocol": "TCP"}],

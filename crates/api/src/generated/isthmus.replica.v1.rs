@@ -80,6 +80,117 @@ pub struct Refusal {
     #[prost(string, tag = "2")]
     pub reason: ::prost::alloc::string::String,
 }
+/// A question for TrafficMetrics.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ObserveRequest {
+    /// How far back from now.
+    #[prost(uint64, tag = "1")]
+    pub window_milliseconds: u64,
+    /// As callers have counted; else as callees.
+    #[prost(bool, tag = "2")]
+    pub outbound: bool,
+    /// Only what has to do with this namespace: of whom, says `of`.
+    #[prost(string, tag = "3")]
+    pub namespace: ::prost::alloc::string::String,
+    #[prost(enumeration = "Of", tag = "4")]
+    pub of: i32,
+    /// What isn't kept apart is summed up.
+    #[prost(bool, tag = "5")]
+    pub keep_own: bool,
+    #[prost(bool, tag = "6")]
+    pub keep_peer: bool,
+    #[prost(bool, tag = "7")]
+    pub keep_service: bool,
+    #[prost(bool, tag = "8")]
+    pub keep_split: bool,
+}
+/// A part of the answer.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct Observed {
+    #[prost(message, repeated, tag = "1")]
+    pub observations: ::prost::alloc::vec::Vec<Observation>,
+}
+/// What was counted of one sort of traffic within the window.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct Observation {
+    #[prost(message, optional, tag = "1")]
+    pub own: ::core::option::Option<End>,
+    #[prost(message, optional, tag = "2")]
+    pub peer: ::core::option::Option<End>,
+    #[prost(message, optional, tag = "3")]
+    pub service: ::core::option::Option<Name>,
+    #[prost(message, optional, tag = "4")]
+    pub backend: ::core::option::Option<Name>,
+    #[prost(message, optional, tag = "5")]
+    pub split: ::core::option::Option<Name>,
+    #[prost(double, tag = "6")]
+    pub successes: f64,
+    #[prost(double, tag = "7")]
+    pub failures: f64,
+    /// One count for each bound of `isthmus_core::telemetry`, and one beyond the last.
+    #[prost(double, repeated, tag = "8")]
+    pub latency: ::prost::alloc::vec::Vec<f64>,
+}
+/// One end of the traffic; what isn't known is empty.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct End {
+    /// Empty: this mesh, or none.
+    #[prost(string, tag = "1")]
+    pub mesh: ::prost::alloc::string::String,
+    #[prost(string, tag = "2")]
+    pub namespace: ::prost::alloc::string::String,
+    #[prost(string, tag = "3")]
+    pub kind: ::prost::alloc::string::String,
+    #[prost(string, tag = "4")]
+    pub name: ::prost::alloc::string::String,
+    #[prost(string, tag = "5")]
+    pub pod: ::prost::alloc::string::String,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Name {
+    #[prost(string, tag = "1")]
+    pub namespace: ::prost::alloc::string::String,
+    #[prost(string, tag = "2")]
+    pub name: ::prost::alloc::string::String,
+}
+/// Whose namespace.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+#[repr(i32)]
+pub enum Of {
+    /// All namespaces.
+    Any = 0,
+    /// The workload's whose proxy has counted.
+    Own = 1,
+    Peer = 2,
+    Service = 3,
+    Split = 4,
+}
+impl Of {
+    /// String value of the enum field names used in the ProtoBuf definition.
+    ///
+    /// The values are not transformed in any way and thus are considered stable
+    /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+    pub fn as_str_name(&self) -> &'static str {
+        match self {
+            Self::Any => "OF_ANY",
+            Self::Own => "OF_OWN",
+            Self::Peer => "OF_PEER",
+            Self::Service => "OF_SERVICE",
+            Self::Split => "OF_SPLIT",
+        }
+    }
+    /// Creates an enum from field names used in the ProtoBuf definition.
+    pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+        match value {
+            "OF_ANY" => Some(Self::Any),
+            "OF_OWN" => Some(Self::Own),
+            "OF_PEER" => Some(Self::Peer),
+            "OF_SERVICE" => Some(Self::Service),
+            "OF_SPLIT" => Some(Self::Split),
+            _ => None,
+        }
+    }
+}
 /// Generated client implementations.
 pub mod replicas_client {
     #![allow(
@@ -185,6 +296,31 @@ pub mod replicas_client {
                 .insert(GrpcMethod::new("isthmus.replica.v1.Replicas", "Follow"));
             self.inner.server_streaming(req, path, codec).await
         }
+        /// What the proxies that are connected to the replica have told of their traffic. Needs the same.
+        pub async fn observe(
+            &mut self,
+            request: impl tonic::IntoRequest<super::ObserveRequest>,
+        ) -> std::result::Result<
+            tonic::Response<tonic::codec::Streaming<super::Observed>>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/isthmus.replica.v1.Replicas/Observe",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("isthmus.replica.v1.Replicas", "Observe"));
+            self.inner.server_streaming(req, path, codec).await
+        }
     }
 }
 /// Generated server implementations.
@@ -211,6 +347,17 @@ pub mod replicas_server {
             &self,
             request: tonic::Request<super::FollowRequest>,
         ) -> std::result::Result<tonic::Response<Self::FollowStream>, tonic::Status>;
+        /// Server streaming response type for the Observe method.
+        type ObserveStream: tonic::codegen::tokio_stream::Stream<
+                Item = std::result::Result<super::Observed, tonic::Status>,
+            >
+            + std::marker::Send
+            + 'static;
+        /// What the proxies that are connected to the replica have told of their traffic. Needs the same.
+        async fn observe(
+            &self,
+            request: tonic::Request<super::ObserveRequest>,
+        ) -> std::result::Result<tonic::Response<Self::ObserveStream>, tonic::Status>;
     }
     #[derive(Debug)]
     pub struct ReplicasServer<T> {
@@ -319,6 +466,52 @@ pub mod replicas_server {
                     let inner = self.inner.clone();
                     let fut = async move {
                         let method = FollowSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.server_streaming(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/isthmus.replica.v1.Replicas/Observe" => {
+                    #[allow(non_camel_case_types)]
+                    struct ObserveSvc<T: Replicas>(pub Arc<T>);
+                    impl<
+                        T: Replicas,
+                    > tonic::server::ServerStreamingService<super::ObserveRequest>
+                    for ObserveSvc<T> {
+                        type Response = super::Observed;
+                        type ResponseStream = T::ObserveStream;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::ResponseStream>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::ObserveRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as Replicas>::observe(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = ObserveSvc(inner);
                         let codec = tonic_prost::ProstCodec::default();
                         let mut grpc = tonic::server::Grpc::new(codec)
                             .apply_compression_config(

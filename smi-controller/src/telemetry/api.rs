@@ -1,0 +1,238 @@
+//! One request, one answer.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, Uri, header::CONTENT_TYPE};
+use http_body_util::Full;
+use hyper::body::{Bytes, Incoming};
+use isthmus_core::id::ObjectName;
+use k8s_openapi::jiff::Timestamp;
+use kube::Client;
+use rustls::{ServerConfig, pki_types::CertificateDer};
+use serde_json::Value;
+use tokio_util::sync::CancellationToken;
+
+use super::{
+    body::{Backend, Frame},
+    discovery,
+    front_proxy::FrontProxy,
+    kind::Kind,
+    model::{Observation, Totals},
+    objects,
+    places::Places,
+    request::{self, Ask, Form, Request},
+    source::{Answer, Query, Source},
+    status::Failure,
+    sums::{self, Edge},
+    table::{Row, table},
+};
+use crate::{https::Serve, serve::Hub};
+
+/// Most warnings of an answer, and longest.
+const MAX_WARNINGS: usize = 5;
+const MAX_WARNING: usize = 256;
+
+/// What answers.
+pub(crate) struct Server {
+    pub(crate) front_proxy: Arc<FrontProxy>,
+    pub(crate) hub: Arc<Hub>,
+    pub(crate) client: Client,
+    pub(crate) sources: Sources,
+}
+
+/// Where answers can come from.
+pub(crate) struct Sources {
+    /// What this controller's proxies report.
+    pub(crate) own: Arc<dyn Source>,
+    /// Prometheus, if one is configured: then it is the one that is asked, unless `source` says otherwise.
+    pub(crate) prometheus: Option<Arc<dyn Source>>,
+}
+
+impl Sources {
+    fn choose(&self, name: Option<&str>) -> Result<&dyn Source, Failure> {
+        match (name, &self.prometheus) {
+            (None, Some(prometheus)) | (Some("prometheus"), Some(prometheus)) => Ok(&**prometheus),
+            (None | Some("controller"), _) => Ok(&*self.own),
+            (Some("prometheus"), None) => Err(Failure::bad_request(
+                "source: no Prometheus is configured: start the controller with --prometheus-url",
+            )),
+            (Some(other), _) => {
+                Err(Failure::bad_request(format!("source: {other:?} must be controller or prometheus")))
+            }
+        }
+    }
+}
+
+/// One item, and what its line in a table needs.
+struct Item {
+    value: Value,
+    totals: Totals,
+    edge: Option<Edge>,
+    backend: Option<Backend>,
+    share: Option<f64>,
+}
+
+impl Item {
+    fn row(&self) -> Row<'_> {
+        let Self { value, totals, edge, backend, share } = self;
+        Row { item: value, totals, edge: edge.as_ref(), backend: backend.as_ref(), share: *share }
+    }
+}
+
+impl Serve for Server {
+    fn tls(&self) -> (Arc<ServerConfig>, CancellationToken) {
+        self.front_proxy.tls()
+    }
+
+    async fn answer(
+        &self,
+        certificate: Option<&CertificateDer<'static>>,
+        request: http::Request<Incoming>,
+    ) -> Response<Full<Bytes>> {
+        let trusted = self.front_proxy.trusts(certificate);
+        self.respond(trusted, request.method(), request.uri(), request.headers()).await
+    }
+}
+
+impl Server {
+    /// `trusted`: it is the API server that asks.
+    async fn respond(&self, trusted: bool, method: &Method, uri: &Uri, headers: &HeaderMap) -> Response<Full<Bytes>> {
+        let (status, body, warnings) = match self.decide(trusted, method, uri, headers).await {
+            Ok((body, warnings)) => (StatusCode::OK, body, warnings),
+            Err(failure) => (failure.code, failure.status(), Vec::new()),
+        };
+        // hyper sends no body for HEAD, and the length that it would have had.
+        let mut response = Response::new(Full::from(body.to_string()));
+        *response.status_mut() = status;
+        response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        for warning in warnings.iter().take(MAX_WARNINGS) {
+            // RFC 7234 §5.5: a quoted string, of what a header can hold.
+            let text: String = warning
+                .chars()
+                .take(MAX_WARNING)
+                .filter(|c| matches!(c, ' '..='~') && !matches!(c, '"' | '\\'))
+                .collect();
+            if let Ok(value) = HeaderValue::from_str(&format!("299 - \"{text}\"")) {
+                response.headers_mut().append(http::header::WARNING, value);
+            }
+        }
+        response
+    }
+
+    async fn decide(
+        &self,
+        trusted: bool,
+        method: &Method,
+        uri: &Uri,
+        headers: &HeaderMap,
+    ) -> Result<(Value, Vec<String>), Failure> {
+        if !trusted {
+            return Err(Failure::unauthorized());
+        }
+        let request = request::read(method, uri)?;
+        let form = request::form(headers)?;
+        let discovered = |legacy: Value| match form {
+            Form::Discovery(version) => discovery::aggregated(version),
+            Form::Object | Form::Table => legacy,
+        };
+        match request {
+            Request::Groups => Ok((discovered(discovery::groups()), Vec::new())),
+            Request::Group => Ok((discovery::group(), Vec::new())),
+            Request::Resources => Ok((discovery::resources(), Vec::new())),
+            Request::Traffic(ask) => self.traffic(&ask, form).await,
+        }
+    }
+
+    async fn traffic(&self, ask: &Ask, form: Form) -> Result<(Value, Vec<String>), Failure> {
+        let source = self.sources.choose(ask.source.as_deref())?;
+        let objects = objects::find(&self.client, ask).await?;
+        let frame = Frame { ask, now: Timestamp::now() };
+        let mut warnings = Vec::new();
+        let mut items = Vec::new();
+        for (way, side, query) in sums::questions(ask) {
+            let observations = self.ask(source, query, &mut warnings).await?;
+            let places = self.hub.with(|registry| Places::look(ask.kind, &observations, &registry.index().roster));
+            if ask.edges {
+                for object in &objects {
+                    let edges = sums::edges(&places, ask, object, way, side, &observations);
+                    items.extend(edges.into_iter().map(|edge| self.of_edge(&frame, object, edge)));
+                }
+            } else if ask.kind == Kind::TrafficSplit {
+                let shares = sums::shares(&observations);
+                items.extend(objects.iter().flat_map(|split| self.of_split(&frame, split, &shares)));
+            } else {
+                let totals = sums::totals(&places, ask.kind, side, &observations);
+                items.extend(objects.iter().map(|object| {
+                    let totals = totals.get(object).copied().unwrap_or_default();
+                    Item { value: frame.of_object(object, &totals), totals, edge: None, backend: None, share: None }
+                }));
+            }
+        }
+        warnings.dedup();
+        if form == Form::Table {
+            let rows: Vec<_> = items.iter().map(Item::row).collect();
+            return Ok((table(ask, &rows, frame.now), warnings));
+        }
+        // A split has several items even if one is asked for.
+        let single = ask.name.is_some() && !ask.edges && ask.kind != Kind::TrafficSplit;
+        let mut values = items.into_iter().map(|item| item.value);
+        let body = if single { values.next().unwrap_or_default() } else { frame.list(values.collect()) };
+        Ok((body, warnings))
+    }
+
+    async fn ask(
+        &self,
+        source: &dyn Source,
+        query: Query,
+        warnings: &mut Vec<String>,
+    ) -> Result<Vec<Observation>, Failure> {
+        let Answer { observations, warnings: more } = source.observe(query).await?;
+        warnings.extend(more);
+        Ok(observations)
+    }
+
+    /// A line for each backend that the split has now.
+    fn of_split(
+        &self,
+        frame: &Frame<'_>,
+        split: &ObjectName,
+        shares: &BTreeMap<(ObjectName, ObjectName), Totals>,
+    ) -> Vec<Item> {
+        let backends = self.backends(split);
+        let totals = |backend: &ObjectName| shares.get(&(split.clone(), backend.clone())).copied().unwrap_or_default();
+        let all: f64 = backends.iter().map(|(name, _)| totals(name)).map(|sent| sent.successes + sent.failures).sum();
+        let item = |(name, backend): (ObjectName, Backend)| {
+            let totals = totals(&name);
+            let share = (all > 0.0).then(|| 100.0 * (totals.successes + totals.failures) / all);
+            let value = frame.of_backend(split, &backend, &totals);
+            Item { value, totals, edge: None, backend: Some(backend), share }
+        };
+        backends.into_iter().map(item).collect()
+    }
+
+    fn of_edge(&self, frame: &Frame<'_>, object: &ObjectName, edge: Edge) -> Item {
+        let backend = edge.backend.as_ref().map(|name| {
+            let now = self.backends(object).into_iter().find(|(found, _)| found == name).map(|(_, backend)| backend);
+            now.unwrap_or_else(|| Backend { apex: self.apex(object), name: name.name.to_string(), weight: 0 })
+        });
+        let value = frame.of_edge(object, &edge, backend.as_ref());
+        Item { value, totals: edge.totals, edge: Some(edge), backend, share: None }
+    }
+
+    fn apex(&self, split: &ObjectName) -> String {
+        let root = self.hub.with(|registry| registry.index().splits.get(split)?.content.root.clone());
+        root.map(|root| root.name.to_string()).unwrap_or_default()
+    }
+
+    fn backends(&self, split: &ObjectName) -> Vec<(ObjectName, Backend)> {
+        let apex = self.apex(split);
+        let backends = self.hub.with(|registry| {
+            registry.index().splits.get(split).map(|split| split.content.backends.clone()).unwrap_or_default()
+        });
+        let backend = |found: crate::index::Backend| {
+            let name = found.service.name.to_string();
+            (found.service, Backend { apex: apex.clone(), name, weight: found.weight })
+        };
+        backends.into_iter().map(backend).collect()
+    }
+}
