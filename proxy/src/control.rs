@@ -9,11 +9,13 @@ mod connect;
 mod leaf;
 mod link;
 mod metrics;
+pub(crate) mod remote;
 mod saved;
 mod session;
 pub(crate) mod sidecar;
 mod subscriber;
 mod subscriptions;
+mod taken;
 pub(crate) mod view;
 
 use std::sync::Arc;

@@ -19,6 +19,6 @@ pub(crate) use self::{
     counts::Counts,
     edge::{Answer, Edge, Open},
     key::{Key, OTHER, Protocol},
-    render::render,
+    render::{Escaped, render},
     table::Edges,
 };

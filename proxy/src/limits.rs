@@ -105,6 +105,12 @@ pub const BACKLOG: i32 = 4096;
 pub const DESTINATIONS: usize = 4096;
 /// Most edges that are counted apart unless the process is told otherwise; further ones share one.
 pub const EDGES: usize = 2000;
+/// Time after which an edge that nobody holds and nothing happened on is let go.
+pub const EDGE_IDLE: Duration = Duration::from_secs(1800);
+/// Most distinct names that callers may have called the workload by: they choose what they send.
+pub const EDGE_SERVICES: usize = 64;
+/// How often the controller is told what was counted, if anything was.
+pub const REPORT_EVERY: Duration = Duration::from_secs(2);
 /// Time without use after which a destination is forgotten.
 pub const DESTINATION_IDLE: Duration = Duration::from_secs(600);
 /// How often it is looked which destinations and pooled connections are idle.

@@ -18,7 +18,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     config::Config,
-    control::{self, Invalid, Link, sidecar::Sidecar, view::View},
+    control::{self, Invalid, Link, remote, sidecar::Sidecar, view::View},
     descriptors,
     edges::{self, Edges},
     error::Error,
@@ -53,8 +53,11 @@ pub async fn run(mut config: Config, shutdown: CancellationToken) -> Result<(), 
         Ok(json) => admin::json(http::StatusCode::OK, json),
         Err(error) => admin::text(http::StatusCode::INTERNAL_SERVER_ERROR, error.to_string()),
     });
-    let scraped = Arc::clone(&edges);
-    let admin = admin.exposition(move |out| edges::render(out, &scraped.own(), &scraped.all()));
+    let (scraped, known) = (Arc::clone(&edges), view.clone());
+    let admin = admin.exposition(move |out| {
+        edges::render(out, &scraped.own(), &scraped.all());
+        remote::render(out, &known.remote_endpoints());
+    });
     let admin_addr = admin_addr(&config);
     let (lookups, wanted) = mpsc::channel(1024);
     let known = metrics.destinations.clone();

@@ -6,7 +6,7 @@ use std::{
 };
 
 use clap::Args;
-use isthmus_proxy::{ADMIN_PORT, Config, Error};
+use isthmus_proxy::{ADMIN_PORT, Config, Error, limits::EDGES};
 use isthmus_runtime::{logging::Format, signals};
 
 use super::{control::ControlArgs, on_one_thread, trace::TraceArgs};
@@ -40,6 +40,12 @@ pub(crate) struct ProxyArgs {
     /// Write no access log
     #[arg(long, env = "ISTHMUS_NO_ACCESS_LOG")]
     no_access_log: bool,
+    /// Most edges (a peer, Service, backend and protocol) that are counted apart; further ones are counted together
+    #[arg(long, env = "ISTHMUS_METRICS_EDGES", default_value_t = EDGES)]
+    metrics_edges: usize,
+    /// Count no requests and connections at all; nothing is told to the controller of them either
+    #[arg(long, env = "ISTHMUS_NO_METRICS")]
+    no_metrics: bool,
     #[command(flatten)]
     trace: TraceArgs,
     /// Seconds that requests under way may go on after a signal to end
@@ -77,6 +83,7 @@ impl From<ProxyArgs> for Config {
         config.workers = args.workers;
         config.socket_mark = args.socket_mark;
         config.access_log = !args.no_access_log;
+        config.metrics_edges = if args.no_metrics { 0 } else { args.metrics_edges };
         config.drain = Duration::from_secs(args.drain_seconds);
         config
     }

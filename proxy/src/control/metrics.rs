@@ -1,7 +1,7 @@
 //! What the controller's client counts.
 
 use isthmus_runtime::metrics::{Maker, from_zero};
-use prometheus::{IntCounterVec, IntGauge, Registry};
+use prometheus::{IntCounterVec, IntGauge, IntGaugeVec, Registry};
 
 /// How asking for a certificate may end.
 const CERTIFIED: [&str; 2] = ["ok", "failed"];
@@ -16,6 +16,9 @@ pub struct Metrics {
     pub(super) certificate_renewals: IntCounterVec,
     pub(super) connected: IntGauge,
     pub(super) updates: IntCounterVec,
+    pub(super) policy: IntGaugeVec,
+    pub(super) policy_applied: IntGaugeVec,
+    pub(super) policy_refused: IntGaugeVec,
 }
 
 impl Metrics {
@@ -34,6 +37,21 @@ impl Metrics {
             certificate_renewals,
             connected: make.gauge("control_connected", "1 while the controller's stream is up.")?,
             updates,
+            policy: make.gauges(
+                "policy_info",
+                "The version of a resource in use; always 1.",
+                &["resource", "version"],
+            )?,
+            policy_applied: make.gauges(
+                "policy_applied_timestamp_seconds",
+                "When a resource was last taken over from the controller, Unix time.",
+                &["resource"],
+            )?,
+            policy_refused: make.gauges(
+                "policy_refused",
+                "Resources whose newest version was refused: what was known before is in use.",
+                &["resource"],
+            )?,
         })
     }
 }

@@ -4,13 +4,13 @@ use std::{
     future::Future,
     pin::pin,
     sync::Arc,
-    time::{Duration, Instant},
+    time::{Duration, Instant, SystemTime},
 };
 
 use isthmus_api::{
     MAX_MESSAGE_BYTES, MAX_PROXY_MESSAGE_BYTES, MAX_REASON_CHARS,
     control::v1::{
-        Ack, Certified, ControllerMessage, Hello, ProxyMessage, Refuse, ResourceKey, Subscribe,
+        Ack, Certified, ControllerMessage, Hello, ProxyMessage, Refuse, ResourceKey, Subscribe, Unsubscribe,
         control_client::ControlClient, proxy_message::Message,
     },
 };
@@ -28,6 +28,7 @@ use super::{
     leaf::Leaf,
     saved,
     subscriber::{Subscriber, Verdict},
+    taken::Taken,
 };
 use crate::limits::{RECONNECT_FIRST, RECONNECT_LONGEST};
 
@@ -41,6 +42,7 @@ pub(super) struct Client<'l, S> {
     subscriber: S,
     leaf: &'l Leaf,
     extras: Extras,
+    taken: Taken,
 }
 
 /// What is known of the controller's knowing the extras.
@@ -67,7 +69,8 @@ enum SessionError {
 
 impl<'l, S: Subscriber> Client<'l, S> {
     pub(super) fn new(link: Arc<Link>, subscriber: S, leaf: &'l Leaf) -> Self {
-        Self { link, subscriber, leaf, extras: Extras::Asked }
+        let taken = Taken::new(&link.metrics);
+        Self { link, subscriber, leaf, extras: Extras::Asked, taken }
     }
 
     /// Holds a session from the first certificate on, for ever.
@@ -158,6 +161,9 @@ impl<'l, S: Subscriber> Client<'l, S> {
                         return Err(SessionError::Closed);
                     }
                     for message in self.subscriber.fulfil(wish).await {
+                        if let Message::Unsubscribe(Unsubscribe { key: Some(key) }) = &message {
+                            self.taken.given_up(key);
+                        }
                         send(&to_controller, message).await?;
                     }
                 }
@@ -191,11 +197,13 @@ impl<'l, S: Subscriber> Client<'l, S> {
         match verdict {
             Verdict::Apply(_) | Verdict::Held => {
                 counter.with_label_values(&["applied"]).inc();
+                self.taken.applied(&key, &version, SystemTime::now());
                 let cut_connections = self.subscriber.take_cut();
                 send(to_controller, Message::Ack(Ack { key: Some(key), version, cut_connections })).await
             }
             Verdict::Refuse(reason) => {
                 counter.with_label_values(&["refused"]).inc();
+                self.taken.refused(&key);
                 tracing::warn!(%version, %reason, "refused: what was known before stays");
                 refuse(to_controller, key, version, &reason).await
             }

@@ -17,11 +17,8 @@ use tokio::{
 
 use super::{Subscriber, Verdict, subscriptions::Change, view::View};
 use crate::{
-    edges::{
-        Edges,
-        report::{self, REPORT_EVERY},
-    },
-    limits::{DESTINATION_IDLE, SWEEP},
+    edges::{Edges, report},
+    limits::{DESTINATION_IDLE, REPORT_EVERY, SWEEP},
     worker::{Command, Update},
 };
 

@@ -77,6 +77,11 @@ impl Subscriptions {
         self.destinations.get(key)?.held.as_ref().map(|(_, destination)| Arc::clone(destination))
     }
 
+    /// What the proxy holds of all destinations.
+    pub(super) fn destinations(&self) -> impl Iterator<Item = &Destination> {
+        self.destinations.values().filter_map(|slot| slot.held.as_ref().map(|(_, destination)| &**destination))
+    }
+
     /// A destination was used at that time.
     pub(super) fn used(&mut self, key: &DestinationKey, at: Instant) {
         if let Some(slot) = self.destinations.get_mut(key) {

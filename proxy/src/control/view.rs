@@ -1,9 +1,13 @@
 //! What the admin server shows of the configuration in use. It holds no key and no token.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, PoisonError},
+};
 
 use isthmus_core::{
     destination::{Backend, Destination, ServiceRoute, Split},
+    federation::MeshName,
     http_match::HttpMatch,
     inbound::{Grant, HttpScope, InboundPolicy, PortSet, Source},
     telemetry::settings::{Family, LogFormat, Settings},
@@ -11,7 +15,7 @@ use isthmus_core::{
 };
 use serde_json::{Value, json};
 
-use super::subscriptions::Subscriptions;
+use super::{remote, subscriptions::Subscriptions};
 
 /// The state of the subscriptions, shared by the session and the admin server. Never locked across an await.
 #[derive(Debug, Clone, Default)]
@@ -20,6 +24,11 @@ pub(crate) struct View(Arc<Mutex<Subscriptions>>);
 impl View {
     pub(super) fn with<T>(&self, act: impl FnOnce(&mut Subscriptions) -> T) -> T {
         act(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// How many endpoints of each other mesh are in use, fresh ones and stale ones.
+    pub(crate) fn remote_endpoints(&self) -> BTreeMap<MeshName, [usize; 2]> {
+        self.with(|state| remote::count(state.destinations()))
     }
 
     pub(crate) fn to_json(&self) -> Result<String, serde_json::Error> {

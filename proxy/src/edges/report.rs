@@ -15,8 +15,6 @@ use isthmus_core::telemetry::{BUCKETS, Workload};
 use super::{Counts, Edge, Protocol};
 use crate::metrics::Direction;
 
-/// How often the controller is told, if anything has happened.
-pub(crate) const REPORT_EVERY: Duration = Duration::from_secs(2);
 /// Most bytes of edges in one message: the rest of it is small.
 const MESSAGE: usize = MAX_PROXY_MESSAGE_BYTES - 1024;
 

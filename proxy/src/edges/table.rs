@@ -3,7 +3,7 @@
 use std::{
     collections::{HashMap, HashSet},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::{Duration, Instant},
+    time::Instant,
 };
 
 use isthmus_core::telemetry::Workload;
@@ -11,12 +11,10 @@ use isthmus_identity::{SvidCell, peer_workload};
 use prometheus::IntCounter;
 
 use super::{Edge, Key, Protocol};
-use crate::metrics::Direction;
-
-/// Time after which an edge that nobody holds and nothing happened on is let go.
-pub(crate) const EDGE_IDLE: Duration = Duration::from_secs(30 * 60);
-/// Most distinct names that callers may have called the workload by. They choose what they send.
-const SERVICES: usize = 64;
+use crate::{
+    limits::{EDGE_IDLE, EDGE_SERVICES},
+    metrics::Direction,
+};
 
 /// The edges, by what tells them apart. Locked to find one, never while anything is counted.
 #[derive(Debug)]
@@ -84,7 +82,7 @@ impl Edges {
         if let Some(known) = state.services.get(name) {
             return Arc::clone(known);
         }
-        if state.services.len() >= SERVICES {
+        if state.services.len() >= EDGE_SERVICES {
             return super::OTHER.into();
         }
         let name: Arc<str> = name.into();
