@@ -4,6 +4,8 @@ mod app;
 mod args;
 mod roles;
 mod stdout;
+#[cfg(feature = "controller")]
+mod traces;
 
 use std::process::ExitCode;
 

@@ -16,9 +16,7 @@ mod resource;
 mod settings;
 mod span;
 
-use std::{cell::RefCell, rc::Rc};
-
-use isthmus_core::trace::{Formats, Sampling};
+use isthmus_core::trace::{Formats, Ratio};
 
 use self::ids::Ids;
 pub(crate) use self::{
@@ -28,11 +26,7 @@ pub(crate) use self::{
     resource::of as resource,
     span::Span,
 };
-pub use self::{
-    connect::BadRoots,
-    export::BadExport,
-    settings::{BadCollector, Collector, Protocol, Settings},
-};
+pub use self::{connect::BadRoots, export::BadExport, settings::Settings};
 
 /// What a worker needs to trace.
 pub(crate) struct Tracer {
@@ -40,17 +34,12 @@ pub(crate) struct Tracer {
     ids: Ids,
     /// Written whatever came in.
     formats: Formats,
-    sampling: RefCell<Rc<Sampling>>,
+    /// Unless the pod's namespace says otherwise.
+    ratio: Ratio,
 }
 
 impl Tracer {
     pub(crate) fn new(settings: &Settings, queue: &Queue) -> Self {
-        let sampling = Sampling { ratio: settings.sampling, routes: Vec::new() };
-        Self {
-            queue: queue.clone(),
-            ids: Ids::new(),
-            formats: settings.formats,
-            sampling: RefCell::new(Rc::new(sampling)),
-        }
+        Self { queue: queue.clone(), ids: Ids::new(), formats: settings.formats, ratio: settings.sampling }
     }
 }

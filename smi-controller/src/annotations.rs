@@ -2,7 +2,10 @@
 
 pub(crate) mod telemetry;
 
-use isthmus_core::inbound::{Cidr, PolicyMode};
+use isthmus_core::{
+    inbound::{Cidr, PolicyMode},
+    trace::{Collector, Protocol},
+};
 use serde_json::{Map, Value};
 
 use crate::json::at;
@@ -20,6 +23,12 @@ pub const PLAINTEXT_SOURCES: &str = "isthmus.mesh/plaintext-sources";
 pub const SKIP_INBOUND_PORTS: &str = "isthmus.mesh/skip-inbound-ports";
 /// On a Pod: ports that bypass the proxy on the way out, comma-separated.
 pub const SKIP_OUTBOUND_PORTS: &str = "isthmus.mesh/skip-outbound-ports";
+/// On a Pod: the collector that its sidecar sends traces to, by URL, or [`NOWHERE`].
+pub const TRACE_ENDPOINT: &str = "isthmus.mesh/trace-endpoint";
+/// Stands for no collector.
+pub(crate) const NOWHERE: &str = "off";
+/// On a Pod: how that collector is spoken to, `grpc` or `http/protobuf`.
+pub const TRACE_PROTOCOL: &str = "isthmus.mesh/trace-protocol";
 /// On a Namespace, or on a Pod over what its Namespace says: `off`, `json` or `text`.
 pub const ACCESS_LOG: &str = "isthmus.mesh/access-log";
 /// The same way: the share, from 0 to 1, of what went well that is in the access log.
@@ -78,6 +87,11 @@ pub(crate) fn check_pod(pod: &Value) -> Result<(), String> {
                 "annotation {key}: {part:?} is not a port from 1 to 65535; write ports with commas between, like 8080,9090"
             ));
         }
+    }
+    let protocol = read(pod, TRACE_PROTOCOL).map_or(Ok(Protocol::default()), str::parse);
+    let protocol = protocol.map_err(|error| format!("annotation {TRACE_PROTOCOL}: {error}"))?;
+    if let Some(url) = read(pod, TRACE_ENDPOINT).filter(|url| *url != NOWHERE) {
+        Collector::new(url, protocol).map_err(|error| format!("annotation {TRACE_ENDPOINT}: {error}"))?;
     }
     let sources = read(pod, PLAINTEXT_SOURCES).unwrap_or_default().split(',').map(str::trim);
     for source in sources.filter(|source| !source.is_empty()) {

@@ -9,6 +9,7 @@ use std::{
 use isthmus_core::{
     id::{InvalidId, ObjectName, SpiffeId, TrustDomain},
     inbound::PolicyMode,
+    trace::{Protocol, Ratio},
 };
 use isthmus_identity::DEFAULT_LEAF_LIFETIME;
 
@@ -67,8 +68,21 @@ pub struct Config {
     pub proxy_log: String,
     /// Mark of the sidecars' sockets, where the kernel can't tell their user apart (a user namespace of one user).
     pub proxy_mark: Option<u32>,
+    /// Where sidecars send traces.
+    pub proxy_traces: Traces,
     /// Changes the running process's log filter, for `/log-level`.
     pub log_level: Option<isthmus_runtime::logging::Handle>,
+}
+
+/// Where sidecars send the spans of requests; what isn't said is the sidecar's own default.
+#[derive(Debug, Clone, Default)]
+pub struct Traces {
+    /// The collector's URL; `None`: nothing is traced, where no pod says otherwise.
+    pub endpoint: Option<String>,
+    /// How it is spoken to.
+    pub protocol: Option<Protocol>,
+    /// The share of traces that is recorded, where no namespace says otherwise.
+    pub sampling: Option<Ratio>,
 }
 
 impl Config {
@@ -93,6 +107,7 @@ impl Config {
             init_image: "isthmus/init".to_owned(),
             proxy_log: "info".to_owned(),
             proxy_mark: None,
+            proxy_traces: Traces::default(),
             log_level: None,
         }
     }

@@ -1,6 +1,7 @@
 //! Putting the sidecar into pods.
 
 mod pod;
+mod traces;
 
 use std::fmt;
 
@@ -9,7 +10,7 @@ use serde_json::Value;
 use crate::{
     annotations::{self, INJECT, PROXY_CONTAINER},
     ca::SharedRoots,
-    config::Config,
+    config::{Config, Traces},
     json::at,
     webhook::{Answer, Request},
 };
@@ -28,6 +29,7 @@ pub(crate) struct Injector {
     pub(crate) mesh: String,
     pub(crate) log: String,
     mark: Option<u32>,
+    traces: Traces,
 }
 
 impl fmt::Debug for Injector {
@@ -58,6 +60,7 @@ impl Injector {
             mesh: config.mesh.clone(),
             log: config.proxy_log.clone(),
             mark: config.proxy_mark,
+            traces: config.proxy_traces.clone(),
         })
     }
 

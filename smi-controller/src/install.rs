@@ -10,7 +10,7 @@ mod workload;
 
 use serde_json::{Value, json};
 
-use crate::config::{NAME, SYSTEM_NAMESPACE};
+use crate::config::{NAME, SYSTEM_NAMESPACE, Traces};
 pub use gateway::{GATEWAY, GATEWAY_PORT};
 pub use hub::{HUB, HUB_PORT};
 
@@ -51,6 +51,8 @@ pub struct InstallConfig {
     pub proxy_log: String,
     /// Mark of the sidecars' sockets, where the kernel can't tell their user apart (a user namespace of one user).
     pub proxy_mark: Option<u32>,
+    /// Where sidecars send traces.
+    pub proxy_traces: Traces,
     /// The gateway to other meshes, if there is to be one.
     pub gateway: Option<RoleConfig>,
     /// Ranges of those who may leave for other meshes by the gateway: the pods'. Empty: whoever reaches it.
@@ -83,6 +85,7 @@ impl Default for InstallConfig {
             log: "info".to_owned(),
             proxy_log: "info".to_owned(),
             proxy_mark: None,
+            proxy_traces: Traces::default(),
             gateway: None,
             egress_from: Vec::new(),
             hub: None,

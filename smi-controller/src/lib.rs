@@ -31,7 +31,9 @@ mod watches;
 mod webhook;
 
 pub use ca::{CaError, PUBLISHED_ROOTS, PUBLISHED_ROOTS_ENTRY};
-pub use config::{ADMIN_PORT, BUNDLE_PORT, Config, GRPC_PORT, METRICS_API_PORT, NAME, SYSTEM_NAMESPACE, WEBHOOK_PORT};
+pub use config::{
+    ADMIN_PORT, BUNDLE_PORT, Config, GRPC_PORT, METRICS_API_PORT, NAME, SYSTEM_NAMESPACE, Traces, WEBHOOK_PORT,
+};
 pub use run::{Error, run, run_with};
 pub use telemetry::BadTrust;
 pub use webhook::CertificateError;

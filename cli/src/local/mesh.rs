@@ -18,8 +18,11 @@ use kube::{
 };
 
 use isthmus_proxy::{PROXY_UID, SOCKET_MARK};
-use isthmus_smi_controller::install::{InstallConfig, RoleConfig, manifests};
 pub(crate) use isthmus_smi_controller::{NAME as CONTROLLER, SYSTEM_NAMESPACE as NAMESPACE};
+use isthmus_smi_controller::{
+    Traces,
+    install::{InstallConfig, RoleConfig, manifests},
+};
 
 use super::apply::Applier;
 pub(crate) use super::apply::MANAGER;
@@ -38,6 +41,8 @@ pub(crate) struct Parts {
     pub(crate) gateway: Option<String>,
     /// The hub that they are joined by.
     pub(crate) hub: bool,
+    /// Where its sidecars send traces.
+    pub(crate) traces: Traces,
 }
 
 impl MeshName {
@@ -83,6 +88,7 @@ pub(crate) async fn install_control_plane(client: &Client, name: &MeshName, part
         proxy_mark: (!isthmus_local_node::user_exists(PROXY_UID)).then_some(SOCKET_MARK),
         gateway: parts.gateway.is_some().then(|| role("gateway", GATEWAYS)),
         egress_from: parts.gateway.into_iter().collect(),
+        proxy_traces: parts.traces,
         hub: parts.hub.then(|| role("hub", 1)),
         ..InstallConfig::default()
     };

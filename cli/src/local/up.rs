@@ -17,6 +17,7 @@ use clap::Args;
 use futures::future::join_all;
 use isthmus_local::{Cluster, ClusterConfig};
 use isthmus_runtime::{logging::Format, signals};
+use isthmus_smi_controller::Traces;
 use k8s_openapi::jiff::Timestamp;
 use kube::Client;
 use tokio_util::sync::CancellationToken;
@@ -27,7 +28,7 @@ use super::{
     progress::Progress,
     state::{Record, StateDir},
 };
-use crate::args::LogArgs;
+use crate::{args::LogArgs, traces::TracesArgs};
 
 /// The cluster of those who name none.
 pub(super) const DEFAULT_NAME: &str = "isthmus";
@@ -56,6 +57,8 @@ pub(crate) struct UpArgs {
     /// A cluster without the mesh
     #[arg(long)]
     no_mesh: bool,
+    #[command(flatten)]
+    traces: TracesArgs,
     /// Which of several clusters a detached process is
     #[arg(long, hide = true)]
     detached_index: Option<u8>,
@@ -76,6 +79,8 @@ struct Plan {
     place: Option<Place>,
     /// The name of those that one process runs together.
     group: Option<String>,
+    /// Where sidecars send traces.
+    traces: Traces,
 }
 
 /// A cluster among those of its mesh.
@@ -139,6 +144,7 @@ fn plans(args: &UpArgs) -> anyhow::Result<Vec<Plan>> {
     if !args.meshes.is_empty() {
         return meshes::plans(args, |name| data_dir(name, true));
     }
+    let traces = args.traces.traces()?;
     let indices = match args.detached_index {
         Some(index) => index..index + 1,
         None => 0..args.clusters,
@@ -153,6 +159,7 @@ fn plans(args: &UpArgs) -> anyhow::Result<Vec<Plan>> {
             mesh: (!args.no_mesh).then(|| MeshName::of(&name, several)),
             place: None,
             group: None,
+            traces: traces.clone(),
         })
     };
     indices.map(plan).collect()
@@ -195,7 +202,8 @@ async fn start(plan: &Plan, progress: &Progress) -> anyhow::Result<Cluster> {
     let since = Timestamp::now();
     let cluster = start_cluster(plan, progress).await?;
     if let Some(name) = &plan.mesh {
-        start_mesh(&cluster.client(), name, Parts::default(), since, progress).await?;
+        let parts = Parts { traces: plan.traces.clone(), ..Parts::default() };
+        start_mesh(&cluster.client(), name, parts, since, progress).await?;
     }
     Ok(cluster)
 }
@@ -222,7 +230,15 @@ pub(super) async fn start_meshes(progress: &Progress, state: &Path, names: &[&st
     let plan = |(index, name): (u8, &&str)| {
         let state = StateDir::below(state, name)?;
         std::fs::create_dir_all(state.path())?;
-        Ok(Plan { state, index, data_dir: None, mesh: Some(MeshName::of(name, true)), place: None, group: None })
+        Ok(Plan {
+            state,
+            index,
+            data_dir: None,
+            mesh: Some(MeshName::of(name, true)),
+            place: None,
+            group: None,
+            traces: Traces::default(),
+        })
     };
     let plans = (0..).zip(names).map(plan).collect::<anyhow::Result<Vec<_>>>()?;
     meshes::start(&plans, false, progress).await

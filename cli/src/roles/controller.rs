@@ -11,7 +11,7 @@ use isthmus_smi_controller::{
     ADMIN_PORT, BUNDLE_PORT, Config, GRPC_PORT, METRICS_API_PORT, NAME, SYSTEM_NAMESPACE, WEBHOOK_PORT,
 };
 
-use crate::args::LogArgs;
+use crate::{args::LogArgs, traces::TracesArgs};
 
 #[derive(Debug, Args)]
 pub(crate) struct ControllerArgs {
@@ -69,6 +69,8 @@ pub(crate) struct ControllerArgs {
     /// Mark of the sidecars' sockets, where the kernel can't tell their user apart
     #[arg(long, env = "ISTHMUS_PROXY_MARK")]
     proxy_mark: Option<u32>,
+    #[command(flatten)]
+    traces: TracesArgs,
 }
 
 /// [`PolicyMode`] on the command line.
@@ -84,7 +86,9 @@ enum Mode {
 
 pub(crate) fn run(log: &LogArgs, args: Box<ControllerArgs>) -> anyhow::Result<()> {
     let handle = log.for_service(Format::Json, "info")?;
+    let traces = args.traces.traces()?;
     let mut config: Config = (*args).into();
+    config.proxy_traces = traces;
     config.log_level = Some(handle);
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     runtime.block_on(async { Ok(isthmus_smi_controller::run(config, signals::shutdown_token()?).await?) })

@@ -3,8 +3,8 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use isthmus_core::trace::{Format, Ratio};
-use isthmus_proxy::trace::{Collector, Protocol, Settings};
+use isthmus_core::trace::{Collector, Format, Protocol, Ratio};
+use isthmus_proxy::trace::Settings;
 
 use crate::args::Usage;
 

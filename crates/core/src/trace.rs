@@ -3,6 +3,7 @@
 //! What is read comes from whoever calls, and is trusted for nothing but the shape of a trace.
 
 mod b3;
+mod collector;
 mod hex;
 mod jaeger;
 mod sampling;
@@ -12,6 +13,7 @@ mod w3c;
 use http::HeaderMap;
 
 pub use self::{
+    collector::{BadCollector, Collector, Protocol},
     sampling::{BadRatio, Ratio, SampledRoute, Sampling},
     state::{MAX_STATE_BYTES, state},
 };

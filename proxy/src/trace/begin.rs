@@ -1,7 +1,7 @@
 //! A request's span begins: what its headers say is read, it is decided whether it is recorded, and the next hop is told.
 
 use http::Request;
-use isthmus_core::trace::{self, Context, Formats, Found, Parent};
+use isthmus_core::trace::{self, Context, Formats, Found, Parent, Sampling};
 
 use super::{Span, Tracer};
 use crate::{exchange::Exchange, hop, worker::Worker};
@@ -11,8 +11,12 @@ pub(crate) fn begin<B>(worker: &Worker, exchange: &Exchange, request: &mut Reque
     let Some(tracer) = &worker.tracer else { return };
     let found = trace::extract(request.headers());
     let parent = found.parent.unwrap_or_else(|| tracer.first());
-    let sampling = tracer.sampling.borrow().clone();
-    if !sampling.decide(&found, parent.trace, hop::as_matched(request)) {
+    let sampled = {
+        let told = &worker.telemetry().tracing;
+        let sampling = Sampling { ratio: told.sample.unwrap_or(tracer.ratio), routes: &told.routes };
+        sampling.decide(&found, parent.trace, hop::as_matched(request))
+    };
+    if !sampled {
         return tracer.pass_on(&found, parent, request);
     }
     let context = Context {

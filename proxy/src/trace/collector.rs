@@ -13,6 +13,7 @@ use hyper_util::rt::TokioIo;
 use isthmus_api::otlp::v1::{
     ExportTraceServiceRequest, ExportTraceServiceResponse, trace_service_client::TraceServiceClient,
 };
+use isthmus_core::trace::{Collector, Protocol};
 use prost::Message;
 use tonic::{
     metadata::MetadataMap,
@@ -21,7 +22,7 @@ use tonic::{
 use tower::service_fn;
 
 use super::{
-    Collector, Protocol, Settings,
+    Settings,
     connect::{BadRoots, Dialler},
     headers,
     outcome::{self, Outcome},
@@ -50,7 +51,7 @@ impl Sender {
     pub(super) fn new(settings: &Settings, mark: Option<u32>) -> Result<Self, BadRoots> {
         let collector = settings.collector.clone();
         let dialler = Dialler::new(&collector, settings.ca_file.as_deref(), mark)?;
-        let way = match collector.protocol {
+        let way = match collector.protocol() {
             Protocol::Grpc => Way::Grpc(Box::new(grpc(&collector, dialler))),
             Protocol::Http => Way::Http { dialler, collector, open: None },
         };
@@ -94,7 +95,7 @@ fn grpc(collector: &Collector, dialler: Dialler) -> TraceServiceClient<Channel> 
             let dialler = dialler.clone();
             async move { dialler.dial().await.map(TokioIo::new) }
         }));
-    let scheme = if collector.tls { "https" } else { "http" };
+    let scheme = if collector.tls() { "https" } else { "http" };
     let origin = Uri::builder().scheme(scheme).authority(collector.authority()).path_and_query("/").build();
     TraceServiceClient::with_origin(channel, origin.unwrap_or_default()).max_decoding_message_size(TRACE_ANSWER)
 }
@@ -128,7 +129,7 @@ async fn by_http(
     };
     let mut request = Request::new(Full::new(body));
     *request.method_mut() = http::Method::POST;
-    *request.uri_mut() = collector.path.parse().unwrap_or_default();
+    *request.uri_mut() = collector.path().parse().unwrap_or_default();
     *request.headers_mut() = headers;
     request.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/x-protobuf"));
     if let Ok(host) = HeaderValue::try_from(collector.authority()) {

@@ -2,6 +2,7 @@
 
 use std::{io, path::Path, pin::Pin, sync::Arc};
 
+use isthmus_core::trace::{Collector, Protocol};
 use isthmus_identity::crypto_provider;
 use rustls::{
     ClientConfig, RootCertStore,
@@ -11,7 +12,6 @@ use rustls_platform_verifier::BuilderVerifierExt;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_rustls::TlsConnector;
 
-use super::{Collector, Protocol};
 use crate::{endpoint::dial_tcp, limits::CONNECT_TIME};
 
 /// What bytes go through, with TLS or without.
@@ -47,7 +47,7 @@ pub enum BadRoots {
 
 impl Dialler {
     pub(super) fn new(collector: &Collector, ca_file: Option<&Path>, mark: Option<u32>) -> Result<Self, BadRoots> {
-        let tls = if collector.tls { Some(Arc::new(config(collector.protocol, ca_file)?)) } else { None };
+        let tls = if collector.tls() { Some(Arc::new(config(collector.protocol(), ca_file)?)) } else { None };
         Ok(Self { collector: collector.clone(), tls, mark })
     }
 
@@ -58,14 +58,14 @@ impl Dialler {
     }
 
     async fn try_dial(&self) -> io::Result<Stream> {
-        let host = &self.collector.host;
+        let host = self.collector.host();
         let mut last = io::Error::new(io::ErrorKind::NotFound, "the collector's name has no address");
-        for addr in tokio::net::lookup_host((&**host, self.collector.port)).await? {
+        for addr in tokio::net::lookup_host((host, self.collector.port())).await? {
             match dial_tcp(addr, self.mark).await {
                 Ok(stream) => {
                     stream.set_nodelay(true)?;
                     let Some(tls) = &self.tls else { return Ok(Box::pin(stream)) };
-                    let name = ServerName::try_from(host.clone()).map_err(io::Error::other)?;
+                    let name = ServerName::try_from(host.to_owned()).map_err(io::Error::other)?;
                     let stream = TlsConnector::from(Arc::clone(tls)).connect(name, stream).await?;
                     return Ok(Box::pin(stream));
                 }

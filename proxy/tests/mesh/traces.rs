@@ -4,13 +4,16 @@ mod export;
 mod grpc;
 
 use isthmus_api::otlp::v1::{span::SpanKind, status::StatusCode};
-use isthmus_proxy::trace::Protocol;
+use isthmus_core::{
+    telemetry::settings::{Settings, Tracing},
+    trace::{Protocol, Ratio, SampledRoute},
+};
 
 use crate::support::{
     app, client,
     control::Script,
     eventually,
-    mesh::{Pod, allow, backend, deny, id, service, split},
+    mesh::{Pod, allow, backend, deny, id, path, service, split},
     otlp::{Collector, Recorded},
 };
 
@@ -222,4 +225,17 @@ async fn a_request_that_is_tried_again_has_one_span() {
         assert_eq!(below, ["dead", "mid"], "each that was asked has a span below the one request");
     }
     assert_eq!(mesh.back.metric("isthmus_trace_spans_total{outcome=\"exported\"}").await, 0.0);
+}
+
+#[tokio::test]
+async fn a_namespace_says_what_is_recorded_while_proxies_run() {
+    let mesh = Chain::start().await;
+    let pay = SampledRoute { matches: vec![path("/headers")], ratio: Ratio::per_million(1_000_000) };
+    let tracing = Tracing { sample: Some(Ratio::per_million(0)), routes: vec![pay] };
+    mesh.script.set_telemetry("front", Settings { tracing, ..Settings::default() });
+    mesh.script.acknowledged("front", &isthmus_api::encode::telemetry_key()).await;
+    client::many(mesh.front.call(0), "/", 5).await;
+    mesh.told(&[]).await;
+    let spans = mesh.collector.spans(2).await;
+    assert_eq!(of(&spans, "mid", SpanKind::Server).attribute("url.path"), "/headers", "the callee follows the caller");
 }

@@ -28,7 +28,7 @@ impl Injector {
     pub(super) fn inject(&self, pod: &Value) -> Value {
         let mut injected = pod.clone();
         let first = at(pod, &["spec", "containers"]).get(0).and_then(|container| container.get("name")).cloned();
-        let init = [self.init_container(pod), self.proxy_container()];
+        let init = [self.init_container(pod), self.proxy_container(pod)];
         if let Some(spec) = object(&mut injected, "spec") {
             if let Some(volumes) = array(spec, "volumes") {
                 volumes.push(token_volume());
@@ -79,7 +79,7 @@ impl Injector {
         })
     }
 
-    fn proxy_container(&self) -> Value {
+    fn proxy_container(&self, pod: &Value) -> Value {
         let value = |name: &str, value: &str| json!({ "name": name, "value": value });
         let field =
             |name: &str, path: &str| json!({ "name": name, "valueFrom": { "fieldRef": { "fieldPath": path } } });
@@ -97,6 +97,7 @@ impl Injector {
             field("POD_IP", "status.podIP"),
         ];
         env.extend(self.mark.map(mark_env));
+        env.extend(self.traces.env(pod).map(|(name, text)| value(name, &text)));
         let mut capabilities = json!({ "drop": ["ALL"] });
         if let (Some(_), Some(map)) = (self.mark, capabilities.as_object_mut()) {
             // To mark a socket takes it.

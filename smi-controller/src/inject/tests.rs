@@ -200,3 +200,29 @@ fn where_users_cannot_be_told_apart_the_sidecar_marks_its_sockets() {
     let plain = injected(&pod());
     assert_eq!(plain["spec"]["initContainers"][1]["securityContext"]["capabilities"], json!({"drop": ["ALL"]}));
 }
+
+#[test]
+fn traces_go_to_the_meshs_collector_unless_the_pod_names_its_own() {
+    let mut injector = injector();
+    let env = |injector: &Injector, annotations: Value| {
+        let mut pod = pod();
+        pod["metadata"]["annotations"] = annotations;
+        let injected = injector.inject(&pod);
+        let env = injected["spec"]["initContainers"][1]["env"].as_array().unwrap().clone();
+        ["OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_PROTOCOL", "ISTHMUS_TRACE_SAMPLING"]
+            .map(|name| env.iter().find(|e| e["name"] == name).map_or("", |e| e["value"].as_str().unwrap()).to_owned())
+    };
+    assert_eq!(env(&injector, json!({})), ["", "", ""]);
+    injector.traces = Traces {
+        endpoint: Some("http://otel:4318".into()),
+        protocol: Some("http/protobuf".parse().unwrap()),
+        sampling: Some("0.5".parse().unwrap()),
+    };
+    assert_eq!(env(&injector, json!({})), ["http://otel:4318", "http/protobuf", "0.5"]);
+    let own = json!({"isthmus.mesh/trace-endpoint": "http://mine:4317"});
+    assert_eq!(env(&injector, own), ["http://mine:4317", "", "0.5"]);
+    assert_eq!(env(&injector, json!({"isthmus.mesh/trace-endpoint": "off"})), ["", "", ""]);
+    let mut bad = pod();
+    bad["metadata"]["annotations"] = json!({"isthmus.mesh/trace-endpoint": "otel:4317"});
+    assert!(review(&bad).refusal.unwrap().contains("trace-endpoint: \"otel:4317\" is no URL"));
+}

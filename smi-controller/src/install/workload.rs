@@ -64,6 +64,10 @@ fn container(config: &InstallConfig) -> Value {
         value("ISTHMUS_PROXY_LOG", &config.proxy_log),
         value("ISTHMUS_LOG", &config.log),
     ];
+    let traces = &config.proxy_traces;
+    env.extend(traces.endpoint.as_deref().map(|url| value("ISTHMUS_PROXY_TRACE_ENDPOINT", url)));
+    env.extend(traces.protocol.map(|protocol| value("ISTHMUS_PROXY_TRACE_PROTOCOL", protocol.as_str())));
+    env.extend(traces.sampling.map(|ratio| value("ISTHMUS_PROXY_TRACE_SAMPLING", &ratio.to_string())));
     env.extend(config.proxy_mark.map(|mark| value("ISTHMUS_PROXY_MARK", &mark.to_string())));
     json!({
         "name": "controller",

@@ -46,6 +46,7 @@ fn start(args: &UpArgs, plans: &[Plan]) -> anyhow::Result<(Child, File)> {
     if let Some(dir) = &args.data_dir {
         command.arg("--data-dir").arg(std::path::absolute(dir)?);
     }
+    command.args(args.traces.to_args());
     if args.no_join {
         command.arg("--no-join");
     }

@@ -58,6 +58,7 @@ pub(super) fn plans(
             mesh: Some(MeshName::of(mesh, true)),
             place,
             group: Some(args.name.clone()),
+            traces: args.traces.traces()?,
         });
     }
     Ok(plans)
@@ -140,7 +141,7 @@ pub(super) async fn start(plans: &[Plan], join: bool, progress: &Progress) -> an
     let begun = members().map(async |(plan, cluster)| {
         let Some(name) = &plan.mesh else { return Ok(()) };
         let pods = cluster.router().config().pod_cidr.to_string();
-        let parts = Parts { gateway: Some(pods), hub: plan.index == 0 };
+        let parts = Parts { gateway: Some(pods), hub: plan.index == 0, traces: plan.traces.clone() };
         let first = members().find(|(first, _)| first.leads(plan));
         if let Some((_, first)) = first {
             let (first, cluster) = (first.client(), cluster.client());

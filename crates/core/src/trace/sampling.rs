@@ -45,6 +45,13 @@ impl Ratio {
     }
 }
 
+impl std::fmt::Display for Ratio {
+    /// As it is read.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        (f64::from(self.per_million) / f64::from(MILLION)).fmt(f)
+    }
+}
+
 impl std::str::FromStr for Ratio {
     type Err = BadRatio;
 
@@ -68,15 +75,15 @@ pub struct SampledRoute {
 }
 
 /// What is recorded of the traces that begin here.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Sampling {
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Sampling<'a> {
     /// Of what no route covers.
     pub ratio: Ratio,
     /// Where several cover a request, the greatest share counts.
-    pub routes: Vec<SampledRoute>,
+    pub routes: &'a [SampledRoute],
 }
 
-impl Sampling {
+impl Sampling<'_> {
     /// Is the request's trace recorded? What was decided before counts.
     pub fn decide(&self, found: &Found, trace: TraceId, request: HttpRequest<'_>) -> bool {
         found.sampled.unwrap_or_else(|| self.ratio_of(request).covers(trace))

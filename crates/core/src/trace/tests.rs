@@ -189,7 +189,7 @@ fn a_share_is_the_same_for_everyone_and_as_great_as_it_says() {
 fn a_route_has_a_share_of_its_own_unless_it_was_decided_before() {
     let spec = HttpMatchSpec { path_regex: Some("/pay".into()), ..Default::default() };
     let pay = SampledRoute { matches: vec![HttpMatch::compile(spec).unwrap()], ratio: Ratio::per_million(1_000_000) };
-    let sampling = Sampling { ratio: Ratio::default(), routes: vec![pay] };
+    let sampling = Sampling { ratio: Ratio::default(), routes: &[pay] };
     let none = HeaderMap::new();
     let asked = |path, sampled| {
         let request = HttpRequest { method: "GET", path, authority: "", headers: &none };

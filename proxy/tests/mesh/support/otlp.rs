@@ -17,11 +17,8 @@ use isthmus_api::otlp::v1::{
     any_value::Value,
     trace_service_server::{TraceService, TraceServiceServer},
 };
-use isthmus_core::trace::Ratio;
-use isthmus_proxy::{
-    Config,
-    trace::{Collector as Address, Protocol, Settings},
-};
+use isthmus_core::trace::{Collector as Address, Protocol, Ratio};
+use isthmus_proxy::{Config, trace::Settings};
 use prost::Message;
 use tokio::net::TcpListener;
 use tokio_stream::wrappers::TcpListenerStream;

@@ -2,7 +2,8 @@
 
 use std::time::{Duration, Instant};
 
-use isthmus_proxy::trace::{Collector as Address, Protocol, Settings};
+use isthmus_core::trace::{Collector as Address, Protocol};
+use isthmus_proxy::trace::Settings;
 use tonic::Status;
 
 use super::{Chain, VIP};

@@ -3,7 +3,7 @@
 use isthmus_api::otlp::v1::{
     ExportTraceServiceRequest, span::SpanKind, status::StatusCode, trace_service_client::TraceServiceClient,
 };
-use isthmus_proxy::trace::Protocol;
+use isthmus_core::trace::Protocol;
 use tonic::{Status, transport::Endpoint};
 
 use super::{VIP, of};
