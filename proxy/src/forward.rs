@@ -118,7 +118,7 @@ impl<'a> Tries<'a> {
             chosen.endpoint.called(self.worker.now());
             exchange.choose(chosen.index, chosen.endpoint.endpoint.addr);
             if let Some(span) = exchange.span.get() {
-                span.sent_to(&chosen.endpoint.endpoint);
+                span.sent_to(chosen.endpoint);
             }
             let attempt = Attempt { worker: self.worker, endpoint: chosen.endpoint, h2, since };
             let failed = match attempt.make(&mut self.request).await {

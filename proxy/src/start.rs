@@ -64,8 +64,8 @@ pub async fn run(mut config: Config, shutdown: CancellationToken) -> Result<(), 
     let (tls, reach) = (link.tls.clone(), Arc::clone(&link.reach));
     let (spans, exporting) = match &config.trace {
         Some(settings) => {
-            let (whose, counters) = (config.clone(), trace::Metrics::new(&registry)?);
-            let started = trace::start(settings, config.socket_mark, counters, move || trace::resource(&whose))?;
+            let (edges, counters) = (Arc::clone(&edges), trace::Metrics::new(&registry)?);
+            let started = trace::start(settings, config.socket_mark, counters, move || trace::resource(&edges.own()))?;
             (Some(started.0), Some(started.1))
         }
         None => (None, None),

@@ -55,6 +55,16 @@ impl Caller {
         }
     }
 
+    /// The workload, if it has proved who it is.
+    pub(crate) fn workload(&self) -> Option<&Arc<Workload>> {
+        self.who.as_ref().map(|(_, workload)| workload)
+    }
+
+    /// The Service that was called.
+    pub(crate) fn service(&self) -> Option<&Arc<str>> {
+        self.service.as_ref()
+    }
+
     fn key(&self, protocol: Protocol) -> Key {
         Key {
             direction: Direction::Inbound,

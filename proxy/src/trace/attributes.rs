@@ -8,7 +8,7 @@ use http::{Method, Version};
 use isthmus_api::otlp::v1::{AnyValue, KeyValue, Span, Status, any_value::Value, span::SpanKind, status::StatusCode};
 
 use self::status::Ended;
-use super::span::Finished;
+use super::span::{Finished, Peer};
 use crate::metrics::Direction;
 
 /// The conventions' version that names and attributes are of.
@@ -140,13 +140,8 @@ fn http(of: &Finished, to: &mut Vec<KeyValue>) {
 fn server(of: &Finished, to: &mut Vec<KeyValue>) {
     to.push(text("url.scheme", "http"));
     to.push(text("url.path", &*of.path));
-    to.push(text("client.address", of.client.ip().to_canonical().to_string()));
-    to.push(text("network.peer.address", of.client.ip().to_canonical().to_string()));
-    to.push(number("network.peer.port", of.client.port()));
-    if let Some(id) = &of.caller {
-        to.push(text("isthmus.peer.id", id.as_str()));
-        to.push(text("isthmus.peer.mesh", id.trust_domain().as_str()));
-    }
+    to.push(text("client.address", of.caller.addr.ip().to_canonical().to_string()));
+    peer(&of.caller, to);
     to.extend(of.grant.as_ref().map(|grant| text("isthmus.grant", grant.to_string())));
     if let Some(code) = of.denied {
         // In audit mode it was let through.
@@ -159,16 +154,7 @@ fn server(of: &Finished, to: &mut Vec<KeyValue>) {
 fn client(of: &Finished, to: &mut Vec<KeyValue>) {
     to.push(text("url.full", format!("http://{}{}", of.authority, of.path)));
     if let Some(callee) = &of.callee {
-        to.push(text("network.peer.address", callee.addr.ip().to_canonical().to_string()));
-        to.push(number("network.peer.port", callee.addr.port()));
-        if !callee.workload.is_empty() {
-            to.push(text("isthmus.peer.pod", &*callee.workload));
-        }
-        if let Some(id) = &callee.identity {
-            to.push(text("isthmus.peer.id", id.as_str()));
-            let mesh = callee.mesh.as_deref().unwrap_or(id.trust_domain().as_str());
-            to.push(text("isthmus.peer.mesh", mesh));
-        }
+        peer(callee, to);
     }
     if of.resent > 0 {
         to.push(number("http.request.resend_count", of.resent));
@@ -177,6 +163,22 @@ fn client(of: &Finished, to: &mut Vec<KeyValue>) {
         to.push(text("isthmus.backend", &*of.backend));
     }
     to.extend(of.split.as_ref().map(|split| text("isthmus.split", &**split)));
+}
+
+/// Who is on the other side. Behind a gateway the address is the gateway's.
+fn peer(of: &Peer, to: &mut Vec<KeyValue>) {
+    to.push(text("network.peer.address", of.addr.ip().to_canonical().to_string()));
+    to.push(number("network.peer.port", of.addr.port()));
+    let Some(id) = &of.identity else { return };
+    to.push(text("isthmus.peer.id", id.as_str()));
+    to.push(text("isthmus.peer.mesh", id.trust_domain().as_str()));
+    let Some(workload) = &of.workload else { return };
+    if !workload.name.is_empty() {
+        to.push(text("isthmus.peer.workload", format!("{}/{}", workload.kind, workload.name)));
+    }
+    if !workload.pod.is_empty() {
+        to.push(text("isthmus.peer.pod", &*workload.pod));
+    }
 }
 
 #[cfg(test)]

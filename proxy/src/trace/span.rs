@@ -3,6 +3,7 @@
 use std::{
     cell::{Cell, OnceCell, RefCell},
     net::SocketAddr,
+    rc::Rc,
     sync::Arc,
     time::{Duration, SystemTime},
 };
@@ -10,13 +11,13 @@ use std::{
 use http::{Method, Request, Version, header::HOST};
 use isthmus_core::{
     deny::DenyCode,
-    destination::Endpoint,
     id::{ObjectName, SpiffeId},
+    telemetry::Workload,
     trace::{Context, TraceId, state},
 };
 
 use super::export::Queue;
-use crate::{exchange::Exchange, fault::Fault, limits::TRACE_TEXT, metrics::Direction};
+use crate::{endpoint::EndpointState, exchange::Exchange, fault::Fault, limits::TRACE_TEXT, metrics::Direction};
 
 /// What is kept of a recorded request while it is under way.
 pub(crate) struct Span {
@@ -28,21 +29,20 @@ pub(crate) struct Span {
     path: String,
     version: Version,
     /// The callee, once one was chosen.
-    callee: RefCell<Option<Callee>>,
+    callee: RefCell<Option<Rc<EndpointState>>>,
     /// Times that it was sent.
     sent: Cell<u32>,
     /// What let it in.
     grant: OnceCell<ObjectName>,
 }
 
-/// Who a request was sent to.
+/// Who is on the other side.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Callee {
+pub(super) struct Peer {
     pub(super) addr: SocketAddr,
     pub(super) identity: Option<SpiffeId>,
-    pub(super) workload: Arc<str>,
-    /// Where it isn't this mesh.
-    pub(super) mesh: Option<String>,
+    /// As its certificate says, once there was one.
+    pub(super) workload: Option<Arc<Workload>>,
 }
 
 /// A request that is over, as the exporting thread gets it.
@@ -62,9 +62,9 @@ pub(super) struct Finished {
     pub(super) status: u16,
     pub(super) fault: Option<Fault>,
     pub(super) denied: Option<DenyCode>,
-    pub(super) client: SocketAddr,
-    pub(super) caller: Option<SpiffeId>,
-    pub(super) callee: Option<Callee>,
+    pub(super) caller: Peer,
+    /// `None`: it was sent to nobody.
+    pub(super) callee: Option<Peer>,
     pub(super) resent: u32,
     pub(super) service: Arc<str>,
     pub(super) backend: Arc<str>,
@@ -96,15 +96,9 @@ impl Span {
     }
 
     /// It is sent to this endpoint; what was sent before came to nothing.
-    pub(crate) fn sent_to(&self, endpoint: &Endpoint) {
+    pub(crate) fn sent_to(&self, endpoint: &Rc<EndpointState>) {
         self.sent.set(self.sent.get().saturating_add(1));
-        let callee = Callee {
-            addr: endpoint.addr,
-            identity: endpoint.identity.clone(),
-            workload: Arc::clone(&endpoint.workload),
-            mesh: endpoint.remote.as_ref().map(|remote| remote.mesh.to_string()),
-        };
-        self.callee.replace(Some(callee));
+        self.callee.replace(Some(Rc::clone(endpoint)));
     }
 
     /// This grant let it in.
@@ -115,6 +109,12 @@ impl Span {
     /// The request is over.
     pub(crate) fn end(self, exchange: &Exchange, took: Duration) {
         let backend = exchange.backend.get();
+        let caller = exchange.caller.get();
+        let callee = self.callee.take().map(|state| Peer {
+            addr: state.endpoint.addr,
+            identity: state.endpoint.identity.clone(),
+            workload: state.peer.borrow().1.clone(),
+        });
         let named = |name: fn(&crate::backend::BackendState) -> &Arc<str>| backend.map(|b| Arc::clone(name(b)));
         self.queue.put(Finished {
             direction: exchange.direction,
@@ -130,11 +130,14 @@ impl Span {
             status: exchange.status.get(),
             fault: exchange.fault.get(),
             denied: exchange.denied.get(),
-            client: exchange.client,
-            caller: exchange.peer.clone(),
-            callee: self.callee.take(),
+            caller: Peer {
+                addr: exchange.client,
+                identity: exchange.peer.clone(),
+                workload: caller.and_then(|caller| caller.workload().cloned()),
+            },
+            callee,
             resent: self.sent.get().saturating_sub(1),
-            service: named(|b| &b.destination).unwrap_or_default(),
+            service: caller.and_then(|c| c.service().cloned()).or(named(|b| &b.destination)).unwrap_or_default(),
             backend: named(|b| &b.name).unwrap_or_default(),
             split: backend.and_then(|b| b.split.clone()),
             grant: self.grant.into_inner(),

@@ -3,19 +3,26 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 use isthmus_core::{
     deny::DenyCode,
     id::ObjectName,
+    telemetry::Workload,
     trace::{Context, SpanId, TraceId},
 };
 
 use super::*;
-use crate::{fault::Fault, trace::span::Callee};
+use crate::{fault::Fault, trace::span::Peer};
 
 fn finished(direction: Direction) -> Finished {
-    let callee = Callee {
-        addr: "10.1.2.3:8080".parse().unwrap(),
-        identity: Some("spiffe://west.example/ns/shop/sa/web".parse().unwrap()),
-        workload: "shop/web-1".into(),
-        mesh: Some("west".into()),
+    let peer = |addr: &str, id: &str, kind: &str, name: &str, pod: &str| Peer {
+        addr: addr.parse().unwrap(),
+        identity: Some(id.parse().unwrap()),
+        workload: Some(Arc::new(Workload {
+            kind: kind.into(),
+            name: name.into(),
+            pod: pod.into(),
+            ..Workload::default()
+        })),
     };
+    let callee = peer("10.1.2.3:8080", "spiffe://west.example/ns/shop/sa/web", "Deployment", "web", "web-1");
+    let caller = peer("10.1.0.9:4711", "spiffe://east.example/ns/shop/sa/front", "StatefulSet", "front", "front-0");
     Finished {
         direction,
         context: Context {
@@ -37,8 +44,7 @@ fn finished(direction: Direction) -> Finished {
         status: 200,
         fault: None,
         denied: None,
-        client: "10.1.0.9:4711".parse().unwrap(),
-        caller: Some("spiffe://east.example/ns/shop/sa/front".parse().unwrap()),
+        caller,
         callee: Some(callee),
         resent: 0,
         service: "shop/web".into(),
@@ -83,8 +89,9 @@ fn the_callers_span() {
             ("http.response.status_code", "200"),
             ("isthmus.backend", "shop/web-v2"),
             ("isthmus.peer.id", "spiffe://west.example/ns/shop/sa/web"),
-            ("isthmus.peer.mesh", "west"),
-            ("isthmus.peer.pod", "shop/web-1"),
+            ("isthmus.peer.mesh", "west.example"),
+            ("isthmus.peer.pod", "web-1"),
+            ("isthmus.peer.workload", "Deployment/web"),
             ("isthmus.service", "shop/web"),
             ("isthmus.split", "shop/canary"),
             ("network.peer.address", "10.1.2.3"),
@@ -111,6 +118,8 @@ fn the_callees_span() {
             ("isthmus.grant", "shop/front-to-web"),
             ("isthmus.peer.id", "spiffe://east.example/ns/shop/sa/front"),
             ("isthmus.peer.mesh", "east.example"),
+            ("isthmus.peer.pod", "front-0"),
+            ("isthmus.peer.workload", "StatefulSet/front"),
             ("network.peer.address", "10.1.0.9"),
             ("network.peer.port", "4711"),
             ("network.protocol.name", "http"),
