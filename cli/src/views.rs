@@ -5,7 +5,7 @@ pub(crate) mod api;
 pub(crate) mod edges;
 mod figures;
 mod gather;
-mod kinds;
+pub(crate) mod kinds;
 pub(crate) mod plugin;
 mod quantity;
 mod target;

@@ -12,14 +12,23 @@ mod denial;
 mod meshes;
 mod resilience;
 mod trust;
+mod views;
 
 /// A test's body.
 type Body = fn(&Cluster) -> anyhow::Result<()>;
 
 /// Name and body of every test.
 fn all() -> Vec<(&'static str, Body)> {
-    [conformance::tests(), trust::tests(), resilience::tests(), demo::tests(), denial::tests(), meshes::tests()]
-        .concat()
+    [
+        conformance::tests(),
+        trust::tests(),
+        resilience::tests(),
+        demo::tests(),
+        denial::tests(),
+        meshes::tests(),
+        views::tests(),
+    ]
+    .concat()
 }
 
 fn main() -> ExitCode {

@@ -4,6 +4,7 @@
 mod shop;
 mod forgery;
 mod meshes;
+mod metrics;
 mod pair;
 mod steps;
 

@@ -67,7 +67,8 @@ impl Figures {
 
     fn latency(&self, millis: f64) -> String {
         match millis {
-            _ if self.requests <= 0.0 => "-".to_owned(),
+            // Of connections that carry no requests none is measured.
+            ms if self.requests <= 0.0 || ms <= 0.0 => "-".to_owned(),
             ms if ms >= 1000.0 => format!("{} s", short(ms / 1000.0)),
             ms => format!("{} ms", short(ms)),
         }
@@ -75,10 +76,14 @@ impl Figures {
 }
 
 /// A part of 1 in percent, rounded down.
-pub(super) fn percent(part: f64) -> String {
+fn percent(part: f64) -> String {
     // 0.29 * 10000 is 2899.999… in floating point: what is that near counts as reached.
-    let hundredths = (part * 10_000.0 + 1e-6).floor();
-    format!("{:.2}%", hundredths / 100.0)
+    share((part * 10_000.0 + 1e-6).floor() / 10_000.0)
+}
+
+/// A part of 1 in percent, rounded to the nearest: shares add up to a whole.
+pub(super) fn share(part: f64) -> String {
+    format!("{:.2}%", part * 100.0)
 }
 
 /// Three digits that count.
@@ -180,7 +185,7 @@ mod tests {
     fn latencies_are_in_a_unit_that_fits() {
         let told = [0.4, 12.34, 250.0, 1500.0].map(|ms| figures(1.0, 0.0, ms).p99());
         assert_eq!(told, ["0.40 ms", "12.3 ms", "250 ms", "1.50 s"]);
-        assert_eq!(figures(0.0, 0.0, 5.0).p99(), "-");
+        assert_eq!([figures(0.0, 0.0, 5.0).p99(), figures(5.0, 0.0, 0.0).p99()], ["-", "-"]);
     }
 
     #[test]

@@ -42,6 +42,12 @@ pub(crate) static RESOURCES: [Resource; 11] = [
 ];
 
 impl Resource {
+    /// TrafficSplits.
+    pub(crate) fn splits() -> &'static Self {
+        let [.., splits] = &RESOURCES;
+        splits
+    }
+
     /// By any of its names, however they are capitalised.
     fn named(name: &str) -> Option<&'static Self> {
         let is = |known: &&str| known.eq_ignore_ascii_case(name);
@@ -70,6 +76,11 @@ mod tests {
         for (told, kind) in [("Daemonset", "DaemonSet"), ("deployment", "Deployment"), ("Rollout", "Rollout")] {
             assert_eq!(spelled(told), kind);
         }
+    }
+
+    #[test]
+    fn splits_are_splits() {
+        assert_eq!(Resource::splits().kind, "TrafficSplit");
     }
 
     #[test]

@@ -30,6 +30,9 @@ pub(crate) struct TopologyArgs {
     kind: &'static Resource,
     #[command(flatten)]
     target: Target,
+    /// Leave out who is unknown: the cluster's probes, and who isn't in a mesh
+    #[arg(long)]
+    known: bool,
     #[command(flatten)]
     watch: WatchArgs,
     /// How to print it
@@ -55,7 +58,7 @@ pub(crate) enum Form {
 }
 
 pub(super) async fn run(args: &TopologyArgs) -> anyhow::Result<ExitCode> {
-    if args.kind.plural == "trafficsplits" {
+    if args.kind == Resource::splits() {
         let instead = "splits call nobody: see `isthmus top trafficsplits` and `isthmus edges trafficsplits`";
         return Err(Usage(anyhow::anyhow!(instead)).into());
     }
@@ -67,7 +70,9 @@ pub(super) async fn run(args: &TopologyArgs) -> anyhow::Result<ExitCode> {
     };
     let screen = Screen::of(&args.watch, form);
     let page = async || {
-        let graph = Graph::of(gather(&place, args.kind, None).await?);
+        let mut gathered = gather(&place, args.kind, None).await?;
+        gathered.edges.retain(|edge| !(args.known && edge.edge.peer.name.is_empty()));
+        let graph = Graph::of(gathered);
         let words = |graph: &Graph| match args.output {
             Form::Dot => dot::dot(graph),
             Form::Mermaid => mermaid::mermaid(graph),

@@ -52,7 +52,7 @@ example!(BIND_IDENTITY, "60-bind-identity.yaml");
 type Door = http1::SendRequest<Full<Bytes>>;
 
 pub(super) struct Shop {
-    client: Client,
+    pub(super) client: Client,
     applier: Applier,
     doors: HashMap<&'static str, Mutex<Door>>,
 }

@@ -7,6 +7,7 @@ use kube::ResourceExt;
 use serde::Serialize;
 use serde_json::{Value, json};
 
+use super::metrics;
 use super::shop::{
     AB_BY_HEADER, Answer, BIND_IDENTITY, CANARY, CANARY_HALF, Example, OPEN_CATALOG, OPEN_ORDERS, OPEN_STORE, Shop,
 };
@@ -61,6 +62,7 @@ enum Kind {
     OneIdentity,
     CallerSeen,
     Canary,
+    Shares,
     ChangedWeight,
     AbByHeader,
     TcpDenied,
@@ -70,12 +72,13 @@ enum Kind {
 }
 
 /// All steps, in order: later ones stand on what earlier ones have applied.
-pub(super) const STEPS: [Step; 11] = [
+pub(super) const STEPS: [Step; 12] = [
     Step { promise: "deny by default", applies: &[], kind: Kind::DenyByDefault },
     Step { promise: "TrafficTarget: one path and method", applies: &[&OPEN_CATALOG], kind: Kind::OnePath },
     Step { promise: "TrafficTarget: to one identity", applies: &[], kind: Kind::OneIdentity },
     Step { promise: "the callee sees the caller's SPIFFE ID", applies: &[], kind: Kind::CallerSeen },
     Step { promise: "canary 90/10, 100 requests", applies: &[&CANARY], kind: Kind::Canary },
+    Step { promise: "TrafficMetrics: the canary's shares", applies: &[], kind: Kind::Shares },
     Step { promise: "a changed weight takes effect", applies: &[&CANARY_HALF], kind: Kind::ChangedWeight },
     Step { promise: "A/B by header, 20 requests each", applies: &[&AB_BY_HEADER], kind: Kind::AbByHeader },
     Step { promise: "TCP is denied by default", applies: &[&OPEN_ORDERS], kind: Kind::TcpDenied },
@@ -129,6 +132,10 @@ impl Kind {
             Self::Canary => {
                 let (v1, v2) = shop.versions(100, json!({})).await?;
                 Ok(Verdict::equal("90 to v1, 10 to v2", format!("{v1} to v1, {v2} to v2")))
+            }
+            Self::Shares => {
+                let seen = metrics::shares(shop, "catalog", 100.0).await?;
+                Ok(Verdict::equal("catalog-v1 90, catalog-v2 10, all well", seen))
             }
             Self::ChangedWeight => {
                 let (v1, v2) = shop.versions(100, json!({})).await?;

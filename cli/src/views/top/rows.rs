@@ -85,7 +85,7 @@ impl Page {
                 ("SERVICE", |r| r.leg(|l| l.apex.clone())),
                 ("BACKEND", |r| r.leg(|l| l.name.clone())),
                 ("WEIGHT", |r| r.leg(|l| weight(l.weight, l.asked))),
-                ("SHARE", |r| r.leg(|l| l.share.map_or_else(|| "-".into(), figures::percent))),
+                ("SHARE", |r| r.leg(|l| l.share.map_or_else(|| "-".into(), figures::share))),
             ];
             columns.extend(leg);
         }
@@ -94,7 +94,7 @@ impl Page {
 }
 
 fn weight(weight: f64, asked: Option<f64>) -> String {
-    asked.map_or_else(|| weight.to_string(), |asked| format!("{weight} ({})", figures::percent(asked)))
+    asked.map_or_else(|| weight.to_string(), |asked| format!("{weight} ({})", figures::share(asked)))
 }
 
 impl Row {

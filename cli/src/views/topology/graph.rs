@@ -66,6 +66,11 @@ impl Graph {
         self.links.iter().filter(move |link| link.from == node)
     }
 
+    /// Is it somebody whom nobody knows by name?
+    pub(super) fn unknown(&self, node: usize) -> bool {
+        self.nodes.get(node).is_some_and(|node| node.name.is_empty())
+    }
+
     /// By node: does it call, or is it called?
     pub(super) fn busy(&self) -> Vec<bool> {
         let mut busy = vec![false; self.nodes.len()];

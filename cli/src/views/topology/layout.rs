@@ -14,7 +14,7 @@ pub(super) const NODE_HEIGHT: f64 = 36.0;
 const PITCH: f64 = 64.0;
 /// What a link takes on its way past a column.
 const PASSAGE: f64 = 30.0;
-const GAP: f64 = 210.0;
+const GAP: f64 = 250.0;
 const MARGIN: f64 = 24.0;
 /// For a band's name.
 const HEAD: f64 = 26.0;

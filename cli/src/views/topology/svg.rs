@@ -18,15 +18,19 @@ const NARROWEST: f64 = 110.0;
 const THINNEST: f64 = 1.5;
 const THICKEST: f64 = 5.0;
 
-/// Legible on light and on dark pages: it brings its own background, by what the reader prefers.
+/// Legible on light and on dark pages: it brings its own background, by what the reader prefers. Without variables, which not
+/// every program that draws SVG knows.
 const STYLE: &str = "\
-:root{--bg:#fff;--fg:#1c2430;--dim:#5b6675;--box:#f3f6fa;--line:#9fb0c3;--well:#4b7fb3;--warn:#b26a00;--bad:#c62828}
-@media(prefers-color-scheme:dark){:root{--bg:#12171e;--fg:#e6ebf2;--dim:#9aa7b8;--box:#1c2530;--line:#4a5a6c;--well:#79abe0;--warn:#ffb74d;--bad:#ff7b72}}
-.bg{fill:var(--bg)}.band{fill:none;stroke:var(--line);stroke-dasharray:4 4}.node{fill:var(--box);stroke:var(--line)}
-text{fill:var(--fg);font:13px ui-sans-serif,system-ui,sans-serif}.mesh{fill:var(--dim);font-weight:600}
-.label{font-size:11px;fill:var(--dim);stroke:var(--bg);stroke-width:4px;paint-order:stroke;stroke-linejoin:round}
-.link{fill:none;stroke:var(--c)}.head{fill:var(--c)}.well{--c:var(--well)}.warn{--c:var(--warn)}.bad{--c:var(--bad)}
-.label.warn{fill:var(--warn)}.label.bad{fill:var(--bad)}
+text{font:13px ui-sans-serif,system-ui,sans-serif}.mesh{font-weight:600}.link,.band{fill:none}.band{stroke-dasharray:4 4}
+.label{font-size:11px;stroke-width:3px;paint-order:stroke;stroke-linejoin:round}
+.bg{fill:#fff}text{fill:#1c2430}.node{fill:#f3f6fa;stroke:#9fb0c3}.band{stroke:#9fb0c3}.mesh,.label{fill:#5b6675}.label{stroke:#fff}
+.link.well{stroke:#4b7fb3}.link.warn{stroke:#b26a00}.link.bad{stroke:#c62828}
+.head.well{fill:#4b7fb3}.head.warn,.label.warn{fill:#b26a00}.head.bad,.label.bad{fill:#c62828}
+@media(prefers-color-scheme:dark){
+.bg{fill:#12171e}text{fill:#e6ebf2}.node{fill:#1c2530;stroke:#4a5a6c}.band{stroke:#4a5a6c}.mesh,.label{fill:#9aa7b8}.label{stroke:#12171e}
+.link.well{stroke:#79abe0}.link.warn{stroke:#ffb74d}.link.bad{stroke:#ff7b72}
+.head.well{fill:#79abe0}.head.warn,.label.warn{fill:#ffb74d}.head.bad,.label.bad{fill:#ff7b72}
+}
 ";
 
 pub(super) fn svg(graph: &Graph) -> String {

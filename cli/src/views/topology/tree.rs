@@ -38,10 +38,13 @@ pub(super) fn tree(graph: &Graph, colour: bool) -> String {
     text
 }
 
-/// Whom nobody else calls.
+/// Whom nobody else calls that is known; probes of the cluster, above all, come from nowhere. Unknown ones come last.
 fn roots(graph: &Graph) -> Vec<usize> {
-    let called = |node: usize| graph.links.iter().any(|link| link.to == node && link.from != node);
-    (0..graph.nodes.len()).filter(|node| !called(*node)).collect()
+    let calls = |link: &Link, node: usize| link.to == node && link.from != node && !graph.unknown(link.from);
+    let called = |node: usize| graph.links.iter().any(|link| calls(link, node));
+    let (unknown, known): (Vec<usize>, Vec<usize>) =
+        (0..graph.nodes.len()).filter(|node| !called(*node)).partition(|node| graph.unknown(*node));
+    known.into_iter().chain(unknown).collect()
 }
 
 /// A branch that is still to be drawn.
@@ -132,6 +135,12 @@ No traffic: batch
     fn what_is_called_twice_is_drawn_once() {
         let seen = drawn(&[("a", "b"), ("a", "c"), ("b", "d"), ("c", "d"), ("d", "e")]);
         assert_eq!(seen, "a\n├─ b\n│  └─ d\n│     └─ e\n└─ c\n   └─ d (see above)");
+    }
+
+    #[test]
+    fn whom_only_strangers_call_stands_at_the_root_too() {
+        let seen = drawn(&[("", "web"), ("", "catalog"), ("web", "catalog")]);
+        assert_eq!(seen, "web\n└─ catalog\n(unknown)\n├─ catalog\n└─ web (see above)");
     }
 
     #[test]

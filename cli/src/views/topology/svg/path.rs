@@ -16,7 +16,7 @@ pub(super) struct Path {
 /// Of an arrow's head.
 const HEAD: f64 = 9.0;
 /// How far along a bend a label stands, from the end that it stands near.
-const NEAR: f64 = 0.36;
+const NEAR: f64 = 0.43;
 
 impl Path {
     /// Through the points of a route; `at_end`: the label stands near the callee.
