@@ -26,6 +26,17 @@ pub(crate) struct ClusterArgs {
 impl ClusterArgs {
     /// A client of the cluster. Its default namespace is the context's.
     pub(crate) async fn client(&self) -> anyhow::Result<Client> {
+        Ok(Client::try_from(self.config().await?)?)
+    }
+
+    /// The same for views: what is down is said at once, not after half a minute of tries.
+    pub(crate) async fn impatient_client(&self) -> anyhow::Result<Client> {
+        let mut config = self.config().await?;
+        config.default_retry = false;
+        Ok(Client::try_from(config)?)
+    }
+
+    async fn config(&self) -> anyhow::Result<Config> {
         let kubeconfig = match &self.kubeconfig {
             Some(path) => Kubeconfig::read_from(path).with_context(|| format!("--kubeconfig {}", path.display())),
             None => Kubeconfig::read().context("no kubeconfig; set KUBECONFIG, or give --kubeconfig"),
@@ -33,6 +44,6 @@ impl ClusterArgs {
         let options = KubeConfigOptions { context: self.context.clone(), ..KubeConfigOptions::default() };
         let mut config = Config::from_custom_kubeconfig(kubeconfig, &options).await.context("kubeconfig")?;
         config.connect_timeout = Some(CONNECT_WITHIN);
-        Ok(Client::try_from(config)?)
+        Ok(config)
     }
 }

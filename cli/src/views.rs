@@ -32,7 +32,8 @@ pub(crate) enum ViewCommand {
 }
 
 pub(crate) fn run(log: &LogArgs, command: ViewCommand) -> anyhow::Result<ExitCode> {
-    log.for_command("error")?;
+    // What goes wrong is said in words of our own.
+    log.for_command("off")?;
     tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(async {
         match command {
             ViewCommand::Top(args) => top::run(&args).await,

@@ -35,7 +35,7 @@ pub(super) struct Place {
 
 impl Target {
     pub(super) async fn place(&self, side: Option<Side>) -> anyhow::Result<Place> {
-        let client = self.cluster.client().await?;
+        let client = self.cluster.impatient_client().await?;
         let own = || Scope::Namespace(self.namespace.clone().unwrap_or_else(|| client.default_namespace().to_owned()));
         let scope = if self.all_namespaces { Scope::All } else { own() };
         let query = Query { window: self.window.clone(), selector: self.selector.clone(), side };

@@ -41,15 +41,15 @@ pub(crate) enum Fault {
     /// A name alone says nothing where namespaces are many.
     #[error("{0} have namespaces: give one by -n beside the name, instead of -A")]
     NoNamespace(&'static str),
-    #[error("can't ask the API server: {0}; is the cluster up, and is it the one meant? (KUBECONFIG, --context)")]
+    #[error("can't ask the API server; is the cluster up, and is it the one meant (KUBECONFIG, --context)?")]
     Unreachable(#[from] kube::Error),
     #[error("the API server gave no answer within {0} s")]
     Silent(u64),
     #[error("the answer of the API server broke off: {0}")]
     CutOff(String),
-    #[error("can't read the answer of the metrics API: {0}")]
+    #[error("can't read the answer of the metrics API")]
     Unreadable(#[from] serde_json::Error),
-    #[error("can't ask for that: {0}")]
+    #[error("can't ask for that")]
     Unaskable(#[from] http::Error),
 }
 
