@@ -6,7 +6,10 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use isthmus_api::listen::{Room, listen};
+use isthmus_api::{
+    control::v1 as proto,
+    listen::{Room, listen},
+};
 use isthmus_core::id::{ObjectName, SpiffeId, TrustDomain};
 use isthmus_identity::{Authority, ClientCerts, MeshTls, SvidCell, TrustStore};
 use isthmus_k8s::watch::Change;
@@ -22,7 +25,7 @@ use crate::{
     index::Update,
     metrics::Metrics,
     serve::{Hub, InEffect, Registry},
-    telemetry::Traffic,
+    telemetry::{Direction, Keep, Query, Source, Traffic},
     testing::*,
 };
 
@@ -40,6 +43,7 @@ struct Mesh {
 struct Running {
     hub: Arc<Hub>,
     parts: Option<Parts>,
+    traffic: Arc<Traffic>,
     _stop: DropGuard,
 }
 
@@ -67,8 +71,10 @@ impl Mesh {
 
     /// A replica that serves, and knows everything that there is.
     async fn replica(&self, name: &str, listener: TcpListener) -> Running {
-        let manifests = [controller("a", "127.0.0.2"), controller("b", "127.0.0.3"), pod("web", "web", "10.42.0.20")];
-        let index = index_of(manifests);
+        let mut ready = slice(NAME, &[("grpc", 15010)], &[("a", "127.0.0.2"), ("b", "127.0.0.3")]);
+        ready["metadata"]["namespace"] = json!("isthmus-system");
+        let pods = [controller("a", "127.0.0.2"), controller("b", "127.0.0.3"), pod("web", "web", "10.42.0.20")];
+        let index = index_of(pods.into_iter().chain([ready]));
         let metrics = Metrics::register(&prometheus::Registry::new()).unwrap();
         let mut registry = Registry::new(index, vec![self.authority.bundle(1)]);
         registry.update([applied(self.peer.clone())]);
@@ -111,7 +117,7 @@ impl Mesh {
             port: self.port,
             count: metrics.replicas,
         };
-        Running { hub, parts: Some(parts), _stop: stop.drop_guard() }
+        Running { hub, parts: Some(parts), traffic, _stop: stop.drop_guard() }
     }
 }
 
@@ -120,6 +126,12 @@ impl Running {
         let stop = CancellationToken::new();
         tokio::spawn(follow_others(Arc::new(self.parts.take().unwrap()), stop.clone()));
         stop.drop_guard()
+    }
+
+    /// The pod `web` has had so many answers.
+    fn told(&self, successes: u64) {
+        let edges = vec![proto::Edge { successes, ..Default::default() }];
+        self.traffic.take(&ObjectName::new("shop", "web"), proto::Traffic { milliseconds: 100, edges });
     }
 
     async fn until(&self, what: &str, holds: impl Fn(&InEffect) -> bool) {
@@ -156,6 +168,61 @@ async fn replicas_hear_each_other_and_know_when_one_is_silent() {
     // It is back, and its proxies aren't there yet: they hold what they held.
     let _b = mesh.replica("b", TcpListener::bind(addr_b).await.unwrap()).await;
     a.until("b to be heard again", |seen| seen.unknown.is_none() && seen.concerned == 1 && seen.programmed == 0).await;
+}
+
+#[tokio::test]
+async fn what_all_replicas_proxies_told_is_one_answer_and_a_silent_replica_is_named() {
+    let at_a = TcpListener::bind("127.0.0.2:0").await.unwrap();
+    let mesh = Mesh::new(at_a.local_addr().unwrap().port());
+    let mut a = mesh.replica("a", at_a).await;
+    let b = mesh.replica("b", TcpListener::bind(SocketAddr::from(([127, 0, 0, 3], mesh.port))).await.unwrap()).await;
+    let parts = Arc::new(a.parts.take().unwrap());
+    let together = Together::new(a.traffic.clone(), parts.clone());
+    let stop = CancellationToken::new();
+    let _following = stop.clone().drop_guard();
+    tokio::spawn(follow_others(parts, stop));
+    let heard = async {
+        while !a.hub.with(|registry| registry.replicas().values().any(|replica| replica.heard)) {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, heard).await.expect("b to be heard");
+    a.told(30);
+    b.told(12);
+    let ask = async || {
+        let keep = Keep { own: true, ..Keep::default() };
+        let query = Query { window: Duration::from_secs(60), direction: Direction::Inbound, within: None, keep };
+        let answer = Source::observe(&together, query).await.unwrap();
+        let successes: f64 = answer.observations.iter().map(|seen| seen.totals.successes).sum();
+        (successes, answer.warnings)
+    };
+    assert_eq!(ask().await, (42.0, Vec::new()));
+
+    // Proxies are sent to it still.
+    drop(b);
+    let waiting = async {
+        loop {
+            let (successes, warnings) = ask().await;
+            if successes == 30.0 {
+                return warnings;
+            }
+        }
+    };
+    let warnings = tokio::time::timeout(PATIENCE, waiting).await.expect("b to be silent");
+    assert!(matches!(&*warnings, [one] if one.contains("controller replica b didn't answer")), "{warnings:?}");
+}
+
+#[tokio::test]
+async fn nobody_but_the_controller_is_told_of_traffic() {
+    let listener = TcpListener::bind("127.0.0.2:0").await.unwrap();
+    let mesh = Mesh::new(listener.local_addr().unwrap().port());
+    let addr = listener.local_addr().unwrap();
+    let mut running = mesh.replica("a", listener).await;
+    let parts = Parts { tls: mesh.tls("web"), ..running.parts.take().unwrap() };
+    let channel = follow::connect(&parts, addr).await.unwrap();
+    let mut client = isthmus_api::replica::v1::replicas_client::ReplicasClient::new(channel);
+    let refused = client.observe(isthmus_api::replica::v1::ObserveRequest::default()).await.unwrap_err();
+    assert_eq!(refused.code(), tonic::Code::PermissionDenied);
 }
 
 #[tokio::test]

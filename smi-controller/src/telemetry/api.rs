@@ -104,7 +104,11 @@ impl Server {
         // hyper sends no body for HEAD, and the length that it would have had.
         let mut response = Response::new(Full::from(body.to_string()));
         *response.status_mut() = status;
-        response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        let aggregated =
+            body.get("apiVersion").and_then(Value::as_str).and_then(|v| v.strip_prefix("apidiscovery.k8s.io/"));
+        let media = aggregated.and_then(|version| HeaderValue::from_str(&discovery::media(version)).ok());
+        let media = media.unwrap_or(HeaderValue::from_static("application/json"));
+        response.headers_mut().insert(CONTENT_TYPE, media);
         for warning in warnings.iter().take(MAX_WARNINGS) {
             // RFC 7234 §5.5: a quoted string, of what a header can hold.
             let text: String = warning

@@ -10,6 +10,11 @@ use super::{
 
 const KIND: &str = "TrafficMetrics";
 
+/// The media type of aggregated discovery: clients tell by it that they were given what they asked for.
+pub(crate) fn media(version: &str) -> String {
+    format!("application/json;g=apidiscovery.k8s.io;v={version};as=APIGroupDiscoveryList")
+}
+
 /// `/apis`.
 pub(crate) fn groups() -> Value {
     json!({ "kind": "APIGroupList", "apiVersion": "v1", "groups": [bare_group()] })
@@ -45,10 +50,12 @@ pub(crate) fn resources() -> Value {
     })
 }
 
-/// All of it in one document, of that version of aggregated discovery.
+/// All of it in one document, of that version of aggregated discovery. The specification has one kind for all resources, and the
+/// list above says so; but kubectl finds its way from a resource to its kind and back, and would end at another resource. It
+/// reads this document, which the specification doesn't know: here each resource has a kind of its own.
 pub(crate) fn aggregated(version: &str) -> Value {
-    let response = json!({ "group": GROUP, "version": VERSION, "kind": KIND });
     let resource = |kind: Kind| {
+        let response = json!({ "group": GROUP, "version": VERSION, "kind": format!("{}{KIND}", kind.as_str()) });
         json!({
             "resource": kind.plural(), "singularResource": kind.singular(), "responseKind": response,
             "scope": if kind.is_namespaced() { "Namespaced" } else { "Cluster" }, "verbs": ["get", "list"],

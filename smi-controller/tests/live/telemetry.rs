@@ -216,7 +216,12 @@ async fn discovery_tables_and_errors_are_what_kubernetes_clients_expect() {
         .iter()
         .find(|group| group["metadata"]["name"] == "metrics.smi-spec.io")
         .unwrap();
-    assert_eq!(ours["versions"][0]["resources"].as_array().unwrap().len(), 11);
+    let resources = ours["versions"][0]["resources"].as_array().unwrap();
+    assert_eq!(resources.len(), 11);
+    // kubectl goes from a resource to its kind and back: it must come out where it went in.
+    let kinds: std::collections::BTreeSet<_> =
+        resources.iter().map(|r| r["responseKind"]["kind"].as_str().unwrap()).collect();
+    assert_eq!(kinds.len(), 11);
 
     let (_, _, table) = get(
         &world.client,

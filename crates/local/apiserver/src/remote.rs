@@ -24,6 +24,8 @@ const STORAGE: &str = "apiregistration.k8s.io/apiservices";
 const PROBE_INTERVAL: Duration = Duration::from_secs(5);
 /// A list of resources larger than this is not taken.
 const LIST_BYTES: usize = 2 * 1024 * 1024;
+/// How aggregated discovery is asked for, as Kubernetes' own aggregator does.
+const AGGREGATED: &str = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList";
 /// How long discovery waits for one backend.
 const LIST_TIME: Duration = Duration::from_secs(5);
 
@@ -49,10 +51,27 @@ pub(crate) async fn resources(core: &Core, remote: &Remote) -> Result<Reply, Api
 
 /// The backend's `APIResourceList`, if it gives one in time.
 pub(crate) async fn fetch_resources(core: &Core, remote: &Remote) -> Option<Value> {
-    tokio::time::timeout(LIST_TIME, fetch(core, remote)).await.ok().flatten()
+    let path = format!("/apis/{}/{}", remote.group, remote.version);
+    let asked = fetch(core, remote, &path, "application/json");
+    tokio::time::timeout(LIST_TIME, asked).await.ok().flatten().map(|(_, list)| list)
 }
 
-async fn fetch(core: &Core, remote: &Remote) -> Option<Value> {
+/// The backend's resources in the aggregated form, if it knows that, and gives it in time.
+pub(crate) async fn fetch_aggregated(core: &Core, remote: &Remote) -> Option<Vec<Value>> {
+    let asked = fetch(core, remote, "/apis", AGGREGATED);
+    let (media, document) = tokio::time::timeout(LIST_TIME, asked).await.ok().flatten()?;
+    // Who doesn't know it answers with something else.
+    let known = media.split(';').any(|part| part.trim() == "as=APIGroupDiscoveryList");
+    let field = |value: &Value, pointer: &str| value.pointer(pointer).and_then(Value::as_str).map(str::to_owned);
+    let groups = document.get("items").and_then(Value::as_array).filter(|_| known)?;
+    let group = groups.iter().find(|group| field(group, "/metadata/name").as_deref() == Some(&*remote.group))?;
+    let versions = group.get("versions").and_then(Value::as_array)?;
+    let version = versions.iter().find(|version| field(version, "/version").as_deref() == Some(&*remote.version))?;
+    version.get("resources").and_then(Value::as_array).cloned()
+}
+
+/// Media type and body.
+async fn fetch(core: &Core, remote: &Remote, path: &str, accept: &str) -> Option<(String, Value)> {
     if !remote.available {
         return None;
     }
@@ -61,15 +80,14 @@ async fn fetch(core: &Core, remote: &Remote) -> Option<Value> {
         groups: vec!["system:masters".to_owned(), "system:authenticated".to_owned()],
         ..User::default()
     };
-    let request = Request::get(format!("/apis/{}/{}", remote.group, remote.version))
-        .header("accept", "application/json")
-        .body(Empty::<Bytes>::new())
-        .ok()?;
+    let request = Request::get(path).header("accept", accept).body(Empty::<Bytes>::new()).ok()?;
     let callouts = &core.callouts;
     let reply = callouts.callout.aggregate(&remote.object, &callouts.front_proxy, &user, request).await.ok()?;
     if reply.status() != StatusCode::OK {
         return None;
     }
+    let media = reply.headers().get(http::header::CONTENT_TYPE).and_then(|media| media.to_str().ok());
+    let media = media.unwrap_or_default().to_owned();
     let mut body = reply.into_body();
     let mut bytes = Vec::new();
     while let Some(frame) = body.frame().await {
@@ -79,7 +97,7 @@ async fn fetch(core: &Core, remote: &Remote) -> Option<Value> {
         }
         bytes.extend_from_slice(&data);
     }
-    serde_json::from_slice(&bytes).ok()
+    Some((media, serde_json::from_slice(&bytes).ok()?))
 }
 
 /// Keeps the `Available` condition of every APIService true to life, until shutdown.

@@ -4,7 +4,7 @@ use isthmus_local_machinery::resource::{Resource, Subresource};
 use serde_json::{Value, json};
 
 use crate::core::Core;
-use crate::registry::Catalog;
+use crate::registry::{Catalog, Remote};
 
 /// `/api`.
 pub(super) fn core(catalog: &Catalog, version: &str) -> Value {
@@ -20,9 +20,9 @@ pub(super) async fn groups(core: &Core, catalog: &Catalog, version: &str) -> Val
             match catalog.remote(&group, version) {
                 None => shown.push(local(catalog, &group, version)),
                 Some(remote) => {
-                    let resources = crate::remote::fetch_resources(core, remote).await;
+                    let resources = resources(core, remote, &group, version).await;
                     let freshness = if resources.is_some() { "Current" } else { "Stale" };
-                    let resources = resources.map(|list| from_legacy(&group, version, &list)).unwrap_or_default();
+                    let resources = resources.unwrap_or_default();
                     shown.push(json!({ "version": version, "resources": resources, "freshness": freshness }));
                 }
             }
@@ -30,6 +30,15 @@ pub(super) async fn groups(core: &Core, catalog: &Catalog, version: &str) -> Val
         groups.push(json!({ "metadata": { "name": group, "creationTimestamp": null }, "versions": shown }));
     }
     list(version, groups)
+}
+
+/// A backend's own word in this form, or made from its list.
+async fn resources(core: &Core, remote: &Remote, group: &str, version: &str) -> Option<Vec<Value>> {
+    if let Some(resources) = crate::remote::fetch_aggregated(core, remote).await {
+        return Some(resources);
+    }
+    let list = crate::remote::fetch_resources(core, remote).await?;
+    Some(from_legacy(group, version, &list))
 }
 
 fn list(version: &str, items: Vec<Value>) -> Value {
