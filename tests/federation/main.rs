@@ -19,6 +19,7 @@ mod replicas;
 mod scene;
 mod skew;
 mod stakes;
+mod traffic;
 mod watch;
 
 use scene::Scene;
@@ -37,6 +38,7 @@ const ALL: &[(&str, Body)] = &[
     ("stake_10_check_from_both_sides", stakes::check::from_both_sides),
     ("stake_8_two_gateways_balanced_by_remote_endpoints", stakes::calls::balanced_over_remote_endpoints),
     ("stake_5_bounded_staleness_with_visible_state", stakes::staleness::bounded_and_visible),
+    ("a_cross_mesh_edge_is_seen_from_both_meshes", traffic::one_edge_from_both_sides),
     ("failure_hub_down", matrix::hub::down_and_back_empty),
     ("failure_hub_restarted_empty", matrix::hub::restarted_empty),
     ("failure_hub_cut_from_a_member", matrix::hub::cut_from_a_member),
