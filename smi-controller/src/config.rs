@@ -13,7 +13,7 @@ use isthmus_core::{
 };
 use isthmus_identity::DEFAULT_LEAF_LIFETIME;
 
-use crate::ca::Names;
+use crate::{ca::Names, telemetry::PrometheusConfig};
 
 /// Port of the control and identity services (gRPC).
 pub const GRPC_PORT: u16 = 15010;
@@ -70,6 +70,8 @@ pub struct Config {
     pub proxy_mark: Option<u32>,
     /// Where sidecars send traces.
     pub proxy_traces: Traces,
+    /// The Prometheus that TrafficMetrics are asked of; without, they are of the controller's own counts.
+    pub prometheus: Option<PrometheusConfig>,
     /// Changes the running process's log filter, for `/log-level`.
     pub log_level: Option<isthmus_runtime::logging::Handle>,
 }
@@ -108,6 +110,7 @@ impl Config {
             proxy_log: "info".to_owned(),
             proxy_mark: None,
             proxy_traces: Traces::default(),
+            prometheus: None,
             log_level: None,
         }
     }

@@ -35,5 +35,5 @@ pub use config::{
     ADMIN_PORT, BUNDLE_PORT, Config, GRPC_PORT, METRICS_API_PORT, NAME, SYSTEM_NAMESPACE, Traces, WEBHOOK_PORT,
 };
 pub use run::{Error, run, run_with};
-pub use telemetry::BadTrust;
+pub use telemetry::{BadTrust, BadUrl, PrometheusConfig, PrometheusError, PrometheusUrl};
 pub use webhook::CertificateError;

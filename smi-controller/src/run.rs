@@ -35,7 +35,7 @@ use crate::{
     replicas::{self, Reporter, Together},
     serve::{Certifier, ControlService, Hub, KubeTokens, Registry},
     status::Writer,
-    telemetry::{self, BadTrust, FrontProxy, Sources, Traffic},
+    telemetry::{self, BadTrust, FrontProxy, Prometheus, PrometheusError, Source, Sources, Traffic},
     watches,
     webhook::{self, Certificate, CertificateError},
 };
@@ -106,6 +106,9 @@ pub enum Error {
     /// Nobody can be told from the API server.
     #[error("metrics API: {0}")]
     MetricsApi(#[from] BadTrust),
+    /// Prometheus can't be asked.
+    #[error(transparent)]
+    Prometheus(#[from] PrometheusError),
     /// The bundle endpoint's certificate or key can't be used.
     #[error("bundle endpoint: {path}: {fault}; give PEM files by --bundle-certificate and --bundle-key, or neither")]
     BundleEndpoint {
@@ -179,7 +182,8 @@ pub async fn run_with(config: Config, client: Client, shutdown: CancellationToke
     let traffic = Arc::new(Traffic::new(hub.clone(), mesh.metrics.clone()));
     let server = mesh.serve_proxies(hub.clone(), traffic.clone(), grpc, &tls)?;
     let replicas = mesh.follow_replicas(hub.clone(), tls)?;
-    let sources = Sources { own: Arc::new(Together::new(traffic, replicas)), prometheus: None };
+    let prometheus = mesh.ask_prometheus(&hub)?;
+    let sources = Sources { own: Arc::new(Together::new(traffic, replicas)), prometheus };
     mesh.answer_metrics(metrics_api, hub.clone(), sources, certificate)?;
     let (standings, peers) = watch::channel(Vec::new());
     let (keeper, speaker) = ca::between();
@@ -291,6 +295,12 @@ impl Mesh {
         };
         self.tasks.spawn(https::serve("webhooks", listener, Arc::new(server), self.stop.clone()));
         Ok(())
+    }
+
+    fn ask_prometheus(&self, hub: &Arc<Hub>) -> Result<Option<Arc<dyn Source>>, Error> {
+        let Some(config) = &self.config.prometheus else { return Ok(None) };
+        tracing::info!(url = %config.url, "TrafficMetrics come from Prometheus");
+        Ok(Some(Arc::new(Prometheus::new(config, self.config.trust_domain.clone(), hub.clone())?)))
     }
 
     fn answer_metrics(

@@ -1,6 +1,7 @@
 //! `isthmus controller`.
 
 mod lifetime;
+mod prometheus;
 
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
@@ -11,6 +12,7 @@ use isthmus_smi_controller::{
     ADMIN_PORT, BUNDLE_PORT, Config, GRPC_PORT, METRICS_API_PORT, NAME, SYSTEM_NAMESPACE, WEBHOOK_PORT,
 };
 
+use self::prometheus::PrometheusArgs;
 use crate::{args::LogArgs, traces::TracesArgs};
 
 #[derive(Debug, Args)]
@@ -71,6 +73,8 @@ pub(crate) struct ControllerArgs {
     proxy_mark: Option<u32>,
     #[command(flatten)]
     traces: TracesArgs,
+    #[command(flatten)]
+    prometheus: PrometheusArgs,
 }
 
 /// [`PolicyMode`] on the command line.
@@ -117,6 +121,7 @@ impl From<ControllerArgs> for Config {
         config.init_image = args.init_image;
         config.proxy_log = args.proxy_log;
         config.proxy_mark = args.proxy_mark;
+        config.prometheus = args.prometheus.into();
         config
     }
 }

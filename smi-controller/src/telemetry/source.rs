@@ -51,7 +51,6 @@ pub(crate) struct Answer {
 
 /// Why there is no answer. The text names what was asked, and the remedy.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[expect(dead_code, reason = "Prometheus fails, the controller itself doesn't")]
 pub(crate) enum SourceError {
     /// It can't be asked, or makes no sense: 503.
     #[error("{0}")]

@@ -59,7 +59,7 @@ fn own(index: &Index, pod: &ObjectName) -> End {
 
 /// The name under which this mesh knows the other; the trust domain of one that it doesn't know (any more). `None`: it is this
 /// mesh.
-fn mesh_of(index: &Index, domain: &str) -> Option<Arc<str>> {
+pub(super) fn mesh_of(index: &Index, domain: &str) -> Option<Arc<str>> {
     if domain == index.settings.trust_domain.as_str() {
         return None;
     }

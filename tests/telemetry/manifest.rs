@@ -1,0 +1,109 @@
+//! What the cluster runs, as YAML.
+
+/// Answers `/ok` with 200, `/slow` with 200 after 300 ms, `/fail` with 500.
+const SERVER: &str = r#"
+import http.server, time
+class Handler(http.server.BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    def do_GET(self):
+        if self.path == "/slow": time.sleep(0.3)
+        self.send_response(500 if self.path == "/fail" else 200)
+        self.send_header("content-length", "3")
+        self.end_headers()
+        self.wfile.write(b"ok\n")
+    def log_message(self, *a): pass
+http.server.ThreadingHTTPServer(("", 8080), Handler).serve_forever()
+"#;
+
+/// A Service and a Deployment of [`SERVER`].
+pub(crate) fn server(name: &str) -> String {
+    let script = serde_json::Value::from(SERVER);
+    format!(
+        "---
+{}---
+apiVersion: apps/v1
+kind: Deployment
+metadata: {{ name: {name} }}
+spec:
+  selector: {{ matchLabels: {{ app: {name} }} }}
+  template:
+    metadata: {{ labels: {{ app: {name} }} }}
+    spec:
+      containers:
+        - name: app
+          image: local/python3
+          args: [-c, {script}]
+          readinessProbe: {{ tcpSocket: {{ port: 8080 }}, periodSeconds: 1 }}
+",
+        service(name, name)
+    )
+}
+
+fn service(name: &str, app: &str) -> String {
+    format!(
+        "apiVersion: v1
+kind: Service
+metadata: {{ name: {name} }}
+spec: {{ selector: {{ app: {app} }}, ports: [{{ name: http, port: 80, targetPort: 8080 }}] }}
+"
+    )
+}
+
+/// Calls whom it is told to.
+pub(crate) const CALLER: &str = "---
+apiVersion: apps/v1
+kind: Deployment
+metadata: { name: caller }
+spec:
+  selector: { matchLabels: { app: caller } }
+  template:
+    metadata: { labels: { app: caller } }
+    spec:
+      containers:
+        - name: app
+          image: isthmus/app
+          args: [web]
+          readinessProbe: { httpGet: { path: /healthz, port: 8080 }, periodSeconds: 1 }
+";
+
+/// A root for both servers, three to one.
+pub(crate) fn split() -> String {
+    format!(
+        "---
+{}---
+apiVersion: split.smi-spec.io/v1alpha4
+kind: TrafficSplit
+metadata: {{ name: front }}
+spec:
+  service: front
+  backends: [{{ service: steady, weight: 3 }}, {{ service: flaky, weight: 1 }}]
+",
+        service("front", "steady")
+    )
+}
+
+/// Prometheus, with its files in a folder of the host's.
+pub(crate) fn prometheus(program: &str, folder: &str) -> String {
+    format!(
+        "
+apiVersion: v1
+kind: Service
+metadata: {{ name: prometheus }}
+spec: {{ selector: {{ app: prometheus }}, ports: [{{ port: 9090 }}] }}
+---
+apiVersion: apps/v1
+kind: Deployment
+metadata: {{ name: prometheus }}
+spec:
+  selector: {{ matchLabels: {{ app: prometheus }} }}
+  template:
+    metadata: {{ labels: {{ app: prometheus }} }}
+    spec:
+      containers:
+        - name: prometheus
+          image: local/{program}
+          args: [--config.file={folder}/prometheus.yml, --storage.tsdb.path={folder}/data, '--web.listen-address=:9090']
+          readinessProbe: {{ httpGet: {{ path: /-/ready, port: 9090 }}, periodSeconds: 1 }}
+"
+    )
+}
