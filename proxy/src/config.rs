@@ -7,7 +7,10 @@ use std::{
     time::Duration,
 };
 
-use isthmus_core::id::{SpiffeId, TrustDomain};
+use isthmus_core::{
+    id::{SpiffeId, TrustDomain},
+    telemetry::settings::Family,
+};
 
 use crate::{
     control,
@@ -66,6 +69,8 @@ pub struct Config {
     pub trace: Option<trace::Settings>,
     /// Most edges (a peer, Service, backend and protocol) that are counted apart; 0: none is counted at all.
     pub metrics_edges: usize,
+    /// Whose names metrics have beside our own, where the pod's users don't say.
+    pub metric_families: Vec<Family>,
     /// Changes the running process's log filter, for `/log-level`.
     pub log_level: Option<isthmus_runtime::logging::Handle>,
     /// How long requests under way may go on once shutdown was asked for.
@@ -103,6 +108,7 @@ impl Config {
             access_log: true,
             trace: None,
             metrics_edges: EDGES,
+            metric_families: Family::ALL.to_vec(),
             log_level: None,
             drain: Duration::from_secs(30),
             bounds: Bounds::default(),

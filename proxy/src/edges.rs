@@ -7,6 +7,8 @@ mod callee;
 mod caller;
 mod counts;
 mod edge;
+pub(crate) mod families;
+mod gone;
 mod key;
 mod render;
 pub(crate) mod report;

@@ -53,9 +53,12 @@ pub async fn run(mut config: Config, shutdown: CancellationToken) -> Result<(), 
         Ok(json) => admin::json(http::StatusCode::OK, json),
         Err(error) => admin::text(http::StatusCode::INTERNAL_SERVER_ERROR, error.to_string()),
     });
-    let (scraped, known) = (Arc::clone(&edges), view.clone());
+    let (scraped, known, usual) = (Arc::clone(&edges), view.clone(), config.metric_families.clone());
     let admin = admin.exposition(move |out| {
-        edges::render(out, &scraped.own(), &scraped.all());
+        let (own, (all, gone)) = (scraped.own(), scraped.all_and_gone());
+        edges::render(out, &own, &all);
+        let families = known.families().unwrap_or_else(|| usual.clone());
+        edges::families::render(out, &families, &own, &all, &gone);
         remote::render(out, &known.remote_endpoints());
     });
     let admin_addr = admin_addr(&config);

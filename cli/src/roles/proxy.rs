@@ -6,6 +6,7 @@ use std::{
 };
 
 use clap::Args;
+use isthmus_core::telemetry::settings::Family;
 use isthmus_proxy::{ADMIN_PORT, Config, Error, limits::EDGES};
 use isthmus_runtime::{logging::Format, signals};
 
@@ -46,11 +47,26 @@ pub(crate) struct ProxyArgs {
     /// Count no requests and connections at all; nothing is told to the controller of them either
     #[arg(long, env = "ISTHMUS_NO_METRICS")]
     no_metrics: bool,
+    /// Other meshes' names that metrics have too: linkerd, osm, istio, or none, where the pod's annotations don't say
+    #[arg(long, env = "ISTHMUS_METRIC_FAMILIES", default_value = "linkerd,osm,istio", value_parser = families)]
+    metric_families: Families,
     #[command(flatten)]
     trace: TraceArgs,
     /// Seconds that requests under way may go on after a signal to end
     #[arg(long, env = "ISTHMUS_DRAIN_SECONDS", default_value_t = 30)]
     drain_seconds: u64,
+}
+
+/// A list, which for clap is one value.
+#[derive(Debug, Clone)]
+struct Families(Vec<Family>);
+
+fn families(text: &str) -> Result<Families, String> {
+    let named = |name: &str| {
+        Family::read(name).ok_or_else(|| format!("{name:?} is none of linkerd, osm, istio; or write none"))
+    };
+    let names = text.split(',').map(str::trim).filter(|name| !name.is_empty() && text.trim() != "none");
+    names.map(named).collect::<Result<_, _>>().map(Families)
 }
 
 pub(crate) fn run(log: &LogArgs, args: Box<ProxyArgs>) -> anyhow::Result<()> {
@@ -84,6 +100,7 @@ impl From<ProxyArgs> for Config {
         config.socket_mark = args.socket_mark;
         config.access_log = !args.no_access_log;
         config.metrics_edges = if args.no_metrics { 0 } else { args.metrics_edges };
+        config.metric_families = args.metric_families.0;
         config.drain = Duration::from_secs(args.drain_seconds);
         config
     }

@@ -162,6 +162,11 @@ impl Subscriptions {
         }
     }
 
+    /// What users want to see of the pod's traffic.
+    pub(super) fn settings(&self) -> Option<&Settings> {
+        self.telemetry.as_ref().map(|(_, settings)| &**settings)
+    }
+
     /// Versions and contents, for the admin server.
     pub(super) fn shown(&self) -> serde_json::Value {
         let destination = |(key, slot): (&DestinationKey, &Slot)| {

@@ -31,6 +31,11 @@ impl View {
         self.with(|state| remote::count(state.destinations()))
     }
 
+    /// The families of metrics that the pod's users want; `None`: they don't say.
+    pub(crate) fn families(&self) -> Option<Vec<Family>> {
+        self.with(|state| state.settings().and_then(|settings| settings.families.clone()))
+    }
+
     pub(crate) fn to_json(&self) -> Result<String, serde_json::Error> {
         serde_json::to_string_pretty(&self.with(|state| state.shown()))
     }

@@ -40,6 +40,24 @@ impl Counts {
         classes
     }
 
+    /// Adds what another has counted.
+    pub(super) fn merge(&mut self, other: &Self) {
+        for (count, more) in self.statuses.iter_mut().zip(other.statuses) {
+            *count = count.saturating_add(more);
+        }
+        self.latency.merge(&other.latency);
+        for (count, more) in [
+            (&mut self.successes, other.successes),
+            (&mut self.failures, other.failures),
+            (&mut self.received, other.received),
+            (&mut self.sent, other.sent),
+            (&mut self.connections, other.connections),
+            (&mut self.open, other.open),
+        ] {
+            *count = count.saturating_add(more);
+        }
+    }
+
     /// All that has happened; it grows with each.
     pub(super) fn activity(&self) -> u64 {
         let Self { successes, failures, received, sent, connections, .. } = *self;

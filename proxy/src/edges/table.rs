@@ -10,7 +10,7 @@ use isthmus_core::telemetry::Workload;
 use isthmus_identity::{SvidCell, peer_workload};
 use prometheus::IntCounter;
 
-use super::{Edge, Key, Protocol};
+use super::{Counts, Edge, Key, Protocol, gone::Gone};
 use crate::{
     limits::{EDGE_IDLE, EDGE_SERVICES},
     metrics::Direction,
@@ -32,6 +32,7 @@ struct State {
     edges: HashMap<Key, Arc<Edge>>,
     others: HashMap<(Direction, Protocol), Arc<Edge>>,
     services: HashSet<Arc<str>>,
+    gone: Gone,
 }
 
 impl Edges {
@@ -96,6 +97,12 @@ impl Edges {
         state.edges.values().chain(state.others.values()).cloned().collect()
     }
 
+    /// The same, and what those had counted that were let go: at one moment, so that nothing is in both.
+    pub(crate) fn all_and_gone(&self) -> (Vec<Arc<Edge>>, Vec<(Key, Counts)>) {
+        let state = self.state();
+        (state.edges.values().chain(state.others.values()).cloned().collect(), state.gone.all())
+    }
+
     /// Lets go of those that nobody holds and nothing has happened on for long.
     pub(crate) fn sweep(&self, now: Instant) {
         for edge in self.all() {
@@ -107,7 +114,14 @@ impl Edges {
             told.since(now) >= EDGE_IDLE
         };
         // Under the lock: whoever has no handle can't get one meanwhile.
-        self.state().edges.retain(|_, edge| Arc::strong_count(edge) > 1 || !idle(edge));
+        let State { edges, gone, .. } = &mut *self.state();
+        edges.retain(|_, edge| {
+            let stays = Arc::strong_count(edge) > 1 || !idle(edge);
+            if !stays {
+                gone.take(edge);
+            }
+            stays
+        });
     }
 }
 
