@@ -111,3 +111,27 @@ impl Metrics {
         self.cut.with_label_values(&[why.code()]).inc();
     }
 }
+
+#[cfg(test)]
+#[path = "../../crates/runtime/src/metrics/contract.rs"]
+mod contract;
+
+#[cfg(test)]
+mod tests {
+    use isthmus_proxy::control;
+    use prometheus::TextEncoder;
+
+    use super::*;
+
+    #[test]
+    fn metrics_are_those_of_the_contract() {
+        let registry = Registry::new();
+        isthmus_runtime::build::register(&registry, "gateway").unwrap();
+        let (metrics, _control) = (Metrics::new(&registry).unwrap(), control::Metrics::new(&registry).unwrap());
+        drop(metrics.others(Direction::Egress));
+        let told = TextEncoder::new().encode_to_string(&registry.gather()).unwrap();
+        // Those of what the controller sends are there once it has.
+        let policy = ["isthmus_policy_info", "isthmus_policy_applied_timestamp_seconds", "isthmus_policy_refused"];
+        contract::check("Gateway", &told, &policy);
+    }
+}

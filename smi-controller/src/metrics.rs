@@ -114,3 +114,37 @@ impl Metrics {
         unchanged.inc_by(work.unchanged);
     }
 }
+
+#[cfg(test)]
+#[path = "../../crates/runtime/src/metrics/contract.rs"]
+mod contract;
+
+#[cfg(test)]
+mod tests {
+    use prometheus::TextEncoder;
+
+    use super::*;
+    use crate::{ca::TrustMetrics, federation::FederationMetrics};
+
+    #[test]
+    fn metrics_are_those_of_the_contract() {
+        let registry = Registry::new();
+        isthmus_runtime::build::register(&registry, "controller").unwrap();
+        let metrics = Metrics::register(&registry).unwrap();
+        let (_trust, _federated) =
+            (TrustMetrics::register(&registry).unwrap(), FederationMetrics::register(&registry).unwrap());
+        metrics.replicas.with_label_values(&["heard"]);
+        metrics.status_writes.with_label_values(&["written"]);
+        metrics.reviews.with_label_values(&["inject", "allowed"]);
+        metrics.certificates.with_label_values(&["issued"]);
+        let told = TextEncoder::new().encode_to_string(&registry.gather()).unwrap();
+        let of_a_root_and_peers = [
+            "isthmus_controller_trust_phase",
+            "isthmus_controller_trust_proxies",
+            "isthmus_federation_catalog_age_seconds",
+            "isthmus_federation_gateway_names_unresolved",
+            "isthmus_federation_refused_total",
+        ];
+        contract::check("Controller", &told, &of_a_root_and_peers);
+    }
+}

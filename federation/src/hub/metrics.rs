@@ -65,3 +65,36 @@ impl Metrics {
         Ok(metrics)
     }
 }
+
+#[cfg(test)]
+#[path = "../../../crates/runtime/src/metrics/contract.rs"]
+mod contract;
+
+#[cfg(test)]
+mod tests {
+    use prometheus::TextEncoder;
+
+    use super::*;
+
+    #[test]
+    fn metrics_are_those_of_the_contract() {
+        let registry = Registry::new();
+        let metrics = Metrics::register(&registry).unwrap();
+        metrics.refused.with_label_values(&["bundle"]);
+        metrics.joins.with_label_values(&["admitted"]);
+        metrics.slowed.with_label_values(&["west", "w1"]);
+        metrics.silence.with_label_values(&["west", "w1"]);
+        let told = TextEncoder::new().encode_to_string(&registry.gather()).unwrap();
+        // Those of the process and of its session are the role's.
+        let of_the_role = [
+            "isthmus_build_info",
+            "isthmus_certificate_expiry_seconds",
+            "isthmus_certificate_requests_total",
+            "isthmus_clock_skew_seconds",
+            "isthmus_control_connected",
+            "isthmus_control_updates_total",
+            "isthmus_start_time_seconds",
+        ];
+        contract::check("Hub", &told, &of_the_role);
+    }
+}

@@ -1,10 +1,13 @@
 //! What sidecars count of who talks to whom, in their metrics and in what they tell the controller.
 
+#[path = "../../../crates/runtime/src/metrics/contract.rs"]
+mod contract;
+
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Request};
 use http_body_util::{BodyExt, Full};
 use isthmus_api::control::v1::{Direction, Edge, EdgeProtocol};
-use isthmus_core::destination::Endpoint;
+use isthmus_core::destination::{Endpoint, Remote};
 
 use crate::{
     protocols::{Pair, VIP},
@@ -132,6 +135,26 @@ async fn with_no_room_for_edges_nothing_is_counted_of_them() {
     assert_eq!(client::text(client::get(caller.call(0), "/").await.unwrap()).await, "app");
     assert!(!caller.metrics().await.contains("isthmus_outbound_"));
     assert_eq!(caller.metric("isthmus_open_connections{direction=\"outbound\"}").await, 0.0);
+}
+
+#[tokio::test]
+async fn metrics_are_those_of_the_contract() {
+    let pair = Pair::http().await;
+    assert_eq!(client::get(pair.caller.call(0), "/").await.unwrap().status(), 200);
+    let remote = Remote { server_name: "p80.db.shop.svc.west.mesh".into(), mesh: "west".parse().unwrap(), stale: true };
+    let remote = Endpoint { remote: Some(remote), ..Endpoint::local((pair.callee.app, 1).into(), Some(id("db")), "") };
+    pair.script.set_destination("db.shop", 80, service(&[remote], None));
+    let request = Request::get("http://db.shop/").body(Full::default()).unwrap();
+    assert_eq!(client::send(pair.caller.explicit(), request).await.unwrap().status(), 503);
+    let tcp = Pair::start(9000).await;
+    app::echo((tcp.callee.app, 9000).into()).await;
+    assert_eq!(Talk::open(tcp.caller.call(0)).await.ask("hello").await, "hello");
+    let mut told = String::new();
+    for pod in [&pair.caller, &pair.callee, &tcp.caller, &tcp.callee] {
+        told += &pod.metrics().await;
+    }
+    // There is no collector of spans.
+    contract::check("Proxy", &told, &["isthmus_trace_spans_total"]);
 }
 
 /// What the pod has told of its edges so far, summed up: successes, failures, requests by latency, bytes received and sent.
