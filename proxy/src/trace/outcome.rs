@@ -1,6 +1,6 @@
 //! What a collector's answer means for the batch (OTLP specification, "Failures" and "Retryable Response Codes").
 
-use std::{str::FromStr, time::Duration};
+use std::{error::Error, str::FromStr, time::Duration};
 
 use http::{HeaderMap, StatusCode, header::RETRY_AFTER};
 use isthmus_api::otlp::v1::{RetryInfo, RpcStatus};
@@ -33,6 +33,8 @@ pub(super) fn of_grpc(status: &Status) -> Outcome {
         | Code::OutOfRange
         | Code::Unavailable
         | Code::DataLoss => Outcome::Later(pause, why),
+        // Nobody has answered: the connection broke, which tonic doesn't know better than to call unknown.
+        Code::Unknown if status.source().is_some() => Outcome::Later(None, why),
         // Only who says when to come back will be able to take it.
         Code::ResourceExhausted if pause.is_some() => Outcome::Later(pause, why),
         _ => Outcome::Refused(why),
@@ -89,6 +91,8 @@ mod tests {
             assert_eq!(later(&Status::new(code, "")), None, "{code:?}");
         }
         assert_eq!(later(&Status::resource_exhausted("")), None);
+        let broken = Status::from_error(Box::new(std::io::Error::other("broken pipe")));
+        assert_eq!((broken.code(), later(&broken)), (Code::Unknown, Some(None)));
         let told = with_retry_info(Code::ResourceExhausted, 2);
         assert_eq!(later(&told), Some(Some(Duration::from_millis(2500))));
         assert_eq!(later(&with_retry_info(Code::Unavailable, 1 << 40)), Some(Some(LONGEST_PAUSE)));
