@@ -10,6 +10,8 @@ use isthmus_runtime::{
 use crate::federation::FederationCommand;
 #[cfg(feature = "local")]
 use crate::local;
+#[cfg(feature = "migrate")]
+use crate::migrate::{ExportCommand, MigrateArgs};
 #[cfg(feature = "federation")]
 use crate::monitoring::MonitoringCommand;
 #[cfg(feature = "probe")]
@@ -70,6 +72,13 @@ pub(crate) enum Command {
     #[cfg(feature = "federation")]
     #[command(subcommand)]
     Monitoring(MonitoringCommand),
+    /// Print another mesh's objects as this one's, and tell what has no translation
+    #[cfg(feature = "migrate")]
+    Migrate(MigrateArgs),
+    /// Print this mesh's objects for another one
+    #[cfg(feature = "migrate")]
+    #[command(subcommand)]
+    Export(ExportCommand),
     /// Look at something from where a pod is, for `federation check`
     #[cfg(feature = "probe")]
     #[command(hide = true)]

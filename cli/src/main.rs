@@ -106,6 +106,10 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Plugin(PluginCommand::Install(args)) => views::plugin::install(&args),
         #[cfg(feature = "federation")]
         Command::Monitoring(command) => monitoring::run(&command),
+        #[cfg(feature = "migrate")]
+        Command::Migrate(args) => return migrate::run(&args),
+        #[cfg(feature = "migrate")]
+        Command::Export(command) => return migrate::export(&cli.log, command),
         #[cfg(feature = "probe")]
         Command::Probe(args) => probe::run(args),
         Command::Completion { shell } => {
@@ -125,6 +129,8 @@ mod cluster;
 mod federation;
 #[cfg(feature = "local")]
 mod local;
+#[cfg(feature = "migrate")]
+mod migrate;
 #[cfg(feature = "federation")]
 mod monitoring;
 #[cfg(feature = "views")]

@@ -61,6 +61,11 @@ impl Kubectl {
         Self { program, kubeconfig, cache }
     }
 
+    /// The kubeconfig that it is bound to.
+    pub fn kubeconfig(&self) -> &Path {
+        &self.kubeconfig
+    }
+
     /// A command, ready to be changed or spawned.
     pub fn command(&self, args: &[&str]) -> Command {
         let mut command = Command::new(&self.program);

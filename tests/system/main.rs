@@ -10,6 +10,7 @@ mod conformance;
 mod demo;
 mod denial;
 mod meshes;
+mod migrate;
 mod resilience;
 mod trust;
 mod views;
@@ -27,6 +28,7 @@ fn all() -> Vec<(&'static str, Body)> {
         denial::tests(),
         meshes::tests(),
         views::tests(),
+        migrate::tests(),
     ]
     .concat()
 }

@@ -1,0 +1,4 @@
+//! Linkerd's own kinds.
+
+pub(crate) mod condition;
+pub(crate) mod profile;
