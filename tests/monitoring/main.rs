@@ -7,6 +7,8 @@ use std::{collections::BTreeSet, fs, path::PathBuf, process::Command};
 use isthmus_tests::{kubectl, left_out, software};
 use serde_json::Value;
 
+mod metrics;
+
 const BOARDS: [&str; 5] = ["mesh", "workload", "service", "federation", "control-plane"];
 
 /// A file of the chart.
@@ -55,6 +57,14 @@ fn alerts_are_raised_by_what_they_speak_of() {
     }
 }
 
+/// The expressions that TrafficMetrics asks Prometheus: exact over series that come, go and start anew.
+#[test]
+fn traffic_metrics_counts_exactly() {
+    let file = "../../smi-controller/src/telemetry/prometheus/expression/exact.yaml";
+    let path = chart(file).display().to_string();
+    promtool("traffic_metrics_counts_exactly", &["test", "rules", &path]);
+}
+
 /// Debian's build has no discovery by Kubernetes, so files of targets stand in: all else is what is printed.
 #[test]
 fn the_scrape_configuration_is_valid() {
@@ -66,6 +76,19 @@ fn the_scrape_configuration_is_valid() {
     assert!(!text.contains("kubernetes_sd_configs"), "{text}");
     fs::write(&config, text).unwrap();
     promtool("the_scrape_configuration_is_valid", &["check", "config", &config.display().to_string()]);
+}
+
+#[test]
+fn rules_alerts_and_boards_name_documented_metrics() {
+    let documented = metrics::documented();
+    let recorded = metrics::recorded(&read("recording-rules.yaml"));
+    let boards = BOARDS.map(|board| read(&format!("dashboards/{board}.json")));
+    let texts = [read("recording-rules.yaml"), read("alerts.yaml"), boards.concat()];
+    let named: BTreeSet<String> = texts.iter().flat_map(|text| metrics::named(text)).collect();
+    assert!(named.len() > 40, "{named:?}");
+    let unknown: Vec<_> =
+        named.iter().filter(|name| !documented.contains(*name) && !recorded.contains(*name)).collect();
+    assert!(unknown.is_empty(), "not in docs/metrics.md: {unknown:?}");
 }
 
 /// Each panel asks the data source that the user chooses, in expressions that Prometheus can read.

@@ -49,7 +49,7 @@ spec: {{ selector: {{ app: {app} }}, ports: [{{ name: http, port: 80, targetPort
     )
 }
 
-/// Calls whom it is told to.
+/// Calls whom it is told to. Probes by HTTP would be traffic too.
 pub(crate) const CALLER: &str = "---
 apiVersion: apps/v1
 kind: Deployment
@@ -63,7 +63,7 @@ spec:
         - name: app
           image: isthmus/app
           args: [web]
-          readinessProbe: { httpGet: { path: /healthz, port: 8080 }, periodSeconds: 1 }
+          readinessProbe: { tcpSocket: { port: 8080 }, periodSeconds: 1 }
 ";
 
 /// A root for both servers, three to one.

@@ -117,9 +117,16 @@ impl Scene {
         }
     }
 
+    /// An expression whose value is exactly this.
     pub(crate) fn expect(&self, expression: &str, asked: f64) -> anyhow::Result<()> {
+        self.expect_about(expression, asked, 1e-9 * asked.abs().max(1.0))
+    }
+
+    /// The same of what `rate` has made: it extrapolates each series for itself, by a fraction of a scrape's interval.
+    pub(crate) fn expect_about(&self, expression: &str, asked: f64, off: f64) -> anyhow::Result<()> {
         let seen = self.value(expression)?;
-        if (seen - asked).abs() > 1e-9 * asked.abs().max(1.0) {
+        let near = (seen - asked).abs() <= off;
+        if !near {
             bail!("{expression}: asked for {asked}, saw {seen}");
         }
         Ok(())
@@ -154,5 +161,6 @@ fn encoded(text: &str) -> String {
 pub(crate) fn difference(a: &str, b: &str) -> String {
     let lines = |text: &str| text.lines().map(str::to_owned).collect::<BTreeSet<_>>();
     let (a, b) = (lines(a), lines(b));
-    format!("only here: {:#?}\nonly there: {:#?}", a.difference(&b), b.difference(&a))
+    let only = |a: &BTreeSet<String>, b: &BTreeSet<String>| a.difference(b).cloned().collect::<Vec<_>>().join("\n");
+    format!("only here:\n{}\nonly there:\n{}", only(&a, &b), only(&b, &a))
 }

@@ -49,16 +49,19 @@ pub(crate) fn side_by_side(scene: &Scene) -> anyhow::Result<()> {
         })?;
     }
     for path in PATHS {
-        let (own, prometheus) = (ask(path, "10m", "controller")?, ask(path, "10m", "prometheus")?);
-        if own != prometheus {
-            let [own, prometheus] = [own, prometheus].map(|v| serde_json::to_string_pretty(&v).unwrap_or_default());
-            bail!("{path}: by the controller and by Prometheus:\n{}", difference(&own, &prometheus));
-        }
-        let items = own.get("items").and_then(Value::as_array).map_or(1, Vec::len);
+        let items = until("both to have all", Duration::from_secs(20), || {
+            let (own, prometheus) = (ask(path, "10m", "controller")?, ask(path, "10m", "prometheus")?);
+            let items = own.get("items").and_then(Value::as_array).map_or(1, Vec::len);
+            if items == 0 {
+                bail!("{path}: nothing to compare");
+            }
+            if own != prometheus {
+                let [own, prometheus] = [own, prometheus].map(|v| serde_json::to_string_pretty(&v).unwrap_or_default());
+                bail!("{path}: by the controller and by Prometheus:\n{}", difference(&own, &prometheus));
+            }
+            Ok(items)
+        })?;
         println!("{path}: {items} the same");
-        if items == 0 {
-            bail!("{path}: nothing to compare");
-        }
     }
     Ok(())
 }
