@@ -12,7 +12,7 @@ type Metric = (String, BTreeSet<String>);
 
 /// Holds what a role has told against its section, in both directions. `silent` are those of the section that there is no
 /// occasion for here.
-pub fn check(section: &str, told: &str, silent: &[&str]) {
+pub(super) fn check(section: &str, told: &str, silent: &[&str]) {
     let (documented, told) = (documented(section), metrics(told));
     for (name, metric) in &told {
         assert_eq!(documented.get(name), Some(metric), "docs/metrics.md, {section}: {name}");
