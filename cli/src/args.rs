@@ -136,7 +136,12 @@ impl LogArgs {
     /// The same for what runs until it is told to end: nobody waits for its lines, and where they can't be written they are lost.
     /// It starts a thread.
     pub(crate) fn for_service(&self, format: Format, default: &str) -> anyhow::Result<logging::Handle> {
-        Ok(logging::init_queued(self.format.unwrap_or(format), self.filter(default))?)
+        Ok(logging::init_queued(self.format_or(format), self.filter(default))?)
+    }
+
+    /// The user's format, or else this one.
+    pub(crate) fn format_or(&self, format: Format) -> Format {
+        self.format.unwrap_or(format)
     }
 
     fn filter<'a>(&'a self, default: &'a str) -> &'a str {

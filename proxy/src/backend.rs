@@ -96,6 +96,11 @@ impl BackendState {
         self.edges.on_edge(chosen, self.endpoints.len(), protocol, count);
     }
 
+    /// The endpoint at this place.
+    pub(crate) fn endpoint(&self, index: usize) -> Option<&EndpointState> {
+        self.endpoints.get(index).map(|endpoint| &**endpoint)
+    }
+
     /// How many endpoints there are.
     pub(crate) fn len(&self) -> usize {
         self.endpoints.len()

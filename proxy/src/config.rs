@@ -13,7 +13,7 @@ use isthmus_core::{
 };
 
 use crate::{
-    control,
+    access_log, control,
     limits::{Bounds, EDGES},
     original::{FromKernel, OriginalDestination},
     trace,
@@ -63,8 +63,8 @@ pub struct Config {
     pub workers: usize,
     /// `SO_MARK` of every socket that the proxy dials with. Needs CAP_NET_ADMIN or CAP_NET_RAW.
     pub socket_mark: Option<u32>,
-    /// Write one line for each request and connection to the `access` log target.
-    pub access_log: bool,
+    /// The line that is written for each request and connection.
+    pub access_log: access_log::Settings,
     /// Where spans of requests go, and which; `None`: nothing is traced, and trace context passes untouched.
     pub trace: Option<trace::Settings>,
     /// Most edges (a peer, Service, backend and protocol) that are counted apart; 0: none is counted at all.
@@ -105,7 +105,7 @@ impl Config {
             admin: Some((Ipv4Addr::UNSPECIFIED, ADMIN_PORT).into()),
             workers: 1,
             socket_mark: control.socket_mark,
-            access_log: true,
+            access_log: access_log::Settings::default(),
             trace: None,
             metrics_edges: EDGES,
             metric_families: Family::ALL.to_vec(),

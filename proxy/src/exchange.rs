@@ -1,4 +1,4 @@
-//! One request and its answer: what is counted of it, and the line that is logged at its end.
+//! One request and its answer: what is counted of it, and told of it at its end.
 
 use std::{
     cell::{Cell, OnceCell},
@@ -12,6 +12,7 @@ use http::{HeaderMap, Method, uri::PathAndQuery};
 use isthmus_core::{deny::DenyCode, id::SpiffeId};
 
 use crate::{
+    access_log::Record,
     backend::BackendState,
     edges::{Answer, Caller, Edge, Open, Protocol},
     expect::Expectation,
@@ -19,12 +20,13 @@ use crate::{
     hop,
     metrics::Direction,
     trace::Span,
+    watch::Watch,
 };
 
 /// The life of one request. It ends, and is counted and logged, when both bodies have let go of it.
 pub(crate) struct Exchange {
     pub(crate) direction: Direction,
-    log: Cell<bool>,
+    watch: Rc<Watch>,
     forgotten: Cell<bool>,
     pub(crate) started: Instant,
     /// `None`: an opaque TCP connection.
@@ -63,12 +65,12 @@ impl Exchange {
     /// Of an HTTP request.
     pub(crate) fn new<B>(
         direction: Direction,
-        log: bool,
+        watch: &Rc<Watch>,
         client: SocketAddr,
         peer: Option<SpiffeId>,
         request: &http::Request<B>,
     ) -> Self {
-        let mut exchange = Self::tcp(direction, log, client, peer);
+        let mut exchange = Self::tcp(direction, watch, client, peer);
         exchange.method = Some(request.method().clone());
         exchange.protocol = if hop::is_grpc(request.headers()) { Protocol::Grpc } else { Protocol::Http };
         exchange.expectation = request.extensions().get().cloned();
@@ -77,10 +79,10 @@ impl Exchange {
     }
 
     /// Of a TCP connection.
-    pub(crate) fn tcp(direction: Direction, log: bool, client: SocketAddr, peer: Option<SpiffeId>) -> Self {
+    pub(crate) fn tcp(direction: Direction, watch: &Rc<Watch>, client: SocketAddr, peer: Option<SpiffeId>) -> Self {
         Self {
             direction,
-            log: Cell::new(log),
+            watch: Rc::clone(watch),
             forgotten: Cell::new(false),
             started: Instant::now(),
             method: None,
@@ -117,7 +119,6 @@ impl Exchange {
 
     /// Nothing came of it: it isn't to be logged or counted.
     pub(crate) fn forget(&self) {
-        self.log.set(false);
         self.forgotten.set(true);
     }
 
@@ -185,28 +186,37 @@ impl Exchange {
         }
     }
 
-    fn write_line(&self, took: u64) {
-        let backend = self.backend.get();
-        tracing::info!(
-            target: "access",
-            direction = self.direction.as_str(),
-            client = %self.client,
-            peer = self.peer.as_ref().map(SpiffeId::as_str),
-            method = self.method.as_ref().map_or("tcp", Method::as_str),
-            path = self.target.as_ref().map(PathAndQuery::path),
-            status = self.status.get(),
-            deny = self.denied.get().map(DenyCode::as_str),
-            error = self.fault.get().map(Fault::as_str),
-            duration_us = took,
-            bytes_in = self.received.get(),
-            bytes_out = self.sent.get(),
-            destination = backend.map(|b| &*b.destination),
-            split = backend.and_then(|b| b.split.as_deref()),
-            backend = backend.map(|b| &*b.name),
-            endpoint = self.endpoint.get().map(tracing::field::display),
-            trace = self.span.get().map(|span| tracing::field::display(span.trace_id())),
-            "request"
-        );
+    /// What is told of it.
+    fn record(&self, took: Duration) -> Record<'_> {
+        let (caller, backend) = (self.caller.get(), self.backend.get());
+        let outbound = backend.filter(|_| self.direction == Direction::Outbound);
+        let endpoint = outbound.zip(self.chosen.get()).and_then(|(backend, index)| backend.endpoint(index));
+        let callee = endpoint.and_then(|endpoint| endpoint.peer.borrow().1.clone());
+        let http = self.protocol != Protocol::Tcp;
+        Record {
+            ended: None,
+            direction: self.direction.as_str(),
+            protocol: self.protocol.as_str(),
+            client: Some(self.client),
+            peer: self.peer.as_ref().or_else(|| endpoint.and_then(|endpoint| endpoint.endpoint.identity.as_ref())),
+            workload: callee.or_else(|| caller.and_then(|caller| caller.workload().cloned())),
+            service: outbound
+                .map(|b| &*b.destination)
+                .or_else(|| caller.and_then(|caller| caller.service().map(|service| &**service))),
+            method: self.method.as_ref().filter(|_| http).map(Method::as_str),
+            path: self.target.as_ref().filter(|_| http).map(PathAndQuery::path),
+            status: http.then(|| self.status.get()),
+            grpc_status: self.grpc_status.get(),
+            deny: self.denied.get().map(DenyCode::as_str),
+            error: self.fault.get().map(Fault::as_str),
+            took,
+            received: self.received.get(),
+            sent: self.sent.get(),
+            split: outbound.and_then(|b| b.split.as_deref()),
+            backend: outbound.map(|b| &*b.name),
+            endpoint: self.endpoint.get(),
+            trace: self.span.get().map(|span| span.trace_id()),
+        }
     }
 }
 
@@ -215,9 +225,7 @@ impl Drop for Exchange {
         let took = self.started.elapsed();
         if !self.forgotten.get() {
             self.count(took);
-        }
-        if self.log.get() {
-            self.write_line(u64::try_from(took.as_micros()).unwrap_or(u64::MAX));
+            self.watch.see(|| self.record(took));
         }
         if let Some(span) = self.span.take() {
             span.end(self, took);

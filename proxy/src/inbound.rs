@@ -157,7 +157,7 @@ async fn mesh(worker: &Rc<Worker>, transport: Transport, peer: SocketAddr, addr:
 }
 
 async fn opaque(arrival: &Arrival, stream: Stream, app: Option<Transport>) {
-    let exchange = Exchange::tcp(Direction::Inbound, arrival.worker.logs(), arrival.peer, arrival.identity.clone());
+    let exchange = Exchange::tcp(Direction::Inbound, &arrival.worker.watch, arrival.peer, arrival.identity.clone());
     let _ = exchange.caller.set(Rc::clone(&arrival.caller));
     exchange.endpoint.set(Some(arrival.addr));
     match arrival.allow(Asked::Tcp, None) {
@@ -198,7 +198,7 @@ async fn http(arrival: Arrival, stream: Stream, h2: bool) {
 async fn handle(arrival: Rc<Arrival>, mut request: Request<Incoming>) -> Response<Body> {
     let worker = &arrival.worker;
     let exchange =
-        Rc::new(Exchange::new(Direction::Inbound, worker.logs(), arrival.peer, arrival.identity.clone(), &request));
+        Rc::new(Exchange::new(Direction::Inbound, &worker.watch, arrival.peer, arrival.identity.clone(), &request));
     let _ = exchange.caller.set(Rc::clone(&arrival.caller));
     arrival.caller.connected(exchange.protocol);
     // A stream of HTTP/2 may be silent for as long as it likes: it holds no connection.

@@ -10,6 +10,7 @@
 //! - [`trace`]: where spans go.
 //! - [`control`], [`client_hello`], [`places`], [`descriptors`]: what the gateway stands on too.
 
+pub mod access_log;
 mod backend;
 mod body;
 mod config;
@@ -49,11 +50,13 @@ mod serve;
 mod server_name;
 mod spawn;
 mod start;
+mod tap;
 mod tcp;
 pub mod trace;
 mod transport;
 mod tunnel;
 mod turns;
+mod watch;
 mod worker;
 
 pub use config::{ADMIN_PORT, Config, INBOUND_PORT, OUTBOUND_PORT, PROXY_UID, SOCKET_MARK};

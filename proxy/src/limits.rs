@@ -146,6 +146,9 @@ pub const TRACE_ANSWER: usize = 64 << 10;
 /// How long a proxy that ends goes on sending its last spans.
 pub const TRACE_FLUSH_TIME: Duration = Duration::from_secs(2);
 
+/// Most records of taps that wait to be told; further ones are missed.
+pub const TAPPED: usize = 256;
+
 /// The limits that differ between processes.
 #[derive(Debug, Clone, Copy)]
 pub struct Bounds {

@@ -4,7 +4,7 @@ use isthmus_core::{deny::DenyCode, retry::Failure};
 use isthmus_runtime::metrics::{Maker, from_zero};
 use prometheus::{IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Registry};
 
-use crate::fault::Fault;
+use crate::{fault::Fault, tap};
 
 /// Why a destination may stay unknown.
 const DEGRADED: [&str; 4] = ["no-answer", "controller-away", "too-many", "shut-down"];
@@ -59,6 +59,8 @@ pub(crate) struct Metrics {
     degraded: IntCounterVec,
     refused: IntCounterVec,
     pub(crate) folded: IntCounter,
+    /// Of what taps take, by how it fares.
+    pub(crate) tapped: IntCounterVec,
 }
 
 impl Metrics {
@@ -78,6 +80,8 @@ impl Metrics {
         for direction in Direction::ALL {
             from_zero(&handshakes, &[&[direction.as_str(), "ok"], &[direction.as_str(), "failed"]]);
         }
+        let tapped = make.counters("tapped_total", "Requests and connections that taps take.", &["outcome"])?;
+        from_zero(&tapped, &tap::OUTCOMES.each_ref().map(std::slice::from_ref));
         let refused = make.counters(
             "refused_connections_total",
             "Connections reset because their source had its share of all.",
@@ -104,6 +108,7 @@ impl Metrics {
             destinations: make.gauge("destinations", "Destinations subscribed to.")?,
             refused,
             degraded,
+            tapped,
             folded: make
                 .counter("folded_edges_total", "Times that an edge had no place of its own and became `other`.")?,
         })

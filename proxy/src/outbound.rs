@@ -144,7 +144,7 @@ impl Departure {
     }
 
     fn exchange(&self) -> Exchange {
-        Exchange::tcp(Direction::Outbound, self.worker.logs(), self.client, None)
+        Exchange::tcp(Direction::Outbound, &self.worker.watch, self.client, None)
     }
 
     fn give_up(&self, exchange: &Exchange, fault: Fault, transport: &Transport) {
@@ -201,8 +201,8 @@ impl Departure {
 
 async fn handle(departure: Rc<Departure>, mut request: Request<Incoming>) -> Response<Body> {
     let worker = &departure.worker;
-    let log = worker.logs();
-    let exchange = Rc::new(Exchange::new(Direction::Outbound, log, departure.client, None, &request));
+    let watch = &worker.watch;
+    let exchange = Rc::new(Exchange::new(Direction::Outbound, watch, departure.client, None, &request));
     if let Err(fault) = receive(&mut request, Direction::Outbound) {
         let grpc = exchange.is_grpc();
         return serve::fault(worker, exchange, fault, grpc);

@@ -18,11 +18,15 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     config::Config,
-    control::{self, Invalid, Link, remote, sidecar::Sidecar, view::View},
+    control::{
+        self, Invalid, Link, remote,
+        sidecar::{Heard, Sidecar},
+        view::View,
+    },
     descriptors,
     edges::{self, Edges},
     error::Error,
-    limits::{BACKLOG, connections_with},
+    limits::{BACKLOG, TAPPED, connections_with},
     metrics::{Direction, Metrics},
     trace,
     worker::{self, Command, Door, Shared},
@@ -63,6 +67,7 @@ pub async fn run(mut config: Config, shutdown: CancellationToken) -> Result<(), 
     });
     let admin_addr = admin_addr(&config);
     let (lookups, wanted) = mpsc::channel(1024);
+    let (tapped, seen) = mpsc::channel(TAPPED);
     let known = metrics.destinations.clone();
     let (tls, reach) = (link.tls.clone(), Arc::clone(&link.reach));
     let (spans, exporting) = match &config.trace {
@@ -73,7 +78,7 @@ pub async fn run(mut config: Config, shutdown: CancellationToken) -> Result<(), 
         }
         None => (None, None),
     };
-    let shared = Arc::new(Shared { config, metrics, edges: Arc::clone(&edges), tls, reach, lookups, spans });
+    let shared = Arc::new(Shared { config, metrics, edges: Arc::clone(&edges), tls, reach, lookups, tapped, spans });
     let _running = admin_addr.map(|addr| admin.start(addr)).transpose()?;
 
     // Dropping this future stops the workers too.
@@ -102,7 +107,7 @@ pub async fn run(mut config: Config, shutdown: CancellationToken) -> Result<(), 
         std::future::pending::<()>().await;
     };
     tokio::select! {
-        () = control::run(link, Sidecar::new(commands, wanted, policy, view, known, edges), identity) => {}
+        () = control::run(link, Sidecar::new(commands, Heard { wanted, seen }, policy, view, known, edges), identity) => {}
         () = stopping => {}
         () = ended => {}
     }

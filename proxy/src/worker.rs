@@ -12,10 +12,11 @@ use std::{
     time::{Duration, Instant},
 };
 
+use isthmus_api::control::v1::Tapped;
 use isthmus_core::{
     destination::{Destination as Model, DestinationKey},
     inbound::InboundPolicy,
-    telemetry::settings::Settings,
+    telemetry::{settings::Settings, tap::Tap},
 };
 use isthmus_identity::MeshTls;
 use tokio::{
@@ -46,6 +47,8 @@ pub(crate) struct Shared {
     pub(crate) reach: Arc<Reach>,
     /// Destinations that a worker wants to know.
     pub(crate) lookups: mpsc::Sender<DestinationKey>,
+    /// What taps have seen.
+    pub(crate) tapped: mpsc::Sender<Tapped>,
     /// Where finished spans go, if there is a collector.
     pub(crate) spans: Option<Queue>,
 }
@@ -57,6 +60,7 @@ pub(crate) enum Update {
     Destination(DestinationKey, Arc<Model>),
     Forget(DestinationKey),
     Telemetry(Arc<Settings>),
+    Taps(Arc<[Tap]>),
     /// The trusted roots have changed.
     Trust,
 }

@@ -9,6 +9,7 @@ mod protocol;
 mod reader;
 mod rules;
 mod subjects;
+mod taps;
 mod telemetry;
 mod tokens;
 
@@ -25,6 +26,7 @@ pub(crate) use destination::destination;
 pub(crate) use federation::{GATEWAY, Imported, Outlook, bundles, outlook, routes};
 pub(crate) use inbound::inbound;
 pub(crate) use reader::{Objects, Reader, all_objects};
+pub(crate) use taps::taps;
 pub(crate) use telemetry::telemetry;
 pub(crate) use tokens::TokenKey;
 

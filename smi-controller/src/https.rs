@@ -3,9 +3,8 @@
 use std::{convert::Infallible, future::Future, net::SocketAddr, sync::Arc, time::Duration};
 
 use http::{Request, Response};
-use http_body_util::Full;
 use hyper::{
-    body::{Bytes, Incoming},
+    body::{Body, Bytes, Incoming},
     service::service_fn,
 };
 use hyper_util::{
@@ -29,6 +28,9 @@ const HEAD_LIMIT: Duration = Duration::from_secs(30);
 
 /// What is served.
 pub(crate) trait Serve: Send + Sync + 'static {
+    /// What it answers with.
+    type Body: Body<Data = Bytes, Error = Infallible> + Send + 'static;
+
     /// Whom a connection may be of, and until when.
     fn tls(&self) -> (Arc<ServerConfig>, CancellationToken);
 
@@ -37,7 +39,7 @@ pub(crate) trait Serve: Send + Sync + 'static {
         &self,
         certificate: Option<&CertificateDer<'static>>,
         request: Request<Incoming>,
-    ) -> impl Future<Output = Response<Full<Bytes>>> + Send;
+    ) -> impl Future<Output = Response<Self::Body>> + Send;
 }
 
 /// Serves until `stop`. `what` is for the log.

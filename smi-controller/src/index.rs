@@ -17,6 +17,7 @@ mod service_accounts;
 mod services;
 mod splits;
 mod table;
+mod taps;
 mod targets;
 
 use std::collections::BTreeMap;
@@ -38,6 +39,7 @@ pub(crate) use roster::Roster;
 pub(crate) use services::{Exposure, Service, ServicePort};
 pub(crate) use splits::{Backend, Split};
 pub(crate) use table::{Object, Table};
+pub(crate) use taps::{TapAt, TapTarget};
 pub(crate) use targets::{Rule, Subject, SubjectKind, Target};
 
 use crate::{
@@ -66,6 +68,7 @@ pub(crate) struct Index {
     pub(crate) imports: federation::Imports,
     pub(crate) seen: seen::Seen,
     pub(crate) roster: Roster,
+    pub(crate) taps: taps::Taps,
     /// Objects whose present form can't be read.
     pub(crate) malformed: BTreeMap<ObjectRef, Malformed>,
 }
@@ -92,6 +95,7 @@ impl Index {
             imports: federation::Imports::default(),
             seen: seen::Seen::default(),
             roster: Roster::default(),
+            taps: taps::Taps::default(),
             malformed: BTreeMap::new(),
         }
     }
@@ -149,6 +153,7 @@ impl Index {
                 let change = self.readable(Kind::ExportedService, change, facts);
                 self.exports.change(change.map(|c| c.map(|o| read::export(&o))), facts);
             }
+            Update::Tap(id, tap) => self.taps.set(id, tap, facts),
             Update::Told(told) => self.exports.tell(told, facts),
             Update::Import(change) => {
                 let change = self.readable(Kind::ImportedService, change, facts);

@@ -21,8 +21,12 @@ pub const VALIDATOR: &str = "isthmus-validator";
 
 /// Name of the APIService of TrafficMetrics.
 pub const METRICS_API: &str = "v1alpha1.metrics.smi-spec.io";
+/// The APIService of taps.
+pub const TAP_API: &str = "v1alpha1.tap.isthmus.mesh";
 /// Name of the ClusterRole that lets its holders read TrafficMetrics, which `view` takes in.
 pub const METRICS_READER: &str = "isthmus-metrics-reader";
+/// Name of the ClusterRole that lets its holders tap.
+pub const TAPPER: &str = "isthmus-tap";
 
 /// What may differ from one installation to another.
 #[derive(Debug, Clone)]

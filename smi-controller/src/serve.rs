@@ -11,6 +11,7 @@ mod news;
 mod registry;
 mod resource;
 mod session;
+mod taps;
 mod tokens;
 
 pub(crate) use certify::Certifier;
@@ -20,6 +21,7 @@ pub(crate) use frames::Work;
 pub(crate) use hub::Hub;
 pub(crate) use news::FollowerId;
 pub(crate) use registry::{Farewell, Link, Proxy, Registry, Replica, Report, Standings};
+pub(crate) use taps::{Sight, Tapping};
 pub(crate) use tokens::{KubeTokens, TokenError, Tokens};
 
 /// For tests of what all proxies subscribe to.

@@ -16,6 +16,7 @@ mod status;
 mod store;
 mod sums;
 mod table;
+mod tap;
 mod traffic;
 mod window;
 
@@ -28,4 +29,5 @@ pub use prometheus::{BadUrl, PrometheusConfig, PrometheusError, PrometheusUrl};
 pub(crate) use request::{GROUP, VERSION};
 pub(crate) use source::{Answer, Keep, Of, Query, Source, SourceError};
 pub(crate) use store::LONGEST;
+pub(crate) use tap::{GROUP as TAP_GROUP, VERSION as TAP_VERSION};
 pub(crate) use traffic::Traffic;

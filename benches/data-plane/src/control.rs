@@ -192,7 +192,7 @@ impl Script {
                 (version::of(&policy), Content::Inbound(policy))
             }
             // As the pods were started.
-            Kind::Telemetry(_) => return Ok(None),
+            Kind::Telemetry(_) | Kind::Taps(_) => return Ok(None),
             Kind::Destination(key) => {
                 let known = state.destinations.get(&decode::destination_key(key)?);
                 let destination = encode::destination(known.unwrap_or(&Destination::Unknown));

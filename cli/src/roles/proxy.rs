@@ -6,7 +6,7 @@ use std::{
 };
 
 use clap::Args;
-use isthmus_core::telemetry::settings::Family;
+use isthmus_core::telemetry::settings::{Family, LogFormat};
 use isthmus_proxy::{ADMIN_PORT, Config, Error, limits::EDGES};
 use isthmus_runtime::{logging::Format, signals};
 
@@ -75,6 +75,10 @@ pub(crate) fn run(log: &LogArgs, args: Box<ProxyArgs>) -> anyhow::Result<()> {
     let mut config: Config = (*args).into();
     config.trace = trace;
     config.log_level = Some(handle);
+    config.access_log.format = match log.format_or(Format::Json) {
+        Format::Json => LogFormat::Json,
+        Format::Text => LogFormat::Text,
+    };
     on_one_thread(async {
         let run = isthmus_proxy::run(config, signals::shutdown_token()?).await;
         run.map_err(|error| match error {
@@ -98,7 +102,7 @@ impl From<ProxyArgs> for Config {
         config.admin = Some(args.admin);
         config.workers = args.workers;
         config.socket_mark = args.socket_mark;
-        config.access_log = !args.no_access_log;
+        config.access_log.on = !args.no_access_log;
         config.metrics_edges = if args.no_metrics { 0 } else { args.metrics_edges };
         config.metric_families = args.metric_families.0;
         config.drain = Duration::from_secs(args.drain_seconds);

@@ -37,6 +37,11 @@ pub fn telemetry_key() -> proto::ResourceKey {
     proto::ResourceKey { kind: Some(proto::resource_key::Kind::Telemetry(proto::Unit {})) }
 }
 
+/// The key of who watches a pod's traffic.
+pub fn taps_key() -> proto::ResourceKey {
+    proto::ResourceKey { kind: Some(proto::resource_key::Kind::Taps(proto::Unit {})) }
+}
+
 /// An inbound policy.
 pub fn inbound(policy: &InboundPolicy) -> proto::InboundPolicy {
     proto::InboundPolicy {

@@ -10,6 +10,7 @@ pub mod frame;
 pub mod gateway;
 pub mod listen;
 pub mod server;
+pub mod tap;
 pub mod telemetry;
 pub mod version;
 

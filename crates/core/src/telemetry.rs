@@ -2,6 +2,7 @@
 //! the ends of what is counted.
 
 pub mod settings;
+pub mod tap;
 
 use std::time::Duration;
 

@@ -106,10 +106,14 @@ pub fn init_queued(format: Format, filter: &str) -> Result<Handle, LoggingError>
 
 /// Writes a line for people where the logs go. What can't be written is lost: nothing waits for it.
 pub fn say(line: &str) {
-    let line = format!("{line}\n");
+    put(format!("{line}\n").as_bytes());
+}
+
+/// Writes a line, with its end, that has a form of its own. The same holds.
+pub fn put(line: &[u8]) {
     match QUEUE.get() {
-        Some(queue) => queue.put(line.as_bytes()),
-        None => drop(io::stderr().write_all(line.as_bytes())),
+        Some(queue) => queue.put(line),
+        None => drop(io::stderr().write_all(line)),
     }
 }
 

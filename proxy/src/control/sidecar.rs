@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Instant};
 
 use isthmus_api::{
-    control::v1::{ControllerMessage, Subscribe, Unsubscribe, proxy_message::Message},
+    control::v1::{ControllerMessage, Subscribe, Tapped, Unsubscribe, proxy_message::Message},
     encode,
 };
 use isthmus_core::destination::DestinationKey;
@@ -25,7 +25,7 @@ use crate::{
 /// The sidecar's subscriptions, and the workers that use them.
 pub(crate) struct Sidecar {
     workers: Vec<mpsc::Sender<Command>>,
-    wanted: mpsc::Receiver<DestinationKey>,
+    heard: Heard,
     /// Until the policy has come.
     policy: Option<readiness::Pending>,
     state: View,
@@ -39,6 +39,14 @@ pub(crate) struct Sidecar {
     cut: u32,
 }
 
+/// What the workers have to say.
+pub(crate) struct Heard {
+    /// Destinations that they want to know.
+    pub(crate) wanted: mpsc::Receiver<DestinationKey>,
+    /// What taps have seen.
+    pub(crate) seen: mpsc::Receiver<Tapped>,
+}
+
 /// What the sidecar does of its own accord.
 #[derive(Debug)]
 pub(crate) enum Wish {
@@ -48,12 +56,14 @@ pub(crate) enum Wish {
     Sweep,
     /// It is time to tell what was counted.
     Report,
+    /// A tap has seen something.
+    Tapped(Tapped),
 }
 
 impl Sidecar {
     pub(crate) fn new(
         workers: Vec<mpsc::Sender<Command>>,
-        wanted: mpsc::Receiver<DestinationKey>,
+        heard: Heard,
         policy: readiness::Pending,
         state: View,
         known: IntGauge,
@@ -62,7 +72,7 @@ impl Sidecar {
         let (sweep, mut report) = (tokio::time::interval(SWEEP), tokio::time::interval(REPORT_EVERY));
         report.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let told = Instant::now();
-        Self { workers, wanted, policy: Some(policy), state, known, sweep, edges, report, told, cut: 0 }
+        Self { workers, heard, policy: Some(policy), state, known, sweep, edges, report, told, cut: 0 }
     }
 
     fn count(&self) {
@@ -145,7 +155,7 @@ impl Subscriber for Sidecar {
     fn bundles(change: &Change) -> Option<&[Bundle]> {
         match change {
             Change::Bundles(bundles) => Some(bundles),
-            Change::Policy(_) | Change::Destination(..) | Change::Telemetry(_) => None,
+            Change::Policy(_) | Change::Destination(..) | Change::Telemetry(_) | Change::Taps(_) => None,
         }
     }
 
@@ -156,6 +166,7 @@ impl Subscriber for Sidecar {
                 Change::Bundles(_) => Update::Trust,
                 Change::Policy(policy) => Update::Policy(Arc::clone(policy)),
                 Change::Telemetry(settings) => Update::Telemetry(Arc::clone(settings)),
+                Change::Taps(taps) => Update::Taps(Arc::clone(taps)),
                 Change::Destination(key, destination) => Update::Destination(key.clone(), Arc::clone(destination)),
             })
             .await;
@@ -175,9 +186,10 @@ impl Subscriber for Sidecar {
 
     async fn wish(&mut self) -> Wish {
         tokio::select! {
-            Some(key) = self.wanted.recv() => Wish::Destination(key),
+            Some(key) = self.heard.wanted.recv() => Wish::Destination(key),
             _ = self.sweep.tick() => Wish::Sweep,
             _ = self.report.tick() => Wish::Report,
+            Some(tapped) = self.heard.seen.recv() => Wish::Tapped(tapped),
         }
     }
 
@@ -187,6 +199,8 @@ impl Subscriber for Sidecar {
             Wish::Sweep => self.edges.sweep(Instant::now()),
             // It is told all the same, later.
             Wish::Report => {}
+            // Nobody can be reached who watches.
+            Wish::Tapped(_) => {}
         }
     }
 
@@ -198,6 +212,7 @@ impl Subscriber for Sidecar {
                 self.give_up().await
             }
             Wish::Report => self.report(),
+            Wish::Tapped(tapped) => vec![Message::Tapped(tapped)],
         }
     }
 }

@@ -4,12 +4,12 @@ use std::{collections::BTreeMap, sync::Arc, time::Instant};
 
 use isthmus_api::{
     control::v1::{ControllerMessage, ResourceKey, Subscribe, controller_message::Content, resource_key::Kind},
-    decode, delta, encode, telemetry,
+    decode, delta, encode, tap, telemetry,
 };
 use isthmus_core::{
     destination::{Destination, DestinationKey},
     inbound::InboundPolicy,
-    telemetry::settings::Settings,
+    telemetry::{settings::Settings, tap::Tap},
 };
 use isthmus_identity::Bundle;
 
@@ -21,6 +21,7 @@ pub(crate) struct Subscriptions {
     bundles: Option<String>,
     inbound: Option<(String, Arc<InboundPolicy>)>,
     telemetry: Option<(String, Arc<Settings>)>,
+    taps: Option<String>,
     destinations: BTreeMap<DestinationKey, Slot>,
 }
 
@@ -37,6 +38,7 @@ pub(crate) enum Change {
     Policy(Arc<InboundPolicy>),
     Destination(DestinationKey, Arc<Destination>),
     Telemetry(Arc<Settings>),
+    Taps(Arc<[Tap]>),
 }
 
 type Verdict = super::Verdict<Change>;
@@ -59,7 +61,8 @@ impl Subscriptions {
     /// The same of what the proxy can do without.
     pub(super) fn extras(&self) -> Vec<Subscribe> {
         let held = self.telemetry.as_ref().map(|(version, _)| version.clone()).unwrap_or_default();
-        vec![Subscribe { key: Some(encode::telemetry_key()), held }]
+        let taps = Subscribe { key: Some(encode::taps_key()), held: self.taps.clone().unwrap_or_default() };
+        vec![Subscribe { key: Some(encode::telemetry_key()), held }, taps]
     }
 
     /// A destination is wanted; the subscription to send, if it is new.
@@ -119,6 +122,10 @@ impl Subscriptions {
                 Ok(settings) => Verdict::Apply(Change::Telemetry(Arc::new(settings))),
                 Err(error) => refuse(&error),
             },
+            (Some(Kind::Taps(_)), Some(Content::Taps(taps))) => match tap::decode(taps) {
+                Ok(taps) => Verdict::Apply(Change::Taps(taps.into())),
+                Err(error) => refuse(&error),
+            },
             (Some(Kind::Destination(key)), Some(Content::Destination(destination))) => {
                 let Ok(key) = decode::destination_key(&key) else { return Verdict::Stray };
                 if !self.destinations.contains_key(&key) {
@@ -154,6 +161,7 @@ impl Subscriptions {
             Change::Bundles(_) => self.bundles = Some(version),
             Change::Policy(policy) => self.inbound = Some((version, policy)),
             Change::Telemetry(settings) => self.telemetry = Some((version, settings)),
+            Change::Taps(_) => self.taps = Some(version),
             Change::Destination(key, destination) => {
                 if let Some(slot) = self.destinations.get_mut(&key) {
                     slot.held = Some((version, destination));

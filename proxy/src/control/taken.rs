@@ -76,6 +76,8 @@ fn name_of(key: &ResourceKey) -> Option<&'static str> {
         Kind::Destination(_) => "destination",
         Kind::Gateway(_) => "gateway",
         Kind::Telemetry(_) => "telemetry",
+        // They come and go, and nobody waits for them.
+        Kind::Taps(_) => return None,
     })
 }
 

@@ -47,8 +47,8 @@ async fn handle(client: Rc<Client>, mut request: Request<Incoming>) -> Response<
     let worker = &client.worker;
     let opaque = request.method() == Method::CONNECT && !hop::opens(&request);
     let Some(key) = key_of(request.uri(), opaque) else {
-        let log = worker.logs();
-        let exchange = Rc::new(Exchange::new(Direction::Outbound, log, client.addr, None, &request));
+        let watch = &worker.watch;
+        let exchange = Rc::new(Exchange::new(Direction::Outbound, watch, client.addr, None, &request));
         return serve::fault(worker, exchange, Fault::BadRequest, hop::is_grpc(request.headers()));
     };
     let destination = worker.look_up(key).await;
@@ -62,8 +62,8 @@ async fn handle(client: Rc<Client>, mut request: Request<Incoming>) -> Response<
 
 /// Opens what CONNECT names; it is opaque TCP from then on.
 async fn tunnel(departure: Departure, request: Request<Incoming>) -> Response<Body> {
-    let log = departure.worker.logs();
-    let mut exchange = Exchange::new(Direction::Outbound, log, departure.client, None, &request);
+    let watch = &departure.worker.watch;
+    let mut exchange = Exchange::new(Direction::Outbound, watch, departure.client, None, &request);
     exchange.protocol = edges::Protocol::Tcp;
     let exchange = Rc::new(exchange);
     let (mut upstream, busy) = match departure.dial(&exchange).await {

@@ -21,6 +21,7 @@ use rustls::{ServerConfig, pki_types::ServerName};
 
 use super::{Door, Shared, Update};
 use crate::{
+    access_log::AccessLog,
     endpoint::{Alpn, EndpointState},
     inbound,
     limits::{DESTINATIONS, LOOKUP_TIME, POOL_IDLE_TIME},
@@ -29,8 +30,10 @@ use crate::{
     places::Places,
     route::{Destination, Route},
     server_name, spawn,
+    tap::Taps,
     trace::Tracer,
     transport::Transport,
+    watch::Watch,
 };
 
 /// Endpoints by address, expected identity and the name that they are called by, for as long as a backend lists them.
@@ -44,6 +47,8 @@ pub(crate) struct Worker {
     chance: Cell<u64>,
     policy: RefCell<Option<Rc<InboundPolicy>>>,
     telemetry: RefCell<Arc<Settings>>,
+    /// Who sees what passes.
+    pub(crate) watch: Rc<Watch>,
     destinations: RefCell<HashMap<DestinationKey, Rc<Destination>>>,
     endpoints: RefCell<Endpoints>,
     /// Gateways of other meshes, for as long as an endpoint is behind them.
@@ -75,6 +80,7 @@ impl Worker {
             chance: Cell::new(seed(index)),
             policy: RefCell::default(),
             telemetry: RefCell::default(),
+            watch: Rc::new(watch(index, &shared)),
             destinations: RefCell::default(),
             endpoints: RefCell::default(),
             gateways: RefCell::default(),
@@ -116,11 +122,6 @@ impl Worker {
     /// What users want to see of the pod's traffic.
     pub(crate) fn telemetry(&self) -> Ref<'_, Settings> {
         Ref::map(self.telemetry.borrow(), |settings| &**settings)
-    }
-
-    /// Is there an access log?
-    pub(crate) fn logs(&self) -> bool {
-        self.telemetry().access_log.on.unwrap_or(self.config.access_log)
     }
 
     /// The one state of an endpoint of a Service's port, or of a workload that is called directly. One of another mesh is called by the
@@ -259,7 +260,11 @@ impl Worker {
             Update::Forget(key) => {
                 self.destinations.borrow_mut().remove(&key);
             }
-            Update::Telemetry(settings) => drop(self.telemetry.replace(settings)),
+            Update::Telemetry(settings) => {
+                self.telemetry.replace(settings);
+                self.watch.log.set(self.telemetry().access_log);
+            }
+            Update::Taps(taps) => self.watch.taps.set(&taps, self.config.workers, self.watch.now()),
             Update::Trust => return self.distrust(),
         }
         0
@@ -308,6 +313,12 @@ impl Worker {
         });
         self.gateways.borrow_mut().retain(|_, gateway| gateway.strong_count() > 0);
     }
+}
+
+/// Who sees what passes at a worker.
+fn watch(index: usize, shared: &Shared) -> Watch {
+    let log = AccessLog::new(shared.config.access_log.clone(), seed(index));
+    Watch::new(log, Taps::new(shared.tapped.clone(), shared.metrics.tapped.clone()))
 }
 
 /// A seed that differs between workers and starts; never 0, which xorshift can't leave.

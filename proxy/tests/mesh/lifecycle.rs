@@ -2,10 +2,7 @@
 
 mod drain;
 
-use std::{
-    sync::{Arc, Mutex},
-    time::Duration,
-};
+use std::time::Duration;
 
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -130,52 +127,6 @@ async fn bad_configuration_is_named() {
         let error = soon("the end", &mut pod.running).await.unwrap().unwrap_err();
         assert!(error.to_string().contains(text), "{error}");
     }
-}
-
-/// The lines of the access log of this process.
-#[derive(Clone, Default)]
-struct Lines(Arc<Mutex<Vec<u8>>>);
-
-impl std::io::Write for Lines {
-    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        self.0.lock().unwrap().extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> std::io::Result<()> {
-        Ok(())
-    }
-}
-
-#[tokio::test]
-async fn one_line_of_the_access_log_says_it_all() {
-    let lines = Lines::default();
-    let writer = lines.clone();
-    let subscriber = tracing_subscriber::fmt().json().flatten_event(true).with_writer(move || writer.clone()).finish();
-    tracing::subscriber::set_global_default(subscriber).unwrap();
-    let script = Script::start().await;
-    let (caller, callee) = pair(&script, |_| {}).await;
-    app::http((callee.app, 8080).into(), "app").await;
-    let response = client::get(caller.call(0), "/one-line?secret=1").await.unwrap();
-    assert_eq!(client::text(response).await, "app");
-    let ours = || {
-        let text = String::from_utf8(lines.0.lock().unwrap().clone()).unwrap();
-        let lines = text.lines().filter(|l| l.contains("/one-line")).map(|l| serde_json::from_str(l).unwrap());
-        lines.collect::<Vec<serde_json::Value>>()
-    };
-    eventually("both lines", async || ours().len() == 2).await;
-    for line in ours() {
-        assert_eq!(
-            (&line["target"], &line["path"], &line["status"]),
-            (&"access".into(), &"/one-line".into(), &200.into())
-        );
-        assert_eq!((&line["method"], &line["bytes_out"]), (&"GET".into(), &3.into()));
-        assert!(line["duration_us"].as_u64().unwrap() > 0);
-        let (outbound, inbound) = (line["direction"] == "outbound", line["direction"] == "inbound");
-        assert!(!outbound || (line["backend"] == "shop/web" && line["destination"] == "shop/web"));
-        assert!(!inbound || line["peer"] == id("caller").as_str());
-    }
-    assert!(!String::from_utf8(lines.0.lock().unwrap().clone()).unwrap().contains("secret=1"));
 }
 
 /// Sends requests one after the other until it is told to stop; how many, and the first that wasn't answered well.

@@ -14,7 +14,7 @@ use crate::{
     fault::{Kind, ObjectRef},
     index::{
         Binding, Export, Fact, Facts, Group, Import, Index, Mesh, NamespaceInfo, Object, Peer, Pod, PortRoute, Service,
-        Slice, Split, Target, Told,
+        Slice, Split, TapAt, Target, Told,
     },
 };
 
@@ -151,6 +151,13 @@ impl<'a> Reader<'a> {
         self.note(Fact::SampledGroups(namespace.clone()));
         let groups = self.index.groups.in_namespace(namespace.clone());
         groups.filter(|group| group.content.trace_sampling.is_some())
+    }
+
+    /// Who watches pods of a namespace.
+    pub(crate) fn taps(&self, namespace: &Arc<str>) -> impl Iterator<Item = &'a TapAt> {
+        self.note(Fact::Taps(namespace.clone()));
+        let namespace = namespace.clone();
+        self.index.taps.iter().filter(move |tap| tap.namespace == namespace)
     }
 
     pub(crate) fn tcp_route(&self, name: &ObjectName) -> Option<&'a Object<PortRoute>> {

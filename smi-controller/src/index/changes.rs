@@ -15,7 +15,7 @@ use k8s_openapi::api::{
     discovery::v1::EndpointSlice,
 };
 
-use super::Told;
+use super::{TapAt, Told};
 
 /// One change of one kind.
 #[allow(clippy::large_enum_variant, reason = "it is moved through one channel, whose length is bounded")]
@@ -38,6 +38,8 @@ pub(crate) enum Update {
     Import(Change<ImportedService>),
     /// No watch's: what other meshes have found of exports.
     Told(BTreeMap<ObjectName, BTreeSet<Told>>),
+    /// No watch's: somebody begins or ends to watch traffic.
+    Tap(u64, Option<TapAt>),
 }
 
 /// How many kinds are watched: so many must be synced before anything is served.

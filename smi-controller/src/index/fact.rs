@@ -29,6 +29,8 @@ pub(crate) enum Fact {
     TargetsByBinding(Arc<str>),
     /// The HTTPRouteGroups of this namespace that say how traces are sampled.
     SampledGroups(Arc<str>),
+    /// Who watches pods of this namespace.
+    Taps(Arc<str>),
     /// Any MeshPeer.
     Peers,
     /// Any ExportedService.

@@ -1,11 +1,11 @@
-//! The aggregated API of TrafficMetrics. Its roots are written in by the controller.
+//! The aggregated APIs: of TrafficMetrics, and of taps. Their roots are written in by the controller.
 
 use serde_json::{Value, json};
 
-use super::{InstallConfig, METRICS_API, METRICS_READER, labels, rbac};
+use super::{InstallConfig, METRICS_API, METRICS_READER, TAP_API, TAPPER, labels, rbac};
 use crate::{
     config::{METRICS_API_PORT, NAME},
-    telemetry::{GROUP, VERSION},
+    telemetry::{GROUP, TAP_GROUP, TAP_VERSION, VERSION},
 };
 
 pub(super) fn manifests(config: &InstallConfig) -> Vec<Value> {
@@ -30,18 +30,29 @@ pub(super) fn manifests(config: &InstallConfig) -> Vec<Value> {
     vec![
         rbac::role("ClusterRole", json!({ "name": METRICS_READER, "labels": labels_of_reader }), vec![everything]),
         binding,
-        json!({
-            "apiVersion": "apiregistration.k8s.io/v1",
-            "kind": "APIService",
-            "metadata": { "name": METRICS_API, "labels": labels() },
-            "spec": {
-                "group": GROUP,
-                "version": VERSION,
-                // Behind everything else: `kubectl get pods` means the pods themselves.
-                "groupPriorityMinimum": 100,
-                "versionPriority": 100,
-                "service": { "namespace": config.namespace, "name": NAME, "port": METRICS_API_PORT }
-            }
-        }),
+        api_service(config, METRICS_API, GROUP, VERSION),
+        api_service(config, TAP_API, TAP_GROUP, TAP_VERSION),
+        // Requests as they pass are for those whom somebody gives this role, and for administrators of the cluster.
+        rbac::role(
+            "ClusterRole",
+            json!({ "name": TAPPER, "labels": labels() }),
+            vec![rbac::rule(TAP_GROUP, &["*"], &["get", "watch"])],
+        ),
     ]
+}
+
+fn api_service(config: &InstallConfig, name: &str, group: &str, version: &str) -> Value {
+    json!({
+        "apiVersion": "apiregistration.k8s.io/v1",
+        "kind": "APIService",
+        "metadata": { "name": name, "labels": labels() },
+        "spec": {
+            "group": group,
+            "version": version,
+            // Behind everything else: `kubectl get pods` means the pods themselves.
+            "groupPriorityMinimum": 100,
+            "versionPriority": 100,
+            "service": { "namespace": config.namespace, "name": NAME, "port": METRICS_API_PORT }
+        }
+    })
 }

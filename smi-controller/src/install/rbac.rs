@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{INJECTOR, InstallConfig, METRICS_API, VALIDATOR, labels, metadata};
+use super::{INJECTOR, InstallConfig, METRICS_API, TAP_API, VALIDATOR, labels, metadata};
 use crate::{ca::PUBLISHED_ROOTS, config::NAME};
 
 const READ: [&str; 3] = ["get", "list", "watch"];
@@ -58,7 +58,7 @@ fn everywhere() -> Vec<Value> {
         rule("authentication.k8s.io", &["tokenreviews"], &["create"]),
         named("admissionregistration.k8s.io", "mutatingwebhookconfigurations", &[INJECTOR], &["get", "update"]),
         named("admissionregistration.k8s.io", "validatingwebhookconfigurations", &[VALIDATOR], &["get", "update"]),
-        named("apiregistration.k8s.io", "apiservices", &[METRICS_API], &["get", "update"]),
+        named("apiregistration.k8s.io", "apiservices", &[METRICS_API, TAP_API], &["get", "update"]),
         // TrafficMetrics are of objects that there are: which, and with what labels.
         rule("", &["nodes", "replicationcontrollers"], &LOOK),
         rule("apps", &["daemonsets", "deployments", "replicasets", "statefulsets"], &LOOK),

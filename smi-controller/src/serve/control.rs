@@ -153,7 +153,7 @@ impl ControlService {
                     match key {
                         Key::Bundles => registry.has_cut(Some(&m.version), m.cut_connections),
                         Key::Gateway => registry.has_cut(None, m.cut_connections),
-                        Key::Inbound(_) | Key::Destination(..) | Key::Telemetry(_) => {}
+                        Key::Inbound(_) | Key::Destination(..) | Key::Telemetry(_) | Key::Taps(_) => {}
                     }
                 });
                 Ok(())
@@ -165,6 +165,10 @@ impl ControlService {
             }
             Some(Message::Traffic(m)) => {
                 self.traffic.take(&caller.pod, m);
+                Ok(())
+            }
+            Some(Message::Tapped(m)) => {
+                self.hub.tapped(&caller.pod, m);
                 Ok(())
             }
             Some(Message::Certified(m)) => {

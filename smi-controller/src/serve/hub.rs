@@ -9,7 +9,7 @@ use tokio::{
     time::Instant,
 };
 
-use super::registry::Registry;
+use super::{registry::Registry, taps::Watchers};
 use crate::{
     index::{KINDS, Pod, Update},
     metrics::Metrics,
@@ -34,6 +34,7 @@ pub(crate) struct Hub {
     pub(crate) unsettled: Notify,
     /// What concerns other meshes has changed.
     pub(crate) outlook: Notify,
+    pub(super) watchers: Watchers,
     metrics: Metrics,
 }
 
@@ -45,6 +46,7 @@ impl Hub {
             synced: watch::Sender::new(false),
             unsettled: Notify::new(),
             outlook: Notify::new(),
+            watchers: Watchers::default(),
             metrics,
         }
     }

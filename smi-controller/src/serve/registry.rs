@@ -17,7 +17,7 @@ use super::{
     dependencies::Dependencies,
     effect::{Effects, Stand},
     frames::{Frames, Kind, Work},
-    resource::{self, Compiled, Key},
+    resource::{self, Compiled, Content, Key},
     session::{MAX_SUBSCRIPTIONS, Session, Subscription},
 };
 use crate::{
@@ -323,6 +323,11 @@ impl Registry {
     /// Every object: for a replica that has just become the one that writes.
     pub(crate) fn unsettle_all(&mut self) {
         self.effects.news.unsettled.extend(compile::all_objects(&self.index));
+    }
+
+    /// What a key stands for, if somebody has subscribed to it.
+    pub(crate) fn content(&self, key: &Key) -> Option<Arc<Content>> {
+        self.resources.get(key)?.compiled.as_ref().map(|compiled| compiled.content.clone())
     }
 
     /// The number of connected proxies.

@@ -4,14 +4,14 @@ use std::{net::IpAddr, sync::Arc};
 
 use isthmus_api::{
     control::v1::{self as proto, controller_message::Content as Body, resource_key},
-    decode, delta, encode, gateway, telemetry, version,
+    decode, delta, encode, gateway, tap, telemetry, version,
 };
 use isthmus_core::{
     destination::{Destination, DestinationKey},
     gateway::Routes,
     id::ObjectName,
     inbound::InboundPolicy,
-    telemetry::settings::Settings,
+    telemetry::{settings::Settings, tap::Tap},
 };
 use isthmus_identity::Bundle;
 
@@ -32,6 +32,8 @@ pub(crate) enum Key {
     Gateway,
     /// What is to be seen of this pod's traffic.
     Telemetry(ObjectName),
+    /// Who watches this pod.
+    Taps(ObjectName),
 }
 
 impl Key {
@@ -46,6 +48,7 @@ impl Key {
             resource_key::Kind::Inbound(_) => Self::Inbound(pod.clone()),
             resource_key::Kind::Gateway(_) => Self::Gateway,
             resource_key::Kind::Telemetry(_) => Self::Telemetry(pod.clone()),
+            resource_key::Kind::Taps(_) => Self::Taps(pod.clone()),
             resource_key::Kind::Destination(key) => {
                 let key = decode::destination_key(&key)?;
                 let namespace = if key.host.parse::<IpAddr>().is_ok() { "".into() } else { pod.namespace.clone() };
@@ -62,6 +65,7 @@ impl Key {
             Self::Destination(_, key) => encode::destination_key(key),
             Self::Gateway => encode::gateway_key(),
             Self::Telemetry(_) => encode::telemetry_key(),
+            Self::Taps(_) => encode::taps_key(),
         }
     }
 }
@@ -74,6 +78,7 @@ pub(crate) enum Content {
     Destination(Destination),
     Gateway(Routes),
     Telemetry(Settings),
+    Taps(Vec<Tap>),
 }
 
 /// A content with its version, and the SMI objects that it is made of.
@@ -93,6 +98,7 @@ pub(crate) fn compile(index: &Index, bundles: &[Bundle], key: &Key) -> (Option<C
         Key::Destination(namespace, key) => Some(Content::Destination(compile::destination(&reader, namespace, key))),
         Key::Gateway => Some(Content::Gateway(compile::routes(&reader))),
         Key::Telemetry(pod) => compile::telemetry(&reader, pod).map(Content::Telemetry),
+        Key::Taps(pod) => compile::taps(&reader, pod).map(Content::Taps),
     };
     let (facts, objects) = reader.into_parts();
     let compiled = content.map(|content| Compiled {
@@ -111,6 +117,7 @@ impl Content {
             Self::Destination(destination) => version::of(&encode::destination(destination)),
             Self::Gateway(routes) => version::of(&gateway::encode(routes)),
             Self::Telemetry(settings) => version::of(&telemetry::encode(settings)),
+            Self::Taps(taps) => version::of(&tap::encode(taps)),
         }
     }
 
@@ -121,6 +128,7 @@ impl Content {
             Self::Destination(destination) => Body::Destination(encode::destination(destination)),
             Self::Gateway(routes) => Body::Gateway(gateway::encode(routes)),
             Self::Telemetry(settings) => Body::Telemetry(telemetry::encode(settings)),
+            Self::Taps(taps) => Body::Taps(tap::encode(taps)),
         }
     }
 }

@@ -28,6 +28,7 @@ use tokio_util::sync::CancellationToken;
 use tonic::{Code, Status, Streaming, transport::Channel};
 
 mod pressure;
+mod taps;
 
 use super::{tokens::Speaker, *};
 use crate::{ca::Roots, index::Update, metrics::Metrics, telemetry::Traffic, testing::*};

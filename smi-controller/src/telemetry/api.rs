@@ -3,8 +3,8 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, Uri, header::CONTENT_TYPE};
-use http_body_util::Full;
-use hyper::body::{Bytes, Incoming};
+use http_body_util::{BodyExt, Full};
+use hyper::body::Incoming;
 use isthmus_core::id::ObjectName;
 use k8s_openapi::jiff::Timestamp;
 use kube::Client;
@@ -25,6 +25,7 @@ use super::{
     status::Failure,
     sums::{self, Edge},
     table::{Row, table},
+    tap,
 };
 use crate::{https::Serve, serve::Hub};
 
@@ -80,6 +81,8 @@ impl Item {
 }
 
 impl Serve for Server {
+    type Body = tap::Body;
+
     fn tls(&self) -> (Arc<ServerConfig>, CancellationToken) {
         self.front_proxy.tls()
     }
@@ -88,7 +91,7 @@ impl Serve for Server {
         &self,
         certificate: Option<&CertificateDer<'static>>,
         request: http::Request<Incoming>,
-    ) -> Response<Full<Bytes>> {
+    ) -> Response<tap::Body> {
         let trusted = self.front_proxy.trusts(certificate);
         self.respond(trusted, request.method(), request.uri(), request.headers()).await
     }
@@ -96,13 +99,19 @@ impl Serve for Server {
 
 impl Server {
     /// `trusted`: it is the API server that asks.
-    async fn respond(&self, trusted: bool, method: &Method, uri: &Uri, headers: &HeaderMap) -> Response<Full<Bytes>> {
-        let (status, body, warnings) = match self.decide(trusted, method, uri, headers).await {
+    async fn respond(&self, trusted: bool, method: &Method, uri: &Uri, headers: &HeaderMap) -> Response<tap::Body> {
+        let decided = match self.tap(trusted, method, uri) {
+            None => self.decide(trusted, method, uri, headers).await,
+            Some(Ok(tap::Answer::Stream(response))) => return response,
+            Some(Ok(tap::Answer::Document(document))) => Ok((document, Vec::new())),
+            Some(Err(failure)) => Err(failure),
+        };
+        let (status, body, warnings) = match decided {
             Ok((body, warnings)) => (StatusCode::OK, body, warnings),
             Err(failure) => (failure.code, failure.status(), Vec::new()),
         };
         // hyper sends no body for HEAD, and the length that it would have had.
-        let mut response = Response::new(Full::from(body.to_string()));
+        let mut response = Response::new(Full::from(body.to_string()).boxed_unsync());
         *response.status_mut() = status;
         let aggregated =
             body.get("apiVersion").and_then(Value::as_str).and_then(|v| v.strip_prefix("apidiscovery.k8s.io/"));
@@ -121,6 +130,16 @@ impl Server {
             }
         }
         response
+    }
+
+    /// `None`: it isn't about taps.
+    fn tap(&self, trusted: bool, method: &Method, uri: &Uri) -> Option<Result<tap::Answer, Failure>> {
+        tap::is_for(uri).then(|| {
+            if !trusted {
+                return Err(Failure::unauthorized());
+            }
+            tap::answer(&self.hub, method, uri)
+        })
     }
 
     async fn decide(

@@ -220,7 +220,7 @@ fn one_form(range: &str) -> Option<Form> {
 }
 
 /// Percent-decodes. `None`: it makes no text.
-fn decode(text: &str) -> Option<String> {
+pub(super) fn decode(text: &str) -> Option<String> {
     let mut bytes = Vec::new();
     let mut rest = text.as_bytes();
     while let Some((first, after)) = rest.split_first() {

@@ -36,12 +36,16 @@ impl Failure {
         Self::new(
             StatusCode::METHOD_NOT_ALLOWED,
             "MethodNotAllowed",
-            "TrafficMetrics can be read by get and list alone: they can't be watched or written",
+            "TrafficMetrics can be read by get and list alone, and taps by watch: neither can be written",
         )
     }
 
     pub(crate) fn not_acceptable() -> Self {
         Self::new(StatusCode::NOT_ACCEPTABLE, "NotAcceptable", "only application/json is served, also as a Table")
+    }
+
+    pub(crate) fn too_many(message: impl Into<String>) -> Self {
+        Self::new(StatusCode::TOO_MANY_REQUESTS, "TooManyRequests", message)
     }
 
     pub(crate) fn unavailable(message: impl Into<String>) -> Self {

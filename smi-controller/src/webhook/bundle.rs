@@ -1,4 +1,4 @@
-//! Keeping the roots in the webhook configurations and in the APIService: without them the API server doesn't trust this server.
+//! Keeping the roots in the webhook configurations and in the APIServices: without them the API server doesn't trust this server.
 
 use std::time::Duration;
 
@@ -16,7 +16,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     ca::SharedRoots,
-    install::{INJECTOR, METRICS_API, VALIDATOR},
+    install::{INJECTOR, METRICS_API, TAP_API, VALIDATOR},
 };
 
 /// How often the configurations are looked at.
@@ -83,15 +83,17 @@ async fn all_right(client: &Client, root: &ByteString, write: bool) -> Result<bo
         }
     }
     let services: Api<APIService> = Api::all(client.clone());
-    if let Some(mut found) = services.get_opt(METRICS_API).await?
-        && let Some(spec) = &mut found.spec
-        && spec.ca_bundle.as_ref() != Some(root)
-    {
-        spec.ca_bundle = Some(root.clone());
-        right &= write;
-        if write {
-            services.replace(METRICS_API, &PostParams::default(), &found).await?;
-            tracing::info!(api_service = METRICS_API, "wrote the roots");
+    for name in [METRICS_API, TAP_API] {
+        if let Some(mut found) = services.get_opt(name).await?
+            && let Some(spec) = &mut found.spec
+            && spec.ca_bundle.as_ref() != Some(root)
+        {
+            spec.ca_bundle = Some(root.clone());
+            right &= write;
+            if write {
+                services.replace(name, &PostParams::default(), &found).await?;
+                tracing::info!(api_service = name, "wrote the roots");
+            }
         }
     }
     Ok(right)

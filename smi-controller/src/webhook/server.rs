@@ -26,6 +26,8 @@ pub(crate) struct Server {
 }
 
 impl Serve for Server {
+    type Body = Full<Bytes>;
+
     fn tls(&self) -> (Arc<ServerConfig>, CancellationToken) {
         (self.tls.clone(), CancellationToken::new())
     }

@@ -35,7 +35,7 @@ pub struct Bundle {
 }
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct ProxyMessage {
-    #[prost(oneof = "proxy_message::Message", tags = "1, 2, 3, 4, 5, 6, 7")]
+    #[prost(oneof = "proxy_message::Message", tags = "1, 2, 3, 4, 5, 6, 7, 8")]
     pub message: ::core::option::Option<proxy_message::Message>,
 }
 /// Nested message and enum types in `ProxyMessage`.
@@ -56,6 +56,8 @@ pub mod proxy_message {
         Certified(super::Certified),
         #[prost(message, tag = "7")]
         Traffic(super::Traffic),
+        #[prost(message, tag = "8")]
+        Tapped(super::Tapped),
     }
 }
 /// The first message of a session.
@@ -71,7 +73,7 @@ pub struct Hello {
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct ResourceKey {
-    #[prost(oneof = "resource_key::Kind", tags = "1, 2, 3, 4, 5")]
+    #[prost(oneof = "resource_key::Kind", tags = "1, 2, 3, 4, 5, 6")]
     pub kind: ::core::option::Option<resource_key::Kind>,
 }
 /// Nested message and enum types in `ResourceKey`.
@@ -93,6 +95,9 @@ pub mod resource_key {
         /// What users want to see of the pod's own traffic.
         #[prost(message, tag = "5")]
         Telemetry(super::Unit),
+        /// Who watches it as it passes.
+        #[prost(message, tag = "6")]
+        Taps(super::Unit),
     }
 }
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
@@ -212,7 +217,7 @@ pub struct ControllerMessage {
     pub key: ::core::option::Option<ResourceKey>,
     #[prost(string, tag = "2")]
     pub version: ::prost::alloc::string::String,
-    #[prost(oneof = "controller_message::Content", tags = "3, 4, 5, 6, 7, 8, 9")]
+    #[prost(oneof = "controller_message::Content", tags = "3, 4, 5, 6, 7, 8, 9, 10")]
     pub content: ::core::option::Option<controller_message::Content>,
 }
 /// Nested message and enum types in `ControllerMessage`.
@@ -234,7 +239,53 @@ pub mod controller_message {
         Gateway(super::GatewayRoutes),
         #[prost(message, tag = "9")]
         Telemetry(super::Telemetry),
+        #[prost(message, tag = "10")]
+        Taps(super::Taps),
     }
+}
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct Taps {
+    #[prost(message, repeated, tag = "1")]
+    pub taps: ::prost::alloc::vec::Vec<Tap>,
+}
+/// Somebody watches what passes at the pod. Absent parts take everything.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Tap {
+    #[prost(fixed64, tag = "1")]
+    pub id: u64,
+    #[prost(enumeration = "Direction", optional, tag = "2")]
+    pub direction: ::core::option::Option<i32>,
+    #[prost(string, optional, tag = "3")]
+    pub method: ::core::option::Option<::prost::alloc::string::String>,
+    #[prost(string, optional, tag = "4")]
+    pub path_prefix: ::core::option::Option<::prost::alloc::string::String>,
+    /// Of the answer: one digit for all that begin with it.
+    #[prost(uint32, optional, tag = "5")]
+    pub status: ::core::option::Option<u32>,
+    /// Who is at the other end; empty fields are anything.
+    #[prost(message, optional, tag = "6")]
+    pub peer: ::core::option::Option<Workload>,
+    /// What is called.
+    #[prost(message, optional, tag = "7")]
+    pub service: ::core::option::Option<ObjectName>,
+    /// Most that the proxy tells.
+    #[prost(uint32, tag = "8")]
+    pub per_second: u32,
+    /// The proxy forgets it then.
+    #[prost(uint32, tag = "9")]
+    pub seconds: u32,
+}
+/// What a tap has seen.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Tapped {
+    #[prost(fixed64, tag = "1")]
+    pub tap: u64,
+    /// JSON objects with the fields of docs/access-log.md.
+    #[prost(bytes = "bytes", repeated, tag = "2")]
+    pub records: ::prost::alloc::vec::Vec<::prost::bytes::Bytes>,
+    /// How many there were that aren't told, because they were too many.
+    #[prost(uint64, tag = "3")]
+    pub missed: u64,
 }
 /// What is absent is left to the proxy's own start.
 #[derive(Clone, PartialEq, ::prost::Message)]

@@ -21,14 +21,14 @@ use isthmus_api::{
         proxy_message::Message,
         resource_key::Kind,
     },
-    decode, encode, gateway, telemetry, version,
+    decode, encode, gateway, tap, telemetry, version,
 };
 use isthmus_core::{
     destination::{Destination, DestinationKey},
     gateway::Routes as GatewayRoutes,
     id::{SpiffeId, TrustDomain},
     inbound::InboundPolicy,
-    telemetry::{Owned, settings::Settings},
+    telemetry::{Owned, settings::Settings, tap::Tap},
 };
 use isthmus_identity::{Authority, ClientCerts, Keypair, MeshTls, Svid, SvidCell, TrustStore};
 use rustls::{pki_types::UnixTime, time_provider::TimeProvider};
@@ -60,6 +60,8 @@ struct State {
     silent: bool,
     policies: HashMap<String, InboundPolicy>,
     telemetry: HashMap<String, Settings>,
+    taps: HashMap<String, Vec<Tap>>,
+    tapped: Vec<(String, proto::Tapped)>,
     /// Is of before there were other keys than those that proxies can't do without.
     old: bool,
     destinations: HashMap<DestinationKey, Destination>,
@@ -206,6 +208,19 @@ impl Script {
         self.push(|session| session.pod == pod, &encode::telemetry_key());
     }
 
+    /// Who watches a pod.
+    #[allow(dead_code)]
+    pub fn set_taps(&self, pod: &str, taps: Vec<Tap>) {
+        self.state.lock().unwrap().taps.insert(pod.into(), taps);
+        self.push(|session| session.pod == pod, &encode::taps_key());
+    }
+
+    /// What a pod's taps have seen.
+    #[allow(dead_code)]
+    pub fn tapped(&self, pod: &str) -> Vec<proto::Tapped> {
+        self.state.lock().unwrap().tapped.iter().filter(|(p, _)| p == pod).map(|(_, t)| t.clone()).collect()
+    }
+
     /// From now on it ends sessions over what older controllers don't know.
     #[allow(dead_code)]
     pub fn be_old(&self) {
@@ -300,6 +315,10 @@ impl Script {
                 let policy = encode::inbound(state.policies.get(pod)?);
                 (version::of(&policy), Content::Inbound(policy))
             }
+            Kind::Taps(_) => {
+                let taps = tap::encode(state.taps.get(pod)?);
+                (version::of(&taps), Content::Taps(taps))
+            }
             Kind::Telemetry(_) => {
                 let settings = telemetry::encode(state.telemetry.get(pod)?);
                 (version::of(&settings), Content::Telemetry(settings))
@@ -317,7 +336,7 @@ impl Script {
         match message {
             Message::Subscribe(subscribe) => {
                 let key = subscribe.key.clone().unwrap();
-                if self.state.lock().unwrap().old && matches!(key.kind, Some(Kind::Telemetry(_))) {
+                if self.state.lock().unwrap().old && matches!(key.kind, Some(Kind::Telemetry(_) | Kind::Taps(_))) {
                     let _ = session.to_proxy.send(Err(Status::invalid_argument("field key is missing"))).await;
                     return;
                 }
@@ -339,6 +358,7 @@ impl Script {
             Message::Certified(leaf) => {
                 self.state.lock().unwrap().leaves.push((session.pod.clone(), leaf.root.to_vec()))
             }
+            Message::Tapped(tapped) => self.state.lock().unwrap().tapped.push((session.pod.clone(), tapped)),
             Message::Traffic(traffic) => self.state.lock().unwrap().traffic.push((session.pod.clone(), traffic)),
             Message::Hello(_) => panic!("a second Hello"),
         }

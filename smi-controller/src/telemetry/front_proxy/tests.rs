@@ -51,6 +51,8 @@ impl Root {
 struct Door(Arc<FrontProxy>);
 
 impl Serve for Door {
+    type Body = Full<Bytes>;
+
     fn tls(&self) -> (Arc<ServerConfig>, CancellationToken) {
         self.0.tls()
     }

@@ -1,0 +1,41 @@
+//! Everybody who watches a worker's traffic: the access log, and taps.
+
+use std::time::{Duration, Instant, SystemTime};
+
+use crate::{
+    access_log::{AccessLog, Record},
+    tap::Taps,
+};
+
+/// They see each request and connection when it is over.
+pub(crate) struct Watch {
+    pub(crate) log: AccessLog,
+    pub(crate) taps: Taps,
+    started: Instant,
+}
+
+impl Watch {
+    pub(crate) fn new(log: AccessLog, taps: Taps) -> Self {
+        Self { log, taps, started: Instant::now() }
+    }
+
+    /// The time that taps count by.
+    pub(crate) fn now(&self) -> Duration {
+        self.started.elapsed()
+    }
+
+    /// Shows them a record, which is made only if somebody looks.
+    pub(crate) fn see<'r>(&self, record: impl FnOnce() -> Record<'r>) {
+        let (log, tap) = (self.log.is_on(), !self.taps.are_idle());
+        if !log && !tap {
+            return;
+        }
+        let record = Record { ended: Some(SystemTime::now()), ..record() };
+        if log {
+            self.log.write(&record);
+        }
+        if tap {
+            self.taps.see(&record, self.now());
+        }
+    }
+}
