@@ -117,7 +117,7 @@ impl Exchange {
         }
     }
 
-    /// Nothing came of it: it isn't to be logged or counted.
+    /// Nothing came of it, or it is nobody's traffic: it isn't to be logged or counted.
     pub(crate) fn forget(&self) {
         self.forgotten.set(true);
     }
@@ -135,7 +135,7 @@ impl Exchange {
 
     /// Both sides of an opaque connection are there.
     pub(crate) fn connected(&self) {
-        if self.protocol == Protocol::Tcp && self.open.get().is_none() {
+        if self.protocol == Protocol::Tcp && !self.forgotten.get() && self.open.get().is_none() {
             self.on_edge(|edge| drop(self.open.set(Open::on(edge))));
         }
     }

@@ -5,7 +5,7 @@ use std::{cell::OnceCell, io, net::SocketAddr, rc::Rc, sync::Arc};
 use http::{HeaderValue, Request, Response, StatusCode, Version};
 use hyper::body::Incoming;
 use isthmus_core::{
-    authorize::{Allowed, Asked, Peer, authorize, could_be_allowed},
+    authorize::{Allowed, Asked, Peer, authorize, could_be_allowed, is_probe},
     deny::DenyCode,
     http_match::HttpRequest,
     id::SpiffeId,
@@ -160,6 +160,9 @@ async fn opaque(arrival: &Arrival, stream: Stream, app: Option<Transport>) {
     let exchange = Exchange::tcp(Direction::Inbound, &arrival.worker.watch, arrival.peer, arrival.identity.clone());
     let _ = exchange.caller.set(Rc::clone(&arrival.caller));
     exchange.endpoint.set(Some(arrival.addr));
+    if arrival.is_probe(Asked::Tcp) {
+        exchange.forget();
+    }
     match arrival.allow(Asked::Tcp, None) {
         Ok(audited) => exchange.denied.set(audited),
         Err(code) => {
@@ -200,14 +203,20 @@ async fn handle(arrival: Rc<Arrival>, mut request: Request<Incoming>) -> Respons
     let exchange =
         Rc::new(Exchange::new(Direction::Inbound, &worker.watch, arrival.peer, arrival.identity.clone(), &request));
     let _ = exchange.caller.set(Rc::clone(&arrival.caller));
-    arrival.caller.connected(exchange.protocol);
+    let probe = arrival.is_probe(Asked::Http(hop::as_matched(&request)));
+    match probe {
+        true => exchange.forget(),
+        false => arrival.caller.connected(exchange.protocol),
+    }
     // A stream of HTTP/2 may be silent for as long as it likes: it holds no connection.
     exchange.patience.set((request.version() != Version::HTTP_2).then_some(worker.config.bounds.body_stall));
     let grpc = exchange.is_grpc();
     if let Err(fault) = receive(&mut request, Direction::Inbound) {
         return serve::fault(worker, exchange, fault, grpc);
     }
-    trace::begin(worker, &exchange, &mut request);
+    if !probe {
+        trace::begin(worker, &exchange, &mut request);
+    }
     match arrival.allow_request(hop::as_matched(&request), &exchange) {
         Ok(audited) => exchange.denied.set(audited),
         Err(code) => {
@@ -257,6 +266,13 @@ impl Arrival {
             }
             _ => Ok(None),
         }
+    }
+
+    /// Is it the kubelet's, who asks every second? Nobody wants to see that as traffic.
+    fn is_probe(&self, asked: Asked<'_>) -> bool {
+        let peer = Peer { identity: self.identity.as_ref(), addr: self.peer.ip() };
+        peer.identity.is_none()
+            && self.worker.policy().is_some_and(|policy| is_probe(&policy, peer, self.addr.port(), asked))
     }
 
     /// Is there any HTTP request that would be allowed?

@@ -147,8 +147,9 @@ fn is_exempt(policy: &InboundPolicy, peer: Peer<'_>, port: u16) -> bool {
     exempt.ports.contains(&port) || exempt.sources.iter().any(|cidr| cidr.contains(peer.addr))
 }
 
-/// A probe is what the pod declared, in plaintext, from its own node: nothing else of that node is let in.
-fn is_probe(policy: &InboundPolicy, peer: Peer<'_>, port: u16, asked: Asked<'_>) -> bool {
+/// A probe is what the pod declared, in plaintext, from its own node: nothing else of that node is let in. It is no traffic of the
+/// mesh, so it isn't to be counted either.
+pub fn is_probe(policy: &InboundPolicy, peer: Peer<'_>, port: u16, asked: Asked<'_>) -> bool {
     let exempt = &policy.exempt;
     peer.identity.is_none()
         && exempt.node.contains(&peer.addr.to_canonical())

@@ -162,6 +162,11 @@ async fn the_kubelets_declared_probe_is_let_in_and_nothing_else() {
     let callee = Callee::start(InboundPolicy { exempt, ..deny() }).await;
     assert_eq!(callee.plain("/healthz").await.0, 200);
     assert_eq!(callee.plain("/secrets").await, (StatusCode::FORBIDDEN, "no-identity".into()));
+    // Nor is a probe anybody's traffic.
+    let counted =
+        async |class: &str| callee.pod.counted(&format!("isthmus_inbound_requests_total{{class=\"{class}\"}}")).await;
+    crate::support::eventually("the other is counted", async || counted("4xx").await == 1.0).await;
+    assert_eq!(counted("2xx").await, 0.0);
 }
 
 #[tokio::test]
