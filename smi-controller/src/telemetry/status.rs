@@ -36,7 +36,7 @@ impl Failure {
         Self::new(
             StatusCode::METHOD_NOT_ALLOWED,
             "MethodNotAllowed",
-            "TrafficMetrics can be read by get and list alone, and taps by watch: neither can be written",
+            "TrafficMetrics can be got and listed, but can't be watched; taps can only be watched; neither can be written",
         )
     }
 
