@@ -74,6 +74,10 @@ fn exit_code(error: &anyhow::Error) -> u8 {
     if let Some(fault) = error.downcast_ref::<views::Fault>() {
         return fault.exit_code();
     }
+    #[cfg(feature = "views")]
+    if let Some(fault) = error.downcast_ref::<views::tap::Fault>() {
+        return fault.exit_code();
+    }
     if error.is::<args::Usage>() { USAGE } else { 1 }
 }
 

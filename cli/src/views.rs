@@ -1,5 +1,5 @@
-//! Live views on the traffic: `top`, `edges`, `topology`. They stand on the SMI metrics API alone, so that they work on any
-//! mesh that serves it.
+//! Live views on the traffic. `top`, `edges` and `topology` stand on the SMI metrics API alone, so that they work on any mesh that
+//! serves it; `tap` on this mesh's own.
 
 pub(crate) mod api;
 pub(crate) mod edges;
@@ -8,6 +8,7 @@ mod gather;
 pub(crate) mod kinds;
 pub(crate) mod plugin;
 mod quantity;
+pub(crate) mod tap;
 mod target;
 pub(crate) mod top;
 pub(crate) mod topology;
@@ -29,6 +30,8 @@ pub(crate) enum ViewCommand {
     Edges(edges::EdgesArgs),
     /// Draw who calls whom: a tree in the terminal, or a picture
     Topology(topology::TopologyArgs),
+    /// Show requests live, as they end
+    Tap(tap::TapArgs),
 }
 
 pub(crate) fn run(log: &LogArgs, command: ViewCommand) -> anyhow::Result<ExitCode> {
@@ -39,6 +42,7 @@ pub(crate) fn run(log: &LogArgs, command: ViewCommand) -> anyhow::Result<ExitCod
             ViewCommand::Top(args) => top::run(&args).await,
             ViewCommand::Edges(args) => edges::run(&args).await,
             ViewCommand::Topology(args) => topology::run(&args).await,
+            ViewCommand::Tap(args) => tap::run(&args).await,
         }
     })
 }

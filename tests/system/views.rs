@@ -1,6 +1,10 @@
 //! Live views: `kubectl traffic`, as the real kubectl starts it, on figures that are known.
 
-use std::{env, process::Output};
+use std::{
+    env,
+    io::Read,
+    process::{Child, Output, Stdio},
+};
 
 use anyhow::{Context, bail};
 use isthmus_tests::{
@@ -12,11 +16,15 @@ use serde_json::Value;
 use crate::apps::{Case, PATIENCE};
 
 const NAMESPACE: &str = "live-views";
+const TAPPED: &str = "live-taps";
 const REQUESTS: usize = 40;
 
 /// This file's tests.
 pub(crate) fn tests() -> Vec<(&'static str, super::Body)> {
-    vec![("kubectl_traffic_shows_what_was_sent", shown as super::Body)]
+    vec![
+        ("kubectl_traffic_shows_what_was_sent", shown as super::Body),
+        ("a_tap_shows_requests_as_they_end_to_whom_may", tapped),
+    ]
 }
 
 const SPLIT: &str = "
@@ -73,6 +81,36 @@ fn ok(output: &Output) -> anyhow::Result<String> {
         bail!("{}:\n{out}{err}", output.status);
     }
     Ok(out.into_owned())
+}
+
+/// A tap that goes on beside the test.
+struct Tap(Child);
+
+impl Drop for Tap {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+impl Tap {
+    fn start(plugin: &Plugin<'_>, args: &[&str]) -> anyhow::Result<Self> {
+        let mut command = plugin.cluster.kubectl.command(&[&["traffic", "tap"], args].concat());
+        command.env("PATH", &plugin.path).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        Ok(Self(command.spawn().context("can't start kubectl")?))
+    }
+
+    /// What it has shown, once it has ended by itself.
+    fn end(mut self) -> anyhow::Result<String> {
+        let (mut text, mut said) = (String::new(), String::new());
+        self.0.stdout.take().context("no stdout")?.read_to_string(&mut text)?;
+        self.0.stderr.take().context("no stderr")?.read_to_string(&mut said)?;
+        let status = self.0.wait()?;
+        if !status.success() {
+            bail!("{status}:\n{text}{said}");
+        }
+        Ok(text)
+    }
 }
 
 /// Of each row, two of its fields.
@@ -137,4 +175,45 @@ fn shown(cluster: &Cluster) -> anyhow::Result<()> {
     expect_eq("what isn't there", said.contains("there is no Deployment no-such"), true).context(said)?;
     let offered = plugin.run(&["__complete", "traffic", "top", "deplo"])?;
     expect_eq("completion", offered.lines().next(), Some("deployments"))
+}
+
+fn tapped(cluster: &Cluster) -> anyhow::Result<()> {
+    let plugin = Plugin::install(cluster)?;
+    let case = Case::install(cluster, TAPPED, false)?;
+    cluster.kubectl.run(&[
+        "wait",
+        "--for=condition=Available",
+        "apiservice/v1alpha1.tap.isthmus.mesh",
+        "--timeout=60s",
+    ])?;
+    cluster.kubectl.run(&["annotate", "namespace", TAPPED, "isthmus.mesh/policy-mode=permissive"])?;
+    let args = ["deploy/app-c-deployment", "-n", TAPPED, "--path=/echo", "--peer=deploy/app-a-deployment"];
+    let mut tap = Tap::start(&plugin, &[&args[..], &["--count=2", "--for=1m", "-o", "json"]].concat())?;
+    let url = case.url("app-c", "/echo?token=secret");
+    until("the tap to have shown enough", PATIENCE, || {
+        case.call(&case.url("app-c", "/ip"), "GET")?;
+        case.call(&url, "GET")?;
+        expect_eq("the tap has ended", tap.0.try_wait()?.is_some(), true)
+    })?;
+    let shown = tap.end()?;
+    expect_eq("lines", shown.lines().count(), 2).context(shown.clone())?;
+    for line in shown.lines() {
+        let told: Value = serde_json::from_str(line)?;
+        let field = |name: &str| told.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
+        expect_eq("path", field("path"), "/echo".to_owned())?;
+        expect_eq("direction", field("direction"), "inbound".to_owned())?;
+        expect_eq("peer", field("peer_workload"), "app-a-deployment".to_owned())?;
+        expect_eq("pod", field("pod").starts_with(&format!("{TAPPED}/app-c-deployment-")), true)?;
+        expect_eq("status", told.get("status").and_then(Value::as_u64), Some(200))?;
+        expect_eq("a secret", line.contains("secret"), false)?;
+    }
+
+    let path = format!("/apis/tap.isthmus.mesh/v1alpha1/watch/namespaces/{TAPPED}/tap");
+    let stranger = format!("--as=system:serviceaccount:{TAPPED}:default");
+    let refused = plugin.kubectl(&["get", "--raw", &path, &stranger])?;
+    let said = String::from_utf8_lossy(&refused.stderr).into_owned();
+    expect_eq("a stranger is refused", !refused.status.success() && said.contains("orbidden"), true).context(said)?;
+    let unreadable = plugin.kubectl(&["traffic", "tap", "-n", TAPPED, "--status=9"])?;
+    let said = String::from_utf8_lossy(&unreadable.stderr).into_owned();
+    expect_eq("what is wrong", said.contains("must be like 503 or 5xx"), true).context(said)
 }

@@ -15,10 +15,10 @@ use serde_json::Value;
 
 use super::kinds::Resource;
 pub(crate) use fault::Fault;
-pub(crate) use path::{Query, Scope};
+pub(crate) use path::{Query, Scope, escape};
 #[cfg(test)]
 pub(crate) use sample::{Backend, Edge};
-pub(crate) use sample::{Golden, Ref, Sample, Side};
+pub(crate) use sample::{Golden, Ref, Sample, Side, clean};
 
 /// How long an answer may take.
 const PATIENCE: Duration = Duration::from_secs(30);

@@ -41,30 +41,29 @@ pub(crate) static RESOURCES: [Resource; 11] = [
     resource("trafficsplits", "TrafficSplit", true, &["trafficsplit", "ts", "split"]),
 ];
 
+/// By any of its names, however they are capitalised.
+pub(crate) fn named(name: &str) -> Option<&'static Resource> {
+    let is = |known: &&str| known.eq_ignore_ascii_case(name);
+    RESOURCES.iter().find(|r| is(&r.plural) || is(&r.kind) || r.aliases.iter().any(is))
+}
+
 impl Resource {
     /// TrafficSplits.
     pub(crate) fn splits() -> &'static Self {
         let [.., splits] = &RESOURCES;
         splits
     }
-
-    /// By any of its names, however they are capitalised.
-    fn named(name: &str) -> Option<&'static Self> {
-        let is = |known: &&str| known.eq_ignore_ascii_case(name);
-        RESOURCES.iter().find(|r| is(&r.plural) || is(&r.kind) || r.aliases.iter().any(is))
-    }
 }
 
 /// `Daemonset` and `daemonset` are Kubernetes' `DaemonSet`: meshes differ in how they spell kinds.
 pub(crate) fn spelled(kind: &str) -> &str {
-    Resource::named(kind).map_or(kind, |resource| resource.kind)
+    named(kind).map_or(kind, |resource| resource.kind)
 }
 
 /// Reads a resource off the command line; completion offers the plurals.
 pub(crate) fn parser() -> impl TypedValueParser<Value = &'static Resource> {
     let values = RESOURCES.iter().map(|r| PossibleValue::new(r.plural).aliases(r.aliases.iter().copied()));
-    PossibleValuesParser::new(values)
-        .try_map(|name| Resource::named(&name).ok_or_else(|| format!("there is no resource {name}")))
+    PossibleValuesParser::new(values).try_map(|name| named(&name).ok_or_else(|| format!("there is no resource {name}")))
 }
 
 #[cfg(test)]
@@ -87,7 +86,7 @@ mod tests {
     fn every_name_means_one_resource() {
         for r in &RESOURCES {
             for name in [r.plural, r.kind].iter().chain(r.aliases) {
-                assert_eq!(Resource::named(name), Some(r), "{name}");
+                assert_eq!(named(name), Some(r), "{name}");
             }
         }
     }

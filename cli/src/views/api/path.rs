@@ -64,7 +64,7 @@ fn asked<'a>(more: impl IntoIterator<Item = (&'a str, &'a str)>, query: &'a Quer
 }
 
 /// A name may not lead elsewhere: all but what is plain is percent-encoded, and a name of dots alone is none.
-fn escape(text: &str) -> String {
+pub(crate) fn escape(text: &str) -> String {
     let dots = text.chars().all(|c| c == '.');
     let plain =
         |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'~') || (byte == b'.' && !dots);

@@ -155,7 +155,7 @@ impl From<body::Reference> for Ref {
 }
 
 /// Names are a server's words, and end in terminals: nothing that steers one may be among them.
-pub(super) fn clean(text: &str) -> String {
+pub(crate) fn clean(text: &str) -> String {
     let steers = |c: char| {
         c.is_control()
             || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
