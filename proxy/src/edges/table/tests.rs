@@ -66,3 +66,44 @@ fn callers_can_name_so_many_services() {
     assert_eq!(&*table.service("shop/one-more"), "other");
     assert_eq!(&*table.service("shop/7"), "shop/7");
 }
+
+/// MiB of this process.
+fn resident() -> f64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
+    line.trim().trim_end_matches(" kB").parse::<f64>().unwrap() / 1024.0
+}
+
+#[test]
+#[ignore = "run by ten_thousand_edges_take_no_more_than_is_documented, in a process of its own"]
+fn in_a_process_of_ten_thousand_edges() {
+    let table = table(std::env::var("EDGES").unwrap().parse().unwrap());
+    let before = resident();
+    for n in 0..10_000 {
+        let answer = Answer { status: 200, failed: false, took: Duration::from_millis(3), received: 1, sent: 1 };
+        table.find(Key { service: format!("shop/service-with-a-long-name-{n}").into(), ..key(n) }).answer(answer);
+    }
+    let told = crate::edges::report::news(&table.all(), Duration::from_secs(2));
+    assert!(!told.is_empty());
+    println!("took {}", resident() - before);
+}
+
+/// The figures of docs/limits.md, with what is told of all of them at once; a scrape's text comes on top while it is written.
+#[test]
+fn ten_thousand_edges_take_no_more_than_is_documented() {
+    for (cap, most) in [("2000", 8.0), ("10000", 32.0)] {
+        let mut command = std::process::Command::new(std::env::current_exe().unwrap());
+        command.args([
+            "--exact",
+            "edges::table::tests::in_a_process_of_ten_thousand_edges",
+            "--ignored",
+            "--nocapture",
+        ]);
+        let output = command.env("EDGES", cap).output().unwrap();
+        let said = String::from_utf8_lossy(&output.stdout);
+        let took = said.lines().find_map(|line| line.strip_prefix("took ")).unwrap_or_else(|| panic!("{said}"));
+        let took: f64 = took.parse().unwrap();
+        assert!((0.5..=most).contains(&took), "{took} MiB with at most {cap} edges");
+        println!("{took} MiB with at most {cap} edges");
+    }
+}
