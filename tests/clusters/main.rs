@@ -1,9 +1,9 @@
 //! A mesh of two clusters beside one of one: what is imported from both at a time, and from one to the other.
 
-use std::{process::ExitCode, sync::Arc};
+use std::process::ExitCode;
 
-use isthmus_tests::kubectl;
-use libtest_mimic::{Arguments, Failed, Trial};
+use isthmus_tests::{kubectl, trials};
+use libtest_mimic::Arguments;
 
 #[allow(dead_code, reason = "the tests of two meshes use all of it")]
 #[path = "../federation/load.rs"]
@@ -24,7 +24,7 @@ mod watch;
 use scene::Scene;
 
 /// A test's body.
-type Body = fn(&Scene) -> anyhow::Result<()>;
+type Body = trials::Body<Scene>;
 
 /// Name and body of every test.
 const ALL: &[(&str, Body)] = &[
@@ -38,29 +38,6 @@ fn main() -> ExitCode {
     let mut arguments = Arguments::from_args();
     // Each changes what all clusters share.
     arguments.test_threads = Some(1);
-    if arguments.list {
-        return run(&arguments, None);
-    }
-    if kubectl::find_for("all tests of meshes of several clusters").is_none() {
-        return ExitCode::SUCCESS;
-    }
-    match Scene::set() {
-        Ok(scene) => run(&arguments, Some(Arc::new(scene))),
-        Err(error) => {
-            println!("no meshes to test on: {error:#}");
-            ExitCode::FAILURE
-        }
-    }
-}
-
-fn run(arguments: &Arguments, scene: Option<Arc<Scene>>) -> ExitCode {
-    let trial = |(name, body): &(&'static str, Body)| {
-        let (body, scene) = (*body, scene.clone());
-        Trial::test(*name, move || match &scene {
-            Some(scene) => body(scene).map_err(|error| Failed::from(format!("{error:#}"))),
-            None => Ok(()),
-        })
-    };
-    // The trials hold the meshes: they go down when the last has run and this function's own handle is dropped.
-    libtest_mimic::run(arguments, ALL.iter().map(trial).collect()).exit_code()
+    let possible = || kubectl::find_for("all tests of meshes of several clusters").is_some();
+    trials::run(&arguments, ALL.iter().copied(), possible, Scene::set)
 }

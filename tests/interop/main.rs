@@ -2,10 +2,10 @@
 //!
 //! One cluster, one namespace for each server; its clients run in another pod, and both pods have sidecars.
 
-use std::{process::ExitCode, sync::Arc};
+use std::process::ExitCode;
 
-use isthmus_tests::{cluster::Cluster, kubectl, left_out};
-use libtest_mimic::{Arguments, Failed, Trial};
+use isthmus_tests::{cluster::Cluster, kubectl, left_out, trials};
+use libtest_mimic::Arguments;
 
 mod case;
 mod grpc;
@@ -41,36 +41,15 @@ const ALL: [Interop; 9] = [
 ];
 
 fn main() -> ExitCode {
-    let arguments = Arguments::from_args();
-    if arguments.list {
-        return run(&arguments, None);
-    }
-    if kubectl::find_for("all interop tests").is_none() {
-        return ExitCode::SUCCESS;
-    }
-    match Cluster::up("interop-tests", &[]) {
-        Ok(cluster) => run(&arguments, Some(Arc::new(cluster))),
-        Err(error) => {
-            println!("no cluster to test on: {error:#}");
-            ExitCode::FAILURE
-        }
-    }
+    let possible = || kubectl::find_for("all interop tests").is_some();
+    let tests = ALL.map(|test| (test.name, move |cluster: &Cluster| run(&test, cluster)));
+    trials::run(&Arguments::from_args(), tests, possible, || Cluster::up("interop-tests", &[]))
 }
 
-fn run(arguments: &Arguments, cluster: Option<Arc<Cluster>>) -> ExitCode {
-    let trial = |test: Interop| {
-        let cluster = cluster.clone();
-        Trial::test(test.name, move || {
-            if let Err(missing) = software::check(test.needs) {
-                left_out::say(&format!("interop: {}", test.name), &missing.why, &missing.remedy);
-                return Ok(());
-            }
-            match &cluster {
-                Some(cluster) => (test.body)(cluster).map_err(|error| Failed::from(format!("{error:#}"))),
-                None => Ok(()),
-            }
-        })
-    };
-    // The trials hold the cluster: it goes down when the last has run and this function's own handle is dropped.
-    libtest_mimic::run(arguments, ALL.map(trial).into()).exit_code()
+fn run(test: &Interop, cluster: &Cluster) -> anyhow::Result<()> {
+    if let Err(missing) = software::check(test.needs) {
+        left_out::say(&format!("interop: {}", test.name), &missing.why, &missing.remedy);
+        return Ok(());
+    }
+    (test.body)(cluster)
 }

@@ -2,10 +2,10 @@
 //!
 //! One cluster, one test at a time, each in a namespace of its own with callers and callees of its own.
 
-use std::{process::ExitCode, sync::Arc};
+use std::process::ExitCode;
 
-use isthmus_tests::{cluster::Cluster, kubectl};
-use libtest_mimic::{Arguments, Failed, Trial};
+use isthmus_tests::{cluster::Cluster, kubectl, trials};
+use libtest_mimic::Arguments;
 
 mod callees;
 mod callers;
@@ -20,7 +20,7 @@ mod stage;
 mod weights;
 
 /// A test's body.
-type Body = fn(&Cluster) -> anyhow::Result<()>;
+type Body = trials::Body<Cluster>;
 
 /// Name and body of every test.
 const ALL: &[(&str, Body)] = &[
@@ -38,29 +38,6 @@ fn main() -> ExitCode {
     let mut arguments = Arguments::from_args();
     // Each test's load is as much as two slow processors carry.
     arguments.test_threads = Some(1);
-    if arguments.list {
-        return run(&arguments, None);
-    }
-    if kubectl::find_for("all tests of traffic under change").is_none() {
-        return ExitCode::SUCCESS;
-    }
-    match Cluster::up("load-tests", &[]) {
-        Ok(cluster) => run(&arguments, Some(Arc::new(cluster))),
-        Err(error) => {
-            println!("no cluster to test on: {error:#}");
-            ExitCode::FAILURE
-        }
-    }
-}
-
-fn run(arguments: &Arguments, cluster: Option<Arc<Cluster>>) -> ExitCode {
-    let trial = |(name, body): &(&'static str, Body)| {
-        let (body, cluster) = (*body, cluster.clone());
-        Trial::test(*name, move || match &cluster {
-            Some(cluster) => body(cluster).map_err(|error| Failed::from(format!("{error:#}"))),
-            None => Ok(()),
-        })
-    };
-    // The trials hold the cluster: it goes down when the last has run and this function's own handle is dropped.
-    libtest_mimic::run(arguments, ALL.iter().map(trial).collect()).exit_code()
+    let possible = || kubectl::find_for("all tests of traffic under change").is_some();
+    trials::run(&arguments, ALL.iter().copied(), possible, || Cluster::up("load-tests", &[]))
 }

@@ -9,4 +9,5 @@ pub mod process;
 pub mod prometheus;
 pub mod report;
 pub mod software;
+pub mod trials;
 pub mod wait;

@@ -1,10 +1,10 @@
 //! A real Prometheus scrapes a cluster under a known load: N requests, M failures, known delays. What it says, what Flagger would ask
 //! it, and TrafficMetrics by both sources are the known figures.
 
-use std::{process::ExitCode, sync::Arc};
+use std::process::ExitCode;
 
-use isthmus_tests::{kubectl, left_out, software};
-use libtest_mimic::{Arguments, Failed, Trial};
+use isthmus_tests::{kubectl, left_out, software, trials};
+use libtest_mimic::Arguments;
 
 mod flagger;
 mod lint;
@@ -16,7 +16,7 @@ mod sources;
 use scene::Scene;
 
 /// A test's body.
-type Body = fn(&Scene) -> anyhow::Result<()>;
+type Body = trials::Body<Scene>;
 
 /// They only look at what the scene has done.
 const ALL: &[(&str, Body)] = &[
@@ -29,36 +29,14 @@ const ALL: &[(&str, Body)] = &[
 ];
 
 fn main() -> ExitCode {
-    let arguments = Arguments::from_args();
-    if arguments.list {
-        return run(&arguments, None);
-    }
-    if kubectl::find_for("all tests of telemetry").is_none() {
-        return ExitCode::SUCCESS;
-    }
-    for program in ["prometheus", "promtool", "python3"] {
-        if let Err(missing) = software::check(program) {
-            left_out::say("all tests of telemetry", &missing.why, &missing.remedy);
-            return ExitCode::SUCCESS;
-        }
-    }
-    match Scene::set() {
-        Ok(scene) => run(&arguments, Some(Arc::new(scene))),
-        Err(error) => {
-            println!("no telemetry to look at: {error:#}");
-            ExitCode::FAILURE
-        }
-    }
+    trials::run(&Arguments::from_args(), ALL.iter().copied(), is_possible, Scene::set)
 }
 
-fn run(arguments: &Arguments, scene: Option<Arc<Scene>>) -> ExitCode {
-    let trial = |(name, body): &(&'static str, Body)| {
-        let (body, scene) = (*body, scene.clone());
-        Trial::test(*name, move || match &scene {
-            Some(scene) => body(scene).map_err(|error| Failed::from(format!("{error:#}"))),
-            None => Ok(()),
-        })
-    };
-    // The trials hold the cluster: it goes down when the last has run and this function's own handle is dropped.
-    libtest_mimic::run(arguments, ALL.iter().map(trial).collect()).exit_code()
+fn is_possible() -> bool {
+    const WHAT: &str = "all tests of telemetry";
+    let missing = ["prometheus", "promtool", "python3"].into_iter().find_map(|program| software::check(program).err());
+    if let Some(missing) = &missing {
+        left_out::say(WHAT, &missing.why, &missing.remedy);
+    }
+    kubectl::find_for(WHAT).is_some() && missing.is_none()
 }
