@@ -133,7 +133,10 @@ async fn pass_on(worker: &Worker, mut arrival: Arrival, mut way: Way<'_>, live: 
         sockets::reset_on_close(server);
     }
     if worker.config.access_log {
-        let seconds = began.elapsed().as_secs_f64();
-        tracing::info!(target: "access", peer = %arrival.peer, door = %arrival.door, %name, to = %busy.addr, end, seconds, "relayed");
+        let duration_us = u64::try_from(began.elapsed().as_micros()).unwrap_or(u64::MAX);
+        tracing::info!(
+            target: "access", client = %arrival.peer, listener = %arrival.door, server_name = %name, endpoint = %busy.addr,
+            end, duration_us, "relayed"
+        );
     }
 }

@@ -9,7 +9,10 @@ use std::{
 };
 
 use http::{HeaderMap, Method, uri::PathAndQuery};
-use isthmus_core::{deny::DenyCode, id::SpiffeId};
+use isthmus_core::{
+    deny::DenyCode,
+    id::{ObjectName, SpiffeId},
+};
 
 use crate::{
     access_log::Record,
@@ -41,6 +44,10 @@ pub(crate) struct Exchange {
     /// The endpoint's place in the backend.
     chosen: Cell<Option<usize>>,
     pub(crate) endpoint: Cell<Option<SocketAddr>>,
+    /// Times that it was sent to an endpoint.
+    sent_times: Cell<u32>,
+    /// Inbound: what let it in.
+    pub(crate) grant: OnceCell<ObjectName>,
     /// Of an opaque connection that both sides have.
     open: OnceCell<Open>,
     pub(crate) status: Cell<u16>,
@@ -94,6 +101,8 @@ impl Exchange {
             backend: OnceCell::new(),
             chosen: Cell::new(None),
             endpoint: Cell::new(None),
+            sent_times: Cell::new(0),
+            grant: OnceCell::new(),
             open: OnceCell::new(),
             status: Cell::new(0),
             grpc_status: Cell::new(None),
@@ -131,6 +140,17 @@ impl Exchange {
     pub(crate) fn choose(&self, index: usize, addr: SocketAddr) {
         self.chosen.set(Some(index));
         self.endpoint.set(Some(addr));
+        self.sent_times.set(self.sent_times.get().saturating_add(1));
+    }
+
+    /// Times that it was sent again.
+    pub(crate) fn retries(&self) -> u32 {
+        self.sent_times.get().saturating_sub(1)
+    }
+
+    /// This grant lets it in.
+    pub(crate) fn granted(&self, grant: &ObjectName) {
+        let _ = self.grant.set(grant.clone());
     }
 
     /// Both sides of an opaque connection are there.
@@ -207,6 +227,7 @@ impl Exchange {
             path: self.target.as_ref().filter(|_| http).map(PathAndQuery::path),
             status: http.then(|| self.status.get()),
             grpc_status: self.grpc_status.get(),
+            grant: self.grant.get().filter(|_| self.denied.get().is_none()),
             deny: self.denied.get().map(DenyCode::as_str),
             error: self.fault.get().map(Fault::as_str),
             took,
@@ -215,6 +236,7 @@ impl Exchange {
             split: outbound.and_then(|b| b.split.as_deref()),
             backend: outbound.map(|b| &*b.name),
             endpoint: self.endpoint.get(),
+            retries: self.retries(),
             trace: self.span.get().map(|span| span.trace_id()),
         }
     }

@@ -30,8 +30,7 @@ use crate::{
     metrics::Direction,
     path,
     receive::receive,
-    serve, tcp,
-    trace::{self, Span},
+    serve, tcp, trace,
     transport::{Stream, Transport},
     worker::Worker,
 };
@@ -163,7 +162,7 @@ async fn opaque(arrival: &Arrival, stream: Stream, app: Option<Transport>) {
     if arrival.is_probe(Asked::Tcp) {
         exchange.forget();
     }
-    match arrival.allow(Asked::Tcp, None) {
+    match arrival.allow(Asked::Tcp, Some(&exchange)) {
         Ok(audited) => exchange.denied.set(audited),
         Err(code) => {
             arrival.worker.metrics.denied_tcp.count(code);
@@ -252,15 +251,15 @@ impl Arrival {
         Self { worker: Rc::clone(worker), live, peer, identity, client_id, caller, app: OnceCell::new(), addr }
     }
 
-    /// The decision, by the policy of this moment; in audit mode with the code that it would have been. A span is told the grant.
-    fn judge(&self, asked: Asked<'_>, span: Option<&Span>) -> Result<Option<DenyCode>, DenyCode> {
+    /// The decision, by the policy of this moment; in audit mode with the code that it would have been. The exchange is told the grant.
+    fn judge(&self, asked: Asked<'_>, exchange: Option<&Exchange>) -> Result<Option<DenyCode>, DenyCode> {
         let policy = self.worker.policy().ok_or(DenyCode::PolicyPending)?;
         let peer = Peer { identity: self.identity.as_ref(), addr: self.peer.ip() };
         match authorize(&policy, peer, self.addr.port(), asked)? {
             Allowed::Audit(code) => Ok(Some(code)),
             Allowed::Grant(grant) => {
-                if let Some(span) = span {
-                    span.granted(grant);
+                if let Some(exchange) = exchange {
+                    exchange.granted(grant);
                 }
                 Ok(None)
             }
@@ -282,8 +281,8 @@ impl Arrival {
     }
 
     /// The decision, counted.
-    fn allow(&self, asked: Asked<'_>, span: Option<&Span>) -> Result<Option<DenyCode>, DenyCode> {
-        let audited = self.judge(asked, span)?;
+    fn allow(&self, asked: Asked<'_>, exchange: Option<&Exchange>) -> Result<Option<DenyCode>, DenyCode> {
+        let audited = self.judge(asked, exchange)?;
         if let Some(code) = audited {
             self.worker.metrics.audited.count(code);
         }
@@ -292,11 +291,11 @@ impl Arrival {
 
     /// The decision on a request: every way to read its path must be allowed.
     fn allow_request(&self, request: HttpRequest<'_>, exchange: &Exchange) -> Result<Option<DenyCode>, DenyCode> {
-        let span = exchange.span.get().map(|span| &**span);
-        let audited = self.allow(Asked::Http(request), span)?;
+        let exchange = Some(exchange);
+        let audited = self.allow(Asked::Http(request), exchange)?;
         let Some(path) = path::loosest(request.path) else { return Ok(audited) };
         let loose = Asked::Http(HttpRequest { path: &path, ..request });
-        if audited.is_some() { Ok(audited) } else { self.allow(loose, span) }
+        if audited.is_some() { Ok(audited) } else { self.allow(loose, exchange) }
     }
 
     /// The application, once something of it was allowed.

@@ -1,49 +1,79 @@
-//! A record as a line: of JSON, or of `key=value` pairs.
+//! A record as a line: of JSON, or of `key=value` pairs. A proxy writes one for each request, so nothing here goes through the
+//! machinery of `std::fmt` but what is rare.
 
-use std::io::Write;
+use std::{fmt::Display, io::Write, net::SocketAddr, time::SystemTime};
 
 use isthmus_core::telemetry::settings::LogFormat;
 
-use super::record::{Fields, Record};
+use super::{
+    record::{Fields, Name, Record},
+    time,
+};
 
 /// Appends a line with its end. Memory is all that is written to, so nothing fails.
 pub(crate) fn write(record: &Record<'_>, format: LogFormat, line: &mut Vec<u8>) {
+    line.reserve(LIKELY);
+    let from = line.len();
     match format {
         LogFormat::Json => {
-            record.tell(&mut Json(line));
+            record.tell(&mut Json { line });
+            // Each field begins with a comma; the first one's is the object's beginning.
+            if let Some(first) = line.get_mut(from) {
+                *first = b'{';
+            }
             line.extend_from_slice(b"}\n");
         }
         LogFormat::Text => {
-            let from = line.len();
             record.tell(&mut Text { line, from });
             line.push(b'\n');
         }
     }
 }
 
-struct Json<'l>(&'l mut Vec<u8>);
+/// Bytes that most lines don't exceed.
+const LIKELY: usize = 1024;
+
+struct Json<'l> {
+    line: &'l mut Vec<u8>,
+}
 
 impl Json<'_> {
-    fn name(&mut self, name: &str) {
-        let before = if matches!(self.0.last(), None | Some(b'\n')) { '{' } else { ',' };
-        let _ = write!(self.0, "{before}\"{name}\":");
+    fn quoted(&mut self, name: Name, value: impl FnOnce(&mut Vec<u8>)) {
+        self.line.extend_from_slice(name.quoted.as_bytes());
+        value(self.line);
+        self.line.push(b'"');
     }
 }
 
 impl Fields for Json<'_> {
-    fn text(&mut self, name: &'static str, value: &str) {
-        self.name(name);
-        let _ = serde_json::to_writer(&mut *self.0, value);
+    fn text(&mut self, name: Name, value: &str) {
+        if is_itself(value) {
+            self.plain(name, value);
+        } else {
+            self.line.extend_from_slice(name.json.as_bytes());
+            let _ = serde_json::to_writer(&mut *self.line, value);
+        }
     }
 
-    fn plain(&mut self, name: &'static str, value: impl std::fmt::Display) {
-        self.name(name);
-        let _ = write!(self.0, "\"{value}\"");
+    fn plain(&mut self, name: Name, value: &str) {
+        self.quoted(name, |line| line.extend_from_slice(value.as_bytes()));
     }
 
-    fn number(&mut self, name: &'static str, value: u64) {
-        self.name(name);
-        let _ = write!(self.0, "{value}");
+    fn shown(&mut self, name: Name, value: impl Display) {
+        self.quoted(name, |line| drop(write!(line, "{value}")));
+    }
+
+    fn number(&mut self, name: Name, value: u64) {
+        self.line.extend_from_slice(name.json.as_bytes());
+        number(value, self.line);
+    }
+
+    fn address(&mut self, name: Name, value: SocketAddr) {
+        self.quoted(name, |line| address(value, line));
+    }
+
+    fn time(&mut self, name: Name, value: SystemTime) {
+        self.quoted(name, |line| line.extend_from_slice(&time::rfc3339(value)));
     }
 }
 
@@ -53,17 +83,17 @@ struct Text<'l> {
 }
 
 impl Text<'_> {
-    fn name(&mut self, name: &str) {
+    fn name(&mut self, name: Name) {
         if self.line.len() > self.from {
             self.line.push(b' ');
         }
-        let _ = write!(self.line, "{name}=");
+        self.line.extend_from_slice(name.text.as_bytes());
     }
 }
 
 impl Fields for Text<'_> {
     /// In quotes, as in JSON, where it could be taken for something else.
-    fn text(&mut self, name: &'static str, value: &str) {
+    fn text(&mut self, name: Name, value: &str) {
         self.name(name);
         if !value.is_empty()
             && value.bytes().all(|byte| byte.is_ascii_graphic() && !matches!(byte, b'"' | b'=' | b'\\'))
@@ -74,12 +104,49 @@ impl Fields for Text<'_> {
         }
     }
 
-    fn plain(&mut self, name: &'static str, value: impl std::fmt::Display) {
+    fn plain(&mut self, name: Name, value: &str) {
+        self.name(name);
+        self.line.extend_from_slice(value.as_bytes());
+    }
+
+    fn shown(&mut self, name: Name, value: impl Display) {
         self.name(name);
         let _ = write!(self.line, "{value}");
     }
 
-    fn number(&mut self, name: &'static str, value: u64) {
-        self.plain(name, value);
+    fn number(&mut self, name: Name, value: u64) {
+        self.name(name);
+        number(value, self.line);
     }
+
+    fn address(&mut self, name: Name, value: SocketAddr) {
+        self.name(name);
+        address(value, self.line);
+    }
+
+    fn time(&mut self, name: Name, value: SystemTime) {
+        self.name(name);
+        self.line.extend_from_slice(&time::rfc3339(value));
+    }
+}
+
+/// Is it within JSON's quotes what it is without them? All bytes are looked at, so that many are at a time.
+fn is_itself(value: &str) -> bool {
+    value.bytes().fold(true, |so_far, byte| so_far & (byte >= b' ') & (byte != b'"') & (byte != b'\\'))
+}
+
+fn number(value: u64, line: &mut Vec<u8>) {
+    line.extend_from_slice(itoa::Buffer::new().format(value).as_bytes());
+}
+
+fn address(value: SocketAddr, line: &mut Vec<u8>) {
+    let SocketAddr::V4(v4) = value else {
+        let _ = write!(line, "{value}");
+        return;
+    };
+    for (octet, end) in v4.ip().octets().into_iter().zip(*b"...:") {
+        number(octet.into(), line);
+        line.push(end);
+    }
+    number(v4.port().into(), line);
 }

@@ -7,9 +7,11 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use isthmus_core::{id::SpiffeId, telemetry::Workload, trace::TraceId};
-
-use super::time;
+use isthmus_core::{
+    id::{ObjectName, SpiffeId},
+    telemetry::Workload,
+    trace::TraceId,
+};
 
 /// One of them. What is `None` isn't there, or isn't known.
 #[derive(Debug, Clone, Default)]
@@ -27,6 +29,8 @@ pub(crate) struct Record<'a> {
     pub(crate) path: Option<&'a str>,
     pub(crate) status: Option<u16>,
     pub(crate) grpc_status: Option<u32>,
+    /// The TrafficTarget that let it in.
+    pub(crate) grant: Option<&'a ObjectName>,
     pub(crate) deny: Option<&'static str>,
     pub(crate) error: Option<&'static str>,
     pub(crate) took: Duration,
@@ -35,16 +39,44 @@ pub(crate) struct Record<'a> {
     pub(crate) split: Option<&'a str>,
     pub(crate) backend: Option<&'a str>,
     pub(crate) endpoint: Option<SocketAddr>,
+    /// Tries beyond the first.
+    pub(crate) retries: u32,
     pub(crate) trace: Option<TraceId>,
+}
+
+/// A field's name as each form writes it before the value.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Name {
+    pub(crate) json: &'static str,
+    /// The same, of a value in quotes.
+    pub(crate) quoted: &'static str,
+    pub(crate) text: &'static str,
+}
+
+macro_rules! name {
+    ($name:literal) => {
+        Name { json: concat!(",\"", $name, "\":"), quoted: concat!(",\"", $name, "\":\""), text: concat!($name, "=") }
+    };
 }
 
 /// Takes a record's fields one after the other.
 pub(crate) trait Fields {
     /// A text that users or the network have had a say in.
-    fn text(&mut self, name: &'static str, value: &str);
+    fn text(&mut self, name: Name, value: &str);
     /// A text of letters, digits and marks that need no care.
-    fn plain(&mut self, name: &'static str, value: impl std::fmt::Display);
-    fn number(&mut self, name: &'static str, value: u64);
+    fn plain(&mut self, name: Name, value: &str);
+    /// The same, of what shows itself so.
+    fn shown(&mut self, name: Name, value: impl std::fmt::Display);
+    fn number(&mut self, name: Name, value: u64);
+    fn address(&mut self, name: Name, value: SocketAddr);
+    fn time(&mut self, name: Name, value: SystemTime);
+
+    /// A text, if there is any.
+    fn some(&mut self, name: Name, value: Option<&str>) {
+        if let Some(value) = value.filter(|value| !value.is_empty()) {
+            self.text(name, value);
+        }
+    }
 }
 
 impl Record<'_> {
@@ -56,64 +88,58 @@ impl Record<'_> {
     /// Tells all that there is, always in this order.
     pub(crate) fn tell(&self, to: &mut impl Fields) {
         if let Some(ended) = self.ended {
-            to.plain("timestamp", time::Rfc3339(ended));
+            to.time(name!("timestamp"), ended);
         }
-        to.plain("level", "INFO");
-        to.plain("target", "access");
-        to.plain("direction", self.direction);
-        to.plain("protocol", self.protocol);
+        to.plain(name!("level"), "INFO");
+        to.plain(name!("target"), "access");
+        to.plain(name!("direction"), self.direction);
+        to.plain(name!("protocol"), self.protocol);
         if let Some(client) = self.client {
-            to.plain("client", client);
+            to.address(name!("client"), client);
         }
-        if let Some(peer) = self.peer {
-            to.text("peer", peer.as_str());
-        }
+        to.some(name!("peer"), self.peer.map(SpiffeId::as_str));
         if let Some(workload) = &self.workload {
-            to.text("peer_mesh", &workload.mesh);
-            let parts = [
-                ("peer_namespace", &workload.namespace),
-                ("peer_kind", &workload.kind),
-                ("peer_workload", &workload.name),
-                ("peer_pod", &workload.pod),
-            ];
-            for (name, value) in parts.into_iter().filter(|(_, value)| !value.is_empty()) {
-                to.text(name, value);
-            }
+            to.text(name!("peer_mesh"), &workload.mesh);
+            to.some(name!("peer_namespace"), Some(&workload.namespace));
+            to.some(name!("peer_kind"), Some(&workload.kind));
+            to.some(name!("peer_workload"), Some(&workload.name));
+            to.some(name!("peer_pod"), Some(&workload.pod));
         }
-        let mut text = |name, value: Option<&str>| {
-            if let Some(value) = value.filter(|value| !value.is_empty()) {
-                to.text(name, value);
-            }
-        };
-        text("service", self.service);
-        text("split", self.split);
-        text("backend", self.backend);
+        to.some(name!("service"), self.service);
+        to.some(name!("split"), self.split);
+        to.some(name!("backend"), self.backend);
         if let Some(endpoint) = self.endpoint {
-            to.plain("endpoint", endpoint);
+            to.address(name!("endpoint"), endpoint);
+        }
+        if self.retries > 0 {
+            to.number(name!("retries"), self.retries.into());
         }
         if let Some(method) = self.method {
-            to.text("method", method);
+            to.text(name!("method"), method);
         }
         if let Some(path) = self.path {
-            to.text("path", path);
+            to.text(name!("path"), path);
         }
         if let Some(status) = self.status {
-            to.number("status", status.into());
+            to.number(name!("status"), status.into());
         }
         if let Some(status) = self.grpc_status {
-            to.number("grpc_status", status.into());
+            to.number(name!("grpc_status"), status.into());
+        }
+        if let Some(grant) = self.grant {
+            to.shown(name!("grant"), grant);
         }
         if let Some(deny) = self.deny {
-            to.plain("deny", deny);
+            to.plain(name!("deny"), deny);
         }
         if let Some(error) = self.error {
-            to.plain("error", error);
+            to.plain(name!("error"), error);
         }
-        to.number("duration_us", u64::try_from(self.took.as_micros()).unwrap_or(u64::MAX));
-        to.number("bytes_in", self.received);
-        to.number("bytes_out", self.sent);
+        to.number(name!("duration_us"), u64::try_from(self.took.as_micros()).unwrap_or(u64::MAX));
+        to.number(name!("bytes_in"), self.received);
+        to.number(name!("bytes_out"), self.sent);
         if let Some(trace) = self.trace {
-            to.plain("trace_id", trace);
+            to.shown(name!("trace_id"), trace);
         }
     }
 }

@@ -1,11 +1,11 @@
 use std::{
     collections::BTreeMap,
-    sync::Mutex,
+    sync::{LazyLock, Mutex},
     time::{Duration, UNIX_EPOCH},
 };
 
 use isthmus_core::{
-    id::SpiffeId,
+    id::{ObjectName, SpiffeId},
     telemetry::Workload,
     trace::{Ratio, TraceId},
 };
@@ -42,9 +42,16 @@ fn full(peer: &SpiffeId, workload: Workload) -> Record<'_> {
         sent: 6,
         split: Some("shop/canary"),
         backend: Some("shop/v2"),
+        retries: 1,
+        grant: Some(grant()),
         endpoint: Some("10.42.0.10:8080".parse().unwrap()),
         trace: TraceId::new([7; 16]),
     }
+}
+
+fn grant() -> &'static ObjectName {
+    static GRANT: LazyLock<ObjectName> = LazyLock::new(|| ObjectName::new("shop", "web-callers"));
+    &GRANT
 }
 
 fn peer() -> (SpiffeId, Workload) {
@@ -117,6 +124,29 @@ fn nobody_can_write_a_second_line() {
     for format in [LogFormat::Json, LogFormat::Text] {
         let text = written(&record, format);
         assert!(!text.trim_end_matches('\n').contains(['\n', '\r', '\u{1b}']), "{text:?}");
+    }
+}
+
+#[test]
+fn every_text_comes_back() {
+    let texts =
+        ["", "plain", "a\"b", "\\", "\t", "\u{0}", "\u{7f}", "é日🦀", "\u{2028}", "0123456789abcdef\u{1f}0123456789"];
+    for text in texts {
+        let record = Record { path: Some(text), method: Some("GET"), ..Record::default() };
+        let line: Value = serde_json::from_str(&written(&record, LogFormat::Json)).unwrap();
+        assert_eq!(line["path"], text);
+    }
+}
+
+#[test]
+fn addresses_and_numbers_are_written_as_elsewhere() {
+    for addr in ["0.0.0.0:0", "255.255.255.255:65535", "10.42.0.9:80", "[::1]:8080", "[fe80::1]:1"] {
+        for number in [0, 9, 10, u64::MAX] {
+            let record = Record { client: addr.parse().ok(), sent: number, ..Record::default() };
+            let line: Value = serde_json::from_str(&written(&record, LogFormat::Json)).unwrap();
+            assert_eq!((line["client"].as_str(), line["bytes_out"].as_u64()), (Some(addr), Some(number)));
+            assert!(written(&record, LogFormat::Text).contains(&format!("client={addr} ")));
+        }
     }
 }
 

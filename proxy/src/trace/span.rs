@@ -1,7 +1,7 @@
 //! A request's span, from its begin to the queue.
 
 use std::{
-    cell::{Cell, OnceCell, RefCell},
+    cell::RefCell,
     net::SocketAddr,
     rc::Rc,
     sync::Arc,
@@ -30,10 +30,6 @@ pub(crate) struct Span {
     version: Version,
     /// The callee, once one was chosen.
     callee: RefCell<Option<Rc<EndpointState>>>,
-    /// Times that it was sent.
-    sent: Cell<u32>,
-    /// What let it in.
-    grant: OnceCell<ObjectName>,
 }
 
 /// Who is on the other side.
@@ -85,8 +81,6 @@ impl Span {
             path: cut(request.uri().path()),
             version: request.version(),
             callee: RefCell::default(),
-            sent: Cell::new(0),
-            grant: OnceCell::new(),
         }
     }
 
@@ -95,15 +89,9 @@ impl Span {
         self.context.trace
     }
 
-    /// It is sent to this endpoint; what was sent before came to nothing.
+    /// It is sent to this endpoint.
     pub(crate) fn sent_to(&self, endpoint: &Rc<EndpointState>) {
-        self.sent.set(self.sent.get().saturating_add(1));
         self.callee.replace(Some(Rc::clone(endpoint)));
-    }
-
-    /// This grant let it in.
-    pub(crate) fn granted(&self, grant: &ObjectName) {
-        let _ = self.grant.set(grant.clone());
     }
 
     /// The request is over.
@@ -136,11 +124,11 @@ impl Span {
                 workload: caller.and_then(|caller| caller.workload().cloned()),
             },
             callee,
-            resent: self.sent.get().saturating_sub(1),
+            resent: exchange.retries(),
             service: caller.and_then(|c| c.service().cloned()).or(named(|b| &b.destination)).unwrap_or_default(),
             backend: named(|b| &b.name).unwrap_or_default(),
             split: backend.and_then(|b| b.split.clone()),
-            grant: self.grant.into_inner(),
+            grant: exchange.grant.get().cloned(),
         });
     }
 }

@@ -79,6 +79,7 @@ async fn one_line_says_all_but_what_was_said() {
         assert_eq!((&line["peer"], &line["peer_namespace"]), (&id(peer).as_str().into(), &"shop".into()), "{text}");
         assert!(line["direction"] == "inbound" || line["backend"] == "shop/web");
         assert!(line.get("service").is_none_or(|s| s == service), "{text}");
+        assert_eq!(line.get("grant").is_some(), line["direction"] == "inbound", "{text}");
     }
 }
 
