@@ -22,10 +22,15 @@ use crate::roles;
 use crate::views::{ViewCommand, plugin::PluginCommand};
 use crate::{app::AppArgs, stdout};
 
+#[cfg(not(feature = "broken"))]
+const AFTER_HELP: &str = "Begin with `isthmus demo`, or `isthmus up` and kubectl.";
+#[cfg(feature = "broken")]
+const AFTER_HELP: &str = crate::broken::HELP;
+
 /// A service mesh: SMI objects steer and guard real traffic.
 #[derive(Debug, Parser)]
 #[command(name = "isthmus", version = build::VERSION, max_term_width = 100, disable_help_subcommand = true)]
-#[command(after_help = "Begin with `isthmus demo`, or `isthmus up` and kubectl.")]
+#[command(after_help = AFTER_HELP)]
 pub(crate) struct Cli {
     #[command(flatten)]
     pub(crate) log: LogArgs,
@@ -158,10 +163,17 @@ pub(crate) fn print_version(output: Output) -> anyhow::Result<()> {
     let (os, arch) = (std::env::consts::OS, std::env::consts::ARCH);
     let text = match output {
         Output::Table => build::line(),
-        Output::Json => serde_json::json!({ "version": build::VERSION, "os": os, "arch": arch }).to_string(),
+        Output::Json => version_json(os, arch).to_string(),
         Output::Yaml => format!("version: {}\nos: {os}\narch: {arch}", build::VERSION),
     };
     Ok(stdout::say(&format!("{text}\n"))?)
+}
+
+fn version_json(os: &str, arch: &str) -> serde_json::Value {
+    let version = serde_json::json!({ "version": build::VERSION, "os": os, "arch": arch });
+    #[cfg(feature = "broken")]
+    let version = crate::broken::with_faults(version);
+    version
 }
 
 #[cfg(test)]

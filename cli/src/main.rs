@@ -2,6 +2,8 @@
 
 mod app;
 mod args;
+#[cfg(feature = "broken")]
+mod broken;
 mod roles;
 mod stdout;
 #[cfg(feature = "controller")]
@@ -28,6 +30,10 @@ fn main() -> ExitCode {
     // Namespaces are entered by a process of one thread, so before anything else.
     #[cfg(feature = "local")]
     if let Some(code) = local::pod_helper() {
+        return code;
+    }
+    #[cfg(feature = "broken")]
+    if let Some(code) = broken::say() {
         return code;
     }
     let code = parse_and_run().unwrap_or_else(|error| {

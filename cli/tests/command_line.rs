@@ -161,3 +161,43 @@ fn a_reader_that_has_gone_is_no_failure() {
         assert!(output.status.success(), "{args:?}: {}", stderr(&output));
     }
 }
+
+/// `crates/core/src/broken.rs`: what breaks a mesh on purpose is in no other build.
+#[cfg(not(feature = "broken"))]
+#[test]
+fn the_product_holds_nothing_of_what_breaks_a_mesh_on_purpose() {
+    let holds = |word: &str| {
+        let found = Command::new("grep").args(["-qaF", word, env!("CARGO_BIN_EXE_isthmus")]).status().unwrap();
+        found.code() == Some(0)
+    };
+    assert!(holds("Begin with `isthmus demo`"));
+    for word in ["ISTHMUS_BROKEN", "BROKEN ON PURPOSE", "zero-weight-served"] {
+        assert!(!holds(word), "{word}");
+    }
+}
+
+#[cfg(feature = "broken")]
+mod broken {
+    use std::process::{Command, Output};
+
+    fn with_fault(fault: &str, args: &[&str]) -> Output {
+        Command::new(env!("CARGO_BIN_EXE_isthmus")).args(args).env("ISTHMUS_BROKEN", fault).output().unwrap()
+    }
+
+    #[test]
+    fn a_build_that_is_broken_on_purpose_says_so() {
+        let output = with_fault("weights-ignored", &["version"]);
+        let (said, warned) = (String::from_utf8(output.stdout).unwrap(), String::from_utf8(output.stderr).unwrap());
+        assert!(output.status.success() && said.contains("+broken-on-purpose"), "{said}");
+        assert!(warned.contains("BROKEN ON PURPOSE (weights-ignored)"), "{warned}");
+        let help = with_fault("", &["--help"]).stdout;
+        assert!(String::from_utf8(help).unwrap().contains("BROKEN ON PURPOSE"));
+    }
+
+    #[test]
+    fn a_fault_that_there_is_not_is_an_error() {
+        let output = with_fault("weight-ignored", &["version"]);
+        assert_eq!(output.status.code(), Some(64));
+        assert!(String::from_utf8(output.stderr).unwrap().contains("\"weight-ignored\" isn't a fault"));
+    }
+}

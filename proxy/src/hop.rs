@@ -8,7 +8,11 @@ use http::{
     },
 };
 use http_body::Frame;
-use isthmus_core::{deny::DenyCode, http_match::HttpRequest};
+use isthmus_core::{
+    broken::{self, Fault},
+    deny::DenyCode,
+    http_match::HttpRequest,
+};
 
 use crate::receive::is_form_of;
 
@@ -159,7 +163,10 @@ pub(crate) fn as_matched<B>(request: &Request<B>) -> HttpRequest<'_> {
     let host = || request.headers().get(HOST).and_then(|h| h.to_str().ok());
     HttpRequest {
         method: request.method().as_str(),
-        path: request.uri().path(),
+        path: match request.uri().path_and_query() {
+            Some(path) if broken::is(Fault::QueryInPath) => path.as_str(),
+            _ => request.uri().path(),
+        },
         authority: request.uri().authority().map(http::uri::Authority::as_str).or_else(host).unwrap_or_default(),
         headers: request.headers(),
     }

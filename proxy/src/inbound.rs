@@ -6,6 +6,7 @@ use http::{HeaderValue, Request, Response, StatusCode, Version};
 use hyper::body::Incoming;
 use isthmus_core::{
     authorize::{Allowed, Asked, Peer, authorize, could_be_allowed, is_probe},
+    broken,
     deny::DenyCode,
     http_match::HttpRequest,
     id::SpiffeId,
@@ -221,6 +222,9 @@ async fn handle(arrival: Rc<Arrival>, mut request: Request<Incoming>) -> Respons
         Err(code) => {
             worker.metrics.denied_http.count(code);
             exchange.denied.set(Some(code));
+            if broken::is(broken::Fault::DenyByReset) {
+                arrival.live.close();
+            }
             return denied(exchange, code, grpc);
         }
     }

@@ -169,6 +169,11 @@ impl Live {
         self.peer.replace(peer);
     }
 
+    /// Closes the connection.
+    pub(crate) fn close(&self) {
+        self.tell(Order::Cut);
+    }
+
     fn tell(&self, order: Order) {
         if self.order.get() != Order::Cut {
             self.order.set(order);

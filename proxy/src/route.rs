@@ -8,6 +8,7 @@ use std::{
 };
 
 use isthmus_core::{
+    broken::{self, Fault},
     destination::{Backend, Destination as Model, DestinationKey, ProtocolHint, ServiceRoute, Share},
     http_match::HttpRequest,
     split::Splitter,
@@ -126,6 +127,8 @@ impl Route {
 
 impl Service {
     fn build(worker: &Rc<Worker>, model: &ServiceRoute, before: Option<&Self>) -> Self {
+        let stale = broken::is(Fault::StaleEndpoints).then(|| stale(model, before));
+        let model = stale.as_ref().unwrap_or(model);
         let root_name: Arc<str> = model.root.service.to_string().into();
         let split = model.split.as_ref().map(|split| {
             let name: Arc<str> = split.name.to_string().into();
@@ -161,6 +164,23 @@ impl Service {
         };
         Rc::clone(dealt.unwrap_or(&self.root))
     }
+}
+
+/// The destination with the endpoints that its Services had at first: for a mesh that is broken on purpose.
+fn stale(model: &ServiceRoute, before: Option<&Service>) -> ServiceRoute {
+    let mut model = model.clone();
+    let known = before.map(|b| &b.model);
+    let known: Vec<&Backend> = known
+        .into_iter()
+        .flat_map(|m| m.split.iter().flat_map(|s| s.backends.iter().map(|(b, _)| b)).chain([&m.root]))
+        .collect();
+    let shares = model.split.iter_mut().flat_map(|split| split.backends.iter_mut().map(|(backend, _)| backend));
+    for backend in shares.chain([&mut model.root]) {
+        if let Some(first) = known.iter().find(|k| k.service == backend.service && !k.endpoints.is_empty()) {
+            backend.endpoints = Arc::clone(&first.endpoints);
+        }
+    }
+    model
 }
 
 fn state_of(

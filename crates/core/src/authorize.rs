@@ -6,6 +6,7 @@
 use std::net::IpAddr;
 
 use crate::{
+    broken::{self, Fault},
     deny::DenyCode,
     http_match::HttpRequest,
     id::{ObjectName, SpiffeId},
@@ -61,6 +62,9 @@ pub fn authorize<'a>(
     if is_probe(policy, peer, port, asked) {
         return Ok(Allowed::Probe);
     }
+    if is_let_in_wrongly(policy, peer, asked) {
+        return Ok(Allowed::Permissive);
+    }
     let decision = match peer.identity {
         Some(identity) => by_grants(&policy.grants, identity, peer.addr, port, asked).map(Allowed::Grant),
         None if is_exempt(policy, peer, port) => Ok(Allowed::Exempt),
@@ -79,7 +83,7 @@ pub fn could_be_allowed(policy: &InboundPolicy, peer: Peer<'_>, port: u16, http:
         return authorize(policy, peer, port, Asked::Tcp).map(drop);
     }
     within_reach(policy, peer, port)?;
-    if policy.mode != PolicyMode::Enforce || is_exempt(policy, peer, port) {
+    if policy.mode != PolicyMode::Enforce || is_exempt(policy, peer, port) || broken::is(Fault::NoAuthorization) {
         return Ok(());
     }
     let Some(identity) = peer.identity else {
@@ -106,6 +110,15 @@ fn within_reach(policy: &InboundPolicy, peer: Peer<'_>, port: u16) -> Result<(),
     if reached { Ok(()) } else { Err(DenyCode::NotExported) }
 }
 
+/// In a mesh that is broken on purpose.
+fn is_let_in_wrongly(policy: &InboundPolicy, peer: Peer<'_>, asked: Asked<'_>) -> bool {
+    let foreign =
+        || peer.identity.is_some_and(|id| policy.trust_domain.as_ref().is_some_and(|d| d != id.trust_domain()));
+    broken::is(Fault::NoAuthorization)
+        || (broken::is(Fault::TcpAllowed) && matches!(asked, Asked::Tcp))
+        || (broken::is(Fault::ImportUnauthorized) && foreign())
+}
+
 /// The union over all grants; on denial, the code of the nearest miss.
 fn by_grants<'a>(
     grants: &'a [Grant],
@@ -130,12 +143,20 @@ fn by_grants<'a>(
             return Ok(&grant.name);
         }
         nearest = DenyCode::Route;
+        if broken::is(Fault::FirstTargetWins) {
+            break;
+        }
     }
     Err(nearest)
 }
 
 fn names(grant: &Grant, identity: &SpiffeId, addr: IpAddr) -> bool {
+    if broken::is(Fault::AnySource) {
+        return true;
+    }
+    let account = |id: &SpiffeId| id.service_account().map(|(_, account)| account.to_owned());
     grant.sources.iter().any(|source| match source {
+        Source::Identity(id) if broken::is(Fault::AnyNamespace) => account(id) == account(identity),
         Source::Identity(id) => id == identity,
         Source::Below(prefix) => prefix.covers(identity),
         Source::Pods(id, addrs) => id == identity && addrs.contains(&addr.to_canonical()),

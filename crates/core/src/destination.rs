@@ -5,6 +5,7 @@ use std::{net::SocketAddr, sync::Arc};
 use serde::{Deserialize, Serialize};
 
 use crate::{
+    broken::{self, Fault},
     federation::MeshName,
     http_match::{HttpMatch, HttpRequest},
     id::{ObjectName, SpiffeId},
@@ -134,6 +135,7 @@ impl ServiceRoute {
         match self.split.as_ref().map(|split| &split.matches) {
             None => Share::Root,
             Some(None) => Share::Split,
+            Some(Some(_)) if broken::is(Fault::MatchesIgnored) => Share::Split,
             Some(Some(matches)) if matches.iter().any(|m| m.matches(request)) => Share::Split,
             Some(Some(_)) => Share::Root,
         }
@@ -142,7 +144,7 @@ impl ServiceRoute {
     /// The same for a TCP connection, which no HTTP match can speak of.
     pub fn share_of_tcp(&self) -> Share {
         match self.split.as_ref().map(|split| &split.matches) {
-            Some(None) => Share::Split,
+            Some(None) if !broken::is(Fault::TcpUnsplit) => Share::Split,
             _ => Share::Root,
         }
     }

@@ -4,6 +4,8 @@ use http::HeaderMap;
 use regex::{Regex, RegexBuilder, bytes};
 use serde::{Deserialize, Serialize};
 
+use crate::broken::{self, Fault};
+
 /// Longest regular expression taken, in bytes.
 pub const MAX_REGEX_LENGTH: usize = 4096;
 /// Most memory that one compiled expression may use, in bytes.
@@ -102,7 +104,9 @@ impl HttpMatch {
         let path = match spec.path_regex.as_deref() {
             None => None,
             Some(text) => {
-                let anchored = wrap(text, "^", if spec.full_match { "$" } else { "" })
+                let whole = spec.full_match || broken::is(Fault::PrefixAsExact);
+                let begin = if broken::is(Fault::RegexUnanchored) { "" } else { "^" };
+                let anchored = wrap(text, begin, if whole { "$" } else { "" })
                     .and_then(|whole| builder(&whole).build().map_err(reason_of));
                 Some(anchored.map_err(|reason| invalid("pathRegex".into(), text, reason))?)
             }
@@ -128,9 +132,16 @@ impl HttpMatch {
     /// Does the request satisfy every part?
     pub fn matches(&self, request: HttpRequest<'_>) -> bool {
         let methods = &self.spec.methods;
-        (methods.is_empty() || methods.iter().any(|m| m == "*" || m == request.method))
+        let method = if broken::is(Fault::GetIsHead) && request.method == "HEAD" { "GET" } else { request.method };
+        let mut headers = self.headers.iter().map(|(name, regex)| header_matches(name, regex, request));
+        let by_header = match () {
+            () if broken::is(Fault::HeadersIgnored) => true,
+            () if broken::is(Fault::AnyHeader) => self.headers.is_empty() || headers.any(|matched| matched),
+            () => headers.all(|matched| matched),
+        };
+        (methods.is_empty() || broken::is(Fault::MethodsIgnored) || methods.iter().any(|m| m == "*" || m == method))
             && self.path.as_ref().is_none_or(|regex| regex.is_match(request.path))
-            && self.headers.iter().all(|(name, regex)| header_matches(name, regex, request))
+            && by_header
     }
 }
 

@@ -5,6 +5,7 @@
 
 pub mod authorize;
 pub mod balance;
+pub mod broken;
 pub mod deny;
 pub mod destination;
 pub mod failover;

@@ -1,5 +1,7 @@
 //! Weighted splits: every backend gets its share over any stretch of requests, not only on average.
 
+use crate::broken::{self, Fault};
+
 /// Deals picks by weight. One per worker and split: it isn't shared.
 ///
 /// After any number of picks each backend has had its share of them to within one pick: 1/0 is 50/0 in 50 picks, and 75/25 can't
@@ -26,7 +28,12 @@ struct Share {
 impl Splitter {
     /// `weights` are relative; weight 0 is never picked.
     pub fn new(weights: impl IntoIterator<Item = u32>) -> Self {
-        let positive = weights.into_iter().map(i128::from).enumerate().filter(|(_, weight)| *weight > 0);
+        let weights = weights.into_iter().map(|weight| match weight {
+            0 if broken::is(Fault::ZeroWeightServed) => 1,
+            1.. if broken::is(Fault::WeightsIgnored) => 1,
+            weight => weight,
+        });
+        let positive = weights.map(i128::from).enumerate().filter(|(_, weight)| *weight > 0);
         let shares: Vec<Share> = positive.map(|(index, weight)| Share { index, weight, owed: 0 }).collect();
         let total = shares.iter().map(|s| s.weight).sum();
         Self { total, spread: (shares.len() as i128 * 2 - 2).max(1), shares }

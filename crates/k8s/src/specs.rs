@@ -1,5 +1,6 @@
 //! specs.smi-spec.io: HTTPRouteGroup, TCPRoute and UDPRoute (smi.md §1.3, §1.4).
 
+use isthmus_core::broken::{self, Fault};
 use kube::CustomResource;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
@@ -70,6 +71,7 @@ impl Match {
         let Some(value) = &self.headers else { return Ok(Vec::new()) };
         let maps = match value {
             Value::Null => return Ok(Vec::new()),
+            Value::Array(_) if broken::is(Fault::HeaderListIgnored) => return Ok(Vec::new()),
             Value::Array(list) => list.as_slice(),
             map => std::slice::from_ref(map),
         };

@@ -7,7 +7,11 @@ use prometheus::{Gauge, IntGauge, Opts, Registry};
 use crate::logging;
 
 /// The version of the workspace.
+#[cfg(not(feature = "broken"))]
 pub const VERSION: &str = env!("CARGO_PKG_VERSION");
+/// The version of the workspace, with a mark that no release has.
+#[cfg(feature = "broken")]
+pub const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), "+broken-on-purpose");
 
 /// `isthmus <version>`, as in `isthmus version`.
 pub fn line() -> String {

@@ -7,6 +7,7 @@ use std::{
 };
 
 use isthmus_core::{
+    broken::{self, Fault},
     destination::{Backend, Destination, DestinationKey, Endpoint, ServiceRoute, Split},
     id::ObjectName,
 };
@@ -54,12 +55,20 @@ fn by_service(reader: &Reader<'_>, name: &ObjectName, port: u16) -> Option<Desti
 fn compile_split(reader: &Reader<'_>, split: &Object<index::Split>, root: &Service, port: u16) -> Split {
     reader.uses(Kind::TrafficSplit, split);
     let groups = split.content.groups.as_ref();
-    let matches = groups.map(|groups| groups.iter().flat_map(|name| all_matches(reader, name)).collect());
+    let most = if broken::is(Fault::FirstGroupOnly) { 1 } else { usize::MAX };
+    let matches = groups.map(|groups| groups.iter().take(most).flat_map(|name| all_matches(reader, name)).collect());
     let usable = |b: &index::Backend| {
         let service = if b.service == root.name { Some(root) } else { reader.service(&b.service) };
         // Missing, without a cluster address, or without the port: left out, and the rest share (§5 A10, A12, A29).
+        if broken::is(Fault::SelfRefused) && b.service == root.name {
+            return None;
+        }
+        if broken::is(Fault::MissingBackendKept) && service.is_none() {
+            return Some((Backend { service: b.service.clone(), port, endpoints: Arc::default() }, b.weight));
+        }
         let service = service.filter(|s| matches!(s.exposure, Exposure::Cluster(_)))?;
-        Some((backend(reader, service, service.port(port)?), b.weight))
+        let other = || service.ports.first().filter(|_| broken::is(Fault::PortMismatchServed));
+        Some((backend(reader, service, service.port(port).or_else(other)?), b.weight))
     };
     Split {
         name: split.name.clone(),
@@ -109,7 +118,8 @@ fn endpoints(
                     Some(name) => Some(reader.pod(name)?),
                     None => reader.pod_at(*address),
                 };
-                Some(workload(reader, SocketAddr::new(*address, target.port), pod))
+                let number = if broken::is(Fault::TargetPortIgnored) { port.port } else { target.port };
+                Some(workload(reader, SocketAddr::new(*address, number), pod))
             }));
         }
     }

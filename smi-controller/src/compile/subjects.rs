@@ -6,6 +6,7 @@ use std::{
 };
 
 use isthmus_core::{
+    broken::{self, Fault},
     id::{ObjectName, SpiffeId, SpiffePattern},
     inbound::Source,
 };
@@ -43,6 +44,9 @@ pub(super) fn sources(reader: &Reader<'_>, subject: &Subject) -> Vec<Source> {
         SubjectKind::Binding => {
             let Some(binding) = reader.binding(&subject.name) else { return Vec::new() };
             reader.uses(Kind::IdentityBinding, binding);
+            if broken::is(Fault::BindingsIgnored) {
+                return Vec::new();
+            }
             let account = binding.content.account.as_ref().and_then(|account| reader.settings().identity(account));
             let mut sources: Vec<Source> = account.map(Source::Identity).into_iter().collect();
             sources.extend(binding.content.identities.iter().map(source));

@@ -5,7 +5,7 @@ use std::{
     sync::Arc,
 };
 
-use isthmus_core::id::ObjectName;
+use isthmus_core::{broken, id::ObjectName};
 use isthmus_k8s::split::TrafficSplit;
 use k8s_openapi::jiff::Timestamp;
 use serde_json::Number;
@@ -65,6 +65,14 @@ impl Splits {
     }
 
     pub(crate) fn change(&mut self, change: Option<Applied<Object<Split>>>, facts: &mut Facts) {
+        let known = match &change {
+            Some(Applied::Gone(name)) => self.get(name).is_some(),
+            Some(Applied::Now(object)) => self.get(&object.name).is_some(),
+            None => false,
+        };
+        if known && broken::is(broken::Fault::StaleSplits) {
+            return;
+        }
         let Some(changed) = self.table.change(change, facts) else { return };
         if let Some(old) = changed.before
             && let Some(root) = old.content.root
@@ -91,6 +99,8 @@ pub(crate) fn read(split: &TrafficSplit, cluster_domain: &str) -> Object<Split> 
     let mut faults = Vec::new();
     let namespace: Arc<str> = name_of(split).namespace;
     let mut local = |field: &str, text: &str, invalid: Reason, whole: bool| {
+        let text = if broken::is(broken::Fault::BareRootOnly) { text.replace('.', "-") } else { text.to_owned() };
+        let text = text.as_str();
         let fault = if whole { Fault::excluded } else { Fault::partly };
         let Some(name) = names::service(text, &namespace, cluster_domain) else {
             let remedy = format!("write svc, svc.{namespace} or svc.{namespace}.svc.{cluster_domain}");

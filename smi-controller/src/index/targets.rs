@@ -5,7 +5,10 @@ use std::{
     sync::Arc,
 };
 
-use isthmus_core::id::{ObjectName, SpiffePattern};
+use isthmus_core::{
+    broken,
+    id::{ObjectName, SpiffePattern},
+};
 use isthmus_k8s::access::{self, TrafficTarget};
 
 use super::{
@@ -83,6 +86,11 @@ impl Targets {
     }
 
     pub(crate) fn change(&mut self, change: Option<Applied<Object<Target>>>, facts: &mut Facts) {
+        let gone = matches!(change, Some(Applied::Gone(_)));
+        let known = matches!(&change, Some(Applied::Now(object)) if self.get(&object.name).is_some());
+        if (gone && broken::is(broken::Fault::StaleGrants)) || (known && broken::is(broken::Fault::FrozenGrants)) {
+            return;
+        }
         let Some(changed) = self.table.change(change, facts) else { return };
         if let Some(old) = changed.before
             && let Some(destination) = old.content.destination
@@ -139,6 +147,7 @@ pub(crate) fn read(target: &TrafficTarget) -> Object<Target> {
             other.name.namespace
         );
         faults.push(Fault::excluded(Reason::NamespaceMismatch, message));
+        destination = Some(other).filter(|_| broken::is(broken::Fault::ForeignTargets));
     }
     let mut rules = Vec::new();
     for (i, rule) in spec.rules.iter().enumerate() {

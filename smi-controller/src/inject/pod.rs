@@ -1,5 +1,6 @@
 //! The injected parts of a pod.
 
+use isthmus_core::broken;
 use serde_json::{Map, Value, json};
 
 use super::{Injector, PROXY_UID};
@@ -97,6 +98,7 @@ impl Injector {
             field("POD_IP", "status.podIP"),
         ];
         env.extend(self.mark.map(mark_env));
+        env.extend(broken::handed_on().map(|(name, fault)| value(name, fault)));
         env.extend(self.traces.env(pod).map(|(name, text)| value(name, &text)));
         let mut capabilities = json!({ "drop": ["ALL"] });
         if let (Some(_), Some(map)) = (self.mark, capabilities.as_object_mut()) {

@@ -1,5 +1,6 @@
 //! The controller's Deployment and Service.
 
+use isthmus_core::broken;
 use serde_json::{Value, json};
 
 use super::{InstallConfig, labels, metadata};
@@ -69,6 +70,7 @@ fn container(config: &InstallConfig) -> Value {
     env.extend(traces.protocol.map(|protocol| value("ISTHMUS_PROXY_TRACE_PROTOCOL", protocol.as_str())));
     env.extend(traces.sampling.map(|ratio| value("ISTHMUS_PROXY_TRACE_SAMPLING", &ratio.to_string())));
     env.extend(config.proxy_mark.map(|mark| value("ISTHMUS_PROXY_MARK", &mark.to_string())));
+    env.extend(broken::handed_on().map(|(name, fault)| value(name, fault)));
     json!({
         "name": "controller",
         "image": config.controller_image,

@@ -1,5 +1,6 @@
 //! The conditions of an object: a pure function of what is wrong with it and how far it has come.
 
+use isthmus_core::broken;
 use isthmus_k8s::status::Status;
 use k8s_openapi::{
     apimachinery::pkg::apis::meta::v1::{Condition, Time},
@@ -24,6 +25,7 @@ pub(super) fn status(
     link: Option<&Link>,
     now: Timestamp,
 ) -> Status {
+    let generation = if broken::is(broken::Fault::StaleStatus) { 1 } else { checked.generation };
     let conditions = match kind {
         Kind::Mesh => vec![accepted(checked), connected(link)],
         Kind::MeshPeer => {
@@ -40,11 +42,11 @@ pub(super) fn status(
             status: status.to_owned(),
             reason,
             message: shorten(message),
-            observed_generation: Some(checked.generation),
+            observed_generation: Some(generation),
             last_transition_time: since.unwrap_or(Time(now)),
         }
     });
-    Status { observed_generation: Some(checked.generation), conditions: conditions.collect() }
+    Status { observed_generation: Some(generation), conditions: conditions.collect() }
 }
 
 type Verdict = (&'static str, bool, String, String);
@@ -115,7 +117,8 @@ fn trusted(checked: &Checked, effect: &InEffect) -> Verdict {
 }
 
 fn of(checked: &Checked, effect: Effect) -> Vec<&Fault> {
-    checked.faults.iter().filter(|fault| fault.effect == effect).collect()
+    let hidden = broken::is(broken::Fault::StatusFlatters);
+    checked.faults.iter().filter(|fault| fault.effect == effect && !hidden).collect()
 }
 
 /// True without faults; else False, for the reason of the first and with the messages of all.

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use isthmus_core::broken;
 use k8s_openapi::{
     api::core::v1::{Event, EventSource, ObjectReference},
     apimachinery::pkg::apis::meta::v1::{ObjectMeta, Time},
@@ -92,6 +93,9 @@ pub(crate) async fn raise(client: &Client, object: &ObjectRef, uid: &str, fault:
 
 /// Raises one.
 pub(super) async fn publish(client: &Client, object: &ObjectRef, uid: &str, raise: &Raise) -> Result<(), kube::Error> {
+    if broken::is(broken::Fault::NoEvents) {
+        return Ok(());
+    }
     let api: Api<Event> = Api::namespaced(client.clone(), namespace(object));
     let (fault, again) = match raise {
         Raise::First(fault) => (fault, false),

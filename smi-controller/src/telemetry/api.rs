@@ -5,7 +5,10 @@ use std::{collections::BTreeMap, sync::Arc};
 use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, Uri, header::CONTENT_TYPE};
 use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
-use isthmus_core::id::ObjectName;
+use isthmus_core::{
+    broken::{self, Fault},
+    id::ObjectName,
+};
 use k8s_openapi::jiff::Timestamp;
 use kube::Client;
 use rustls::{ServerConfig, pki_types::CertificateDer};
@@ -192,6 +195,10 @@ impl Server {
             }
         }
         warnings.dedup();
+        let idle = |item: &Item| item.totals.successes + item.totals.failures == 0.0;
+        if broken::is(Fault::MetricsIdleFails) && ask.name.is_some() && !ask.edges && items.iter().all(idle) {
+            return Err(Failure::unavailable("unable to lookup metrics"));
+        }
         if form == Form::Table {
             let rows: Vec<_> = items.iter().map(Item::row).collect();
             return Ok((table(ask, &rows, frame.now), warnings));

@@ -2,7 +2,11 @@
 
 use std::time::Duration;
 
-use isthmus_core::{id::ObjectName, telemetry::quantile};
+use isthmus_core::{
+    broken::{self, Fault},
+    id::ObjectName,
+    telemetry::quantile,
+};
 use k8s_openapi::jiff::Timestamp;
 use serde_json::{Map, Value, json};
 
@@ -71,9 +75,9 @@ impl Frame<'_> {
 
     /// What passed between an object and one other.
     pub(crate) fn of_edge(&self, object: &ObjectName, edge: &Edge, backend: Option<&Backend>) -> Value {
-        let direction = match edge.way {
-            Way::From => "from",
-            Way::To => "to",
+        let direction = match (edge.way == Way::From, broken::is(Fault::MetricsEdgesReversed)) {
+            (true, false) | (false, true) => "from",
+            (false, false) | (true, true) => "to",
         };
         let about = json!({ "direction": direction, "side": edge.side.as_str(), "resource": peer(&edge.peer) });
         let mut item = self.item(object, &format!("{}/edges", link(self.ask.kind, object)), about, &edge.totals);
@@ -104,7 +108,8 @@ impl Frame<'_> {
 
 impl Backend {
     fn value(&self) -> Value {
-        json!({ "apex": self.apex, "name": self.name, "weight": self.weight })
+        let weight = if broken::is(Fault::MetricsWeightsLost) { 0 } else { self.weight };
+        json!({ "apex": self.apex, "name": self.name, "weight": weight })
     }
 }
 
@@ -154,12 +159,17 @@ pub(crate) fn latency(totals: &Totals, q: f64) -> f64 {
 fn metrics(totals: &Totals) -> Vec<Value> {
     let latency = |name: &str, q: f64| json!({ "name": name, "unit": "ms", "value": quantity(latency(totals, q)) });
     let count = |name: &str, count: f64| json!({ "name": name, "value": quantity(count) });
+    let (successes, failures) = match () {
+        () if broken::is(Fault::MetricsSwapped) => (totals.failures, totals.successes),
+        () if broken::is(Fault::MetricsDoubled) => (totals.successes * 2.0, totals.failures * 2.0),
+        () => (totals.successes, totals.failures),
+    };
     vec![
         latency("p99_response_latency", 0.99),
         latency("p90_response_latency", 0.90),
-        latency("p50_response_latency", 0.50),
-        count("success_count", totals.successes),
-        count("failure_count", totals.failures),
+        latency("p50_response_latency", if broken::is(Fault::MetricsP99AsP50) { 0.99 } else { 0.50 }),
+        count("success_count", successes),
+        count("failure_count", failures),
     ]
 }
 

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use http::{HeaderMap, Method, Uri, header::ACCEPT};
+use isthmus_core::broken::{self, Fault};
 
 use super::{kind::Kind, status::Failure, window};
 
@@ -156,6 +157,8 @@ fn query(ask: &mut Ask, query: &str) -> Result<(), Failure> {
         let unreadable = || Failure::bad_request(format!("{key}: not UTF-8"));
         let value = decode(&value.replace('+', " ")).ok_or_else(unreadable)?;
         match key {
+            "t" if broken::is(Fault::MetricsWindowIgnored) => {}
+            "labelSelector" if broken::is(Fault::MetricsSelectorIgnored) => {}
             "t" => ask.window = window::read(&value).map_err(Failure::bad_request)?,
             "side" => {
                 ask.side = Some(match &*value {

@@ -1,6 +1,7 @@
 //! Errors as Kubernetes' Status objects.
 
 use http::StatusCode;
+use isthmus_core::broken::{self, Fault};
 use serde_json::{Value, json};
 
 use super::source::SourceError;
@@ -15,6 +16,7 @@ pub(crate) struct Failure {
 
 impl Failure {
     fn new(code: StatusCode, reason: &'static str, message: impl Into<String>) -> Self {
+        let code = if broken::is(Fault::MetricsErrors500) { StatusCode::INTERNAL_SERVER_ERROR } else { code };
         Self { code, reason, message: message.into() }
     }
 
