@@ -2,9 +2,11 @@
 //!
 //! They know nothing of the mesh but one header that it adds, [`CLIENT_ID`].
 
+mod calls;
 mod client;
 mod conformance;
 mod driver;
+mod lines;
 mod load;
 mod server;
 mod shop;
@@ -26,6 +28,7 @@ use http::{Request, Response, StatusCode};
 use http_body_util::Full;
 use isthmus_runtime::{drain::Drain, signals, sockets};
 use serde_json::{Value, json};
+use tokio::{net::TcpListener, task::JoinSet};
 
 /// The header in which the callee's proxy says who is calling.
 const CLIENT_ID: &str = "x-isthmus-client-id";
@@ -63,6 +66,12 @@ pub(crate) struct AppArgs {
     /// Port to listen on [default: 9091; web, catalog and orders 8080; store 6380]
     #[arg(long, env = "PORT")]
     port: Option<u16>,
+    /// More ports that it listens on, for the same
+    #[arg(long, env = "EXTRA_PORTS", value_delimiter = ',')]
+    extra_ports: Vec<u16>,
+    /// Port on which echo answers each line over TCP by who it is
+    #[arg(long, env = "TCP_PORT")]
+    tcp_port: Option<u16>,
     /// Version that its answers name
     #[arg(long, env = "VERSION", default_value = "v1")]
     version: String,
@@ -79,11 +88,13 @@ pub(crate) struct AppArgs {
     load: load::LoadArgs,
 }
 
-/// A running HTTP program.
+/// A running HTTP program, at one of its ports.
+#[derive(Clone)]
 struct App {
-    args: AppArgs,
-    records: conformance::Records,
-    sessions: driver::Sessions,
+    args: Arc<AppArgs>,
+    port: u16,
+    records: Arc<conformance::Records>,
+    sessions: Arc<driver::Sessions>,
 }
 
 /// Runs until a signal ends it.
@@ -100,18 +111,39 @@ pub(crate) async fn run(args: AppArgs) -> anyhow::Result<()> {
         Program::Store => 6380,
         _ => 8080,
     });
-    let listener = sockets::reuseport_listener((Ipv6Addr::UNSPECIFIED, port).into(), BACKLOG)
-        .or_else(|_| sockets::reuseport_listener(([0, 0, 0, 0], port).into(), BACKLOG))
-        .with_context(|| format!("listening on port {port}"))?;
-    let listener = tokio::net::TcpListener::from_std(listener)?;
+    let listener = listen(port)?;
     tracing::info!(program = ?args.program, port, version = args.version, "listening");
     let drain = Drain::new();
     match args.program {
         Program::Store => shutdown.run_until_cancelled(store::serve(listener, &drain)).await,
-        _ => shutdown.run_until_cancelled(server::serve(listener, &drain, Arc::new(App::new(args)))).await,
+        _ => shutdown.run_until_cancelled(serve(listener, &drain, App::new(args, port))).await.transpose()?,
     };
     drain.finish(std::time::Duration::from_secs(5)).await;
     Ok(())
+}
+
+/// Serves HTTP at every port of the program, and lines at the one for those.
+async fn serve(listener: TcpListener, drain: &Drain, app: App) -> anyhow::Result<()> {
+    let more: Vec<(u16, TcpListener)> =
+        app.args.extra_ports.iter().map(|&port| Ok((port, listen(port)?))).collect::<anyhow::Result<_>>()?;
+    let mut at = JoinSet::new();
+    for (port, listener) in more.into_iter().chain([(app.port, listener)]) {
+        let (drain, app) = (drain.clone(), Arc::new(App { port, ..app.clone() }));
+        at.spawn(async move { server::serve(listener, &drain, app).await });
+    }
+    if let Some(port) = app.args.tcp_port {
+        let (drain, listener, name) = (drain.clone(), listen(port)?, app.args.service_name.clone());
+        at.spawn(async move { lines::serve(listener, &drain, &format!("{name} {} {port}", host())).await });
+    }
+    at.join_all().await;
+    Ok(())
+}
+
+fn listen(port: u16) -> anyhow::Result<TcpListener> {
+    let listener = sockets::reuseport_listener((Ipv6Addr::UNSPECIFIED, port).into(), BACKLOG)
+        .or_else(|_| sockets::reuseport_listener(([0, 0, 0, 0], port).into(), BACKLOG))
+        .with_context(|| format!("listening on port {port}"))?;
+    Ok(TcpListener::from_std(listener)?)
 }
 
 /// What `kubectl port-forward` does, for clients that can only exec.
@@ -123,8 +155,8 @@ async fn pipe(port: u16) -> anyhow::Result<()> {
 }
 
 impl App {
-    fn new(args: AppArgs) -> Self {
-        Self { args, records: conformance::Records::default(), sessions: driver::Sessions::default() }
+    fn new(args: AppArgs, port: u16) -> Self {
+        Self { args: Arc::new(args), port, records: Arc::default(), sessions: Arc::default() }
     }
 
     /// Every program's own paths, after those that all have.
@@ -132,6 +164,7 @@ impl App {
         let path = request.uri().path().to_owned();
         match path.as_str() {
             "/healthz" => json_answer(StatusCode::OK, &json!({ "ok": true })),
+            "/calls" => calls::answer(self, &request).await,
             "/ask" => driver::ask(&request).await,
             "/tcp" => driver::tcp(&request).await,
             "/sessions" => self.sessions.open(&request).await,
@@ -143,7 +176,8 @@ impl App {
                 Program::Web => shop::web(self, &request).await,
                 Program::Catalog => shop::catalog(self, &request),
                 Program::Orders => shop::orders(self, &request).await,
-                Program::Echo | Program::Store | Program::Load | Program::Pipe => not_found(&path),
+                Program::Echo => conformance::answer(self, &request).await,
+                Program::Store | Program::Load | Program::Pipe => not_found(&path),
             },
         }
     }

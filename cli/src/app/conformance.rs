@@ -1,6 +1,7 @@
-//! The app of the upstream conformance suite: same paths, same answers (smi.md §2.1).
+//! The app of the upstream conformance suite: same paths, same answers, and headers that say who gives them.
+//! Beyond it: `/status/<code>` answers with that code, `/delay/<ms>` late, and every other path as `/echo`, for routes to be tried on.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Duration};
 
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue, Method, Request, Response, StatusCode};
@@ -8,10 +9,13 @@ use http_body_util::Full;
 use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
 
-use super::{App, answer as text, client};
+use super::{App, answer as text, client, host};
 
 /// The header in which an app says who it is. It proves nothing.
-const SERVICE_NAME: &str = "servicename";
+pub(super) const SERVICE_NAME: &str = "servicename";
+/// Headers of answers: the pod, and the port that was reached.
+pub(super) const HOST_NAME: &str = "hostname";
+pub(super) const PORT: &str = "port";
 
 /// What `/metrics` tells.
 #[derive(Debug, Default)]
@@ -46,6 +50,16 @@ struct Call {
 }
 
 pub(super) async fn answer(app: &App, request: &Request<Bytes>) -> Response<Full<Bytes>> {
+    let mut response = answered(app, request).await;
+    let about = [(SERVICE_NAME, app.args.service_name.clone()), (HOST_NAME, host()), (PORT, app.port.to_string())];
+    for (name, value) in about {
+        // A name that no header can carry isn't said.
+        response.headers_mut().extend(HeaderValue::from_str(&value).map(|v| (HeaderName::from_static(name), v)));
+    }
+    response
+}
+
+async fn answered(app: &App, request: &Request<Bytes>) -> Response<Full<Bytes>> {
     match (request.uri().path(), request.method()) {
         ("/metrics", &Method::GET) => match serde_json::to_string(&*app.records.0.lock()) {
             Ok(lists) => text(StatusCode::OK, "application/json", lists),
@@ -64,9 +78,14 @@ pub(super) async fn answer(app: &App, request: &Request<Bytes>) -> Response<Full
                 text(StatusCode::OK, "text/plain", "")
             }
         }
-        _ => {
+        (path, _) => {
             app.received(request);
-            text(StatusCode::OK, "text/plain", wire_form(request))
+            let number = |prefix: &str| path.strip_prefix(prefix).and_then(|number| number.parse::<u16>().ok());
+            let status = number("/status/").and_then(|code| StatusCode::from_u16(code).ok()).unwrap_or(StatusCode::OK);
+            if let Some(wait) = number("/delay/") {
+                tokio::time::sleep(Duration::from_millis(wait.into())).await;
+            }
+            text(status, "text/plain", wire_form(request))
         }
     }
 }

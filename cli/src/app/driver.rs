@@ -58,6 +58,11 @@ fn ping() -> String {
     "PING".into()
 }
 
+/// A connection that ended before a line came.
+#[derive(Debug, thiserror::Error)]
+#[error("the connection was closed without an answer")]
+pub(super) struct Unanswered;
+
 /// Connections held open.
 #[derive(Debug, Default)]
 pub(super) struct Sessions(Mutex<HashMap<u64, watch::Receiver<Option<String>>>>);
@@ -101,7 +106,7 @@ async fn opened(address: &str, line: &str) -> anyhow::Result<(BufReader<TcpStrea
         stream.write_all(format!("{line}\n").as_bytes()).await.context("send")?;
         let mut reply = String::new();
         let read = (&mut stream).take(MAX_LINE).read_line(&mut reply).await.context("receive")?;
-        anyhow::ensure!(read > 0, "the connection was closed without an answer");
+        anyhow::ensure!(read > 0, Unanswered);
         Ok((stream, reply.trim_end().to_owned()))
     };
     tokio::time::timeout(PATIENCE, talk).await.with_context(|| format!("{address}: no answer in {PATIENCE:?}"))?

@@ -19,7 +19,7 @@ pub(super) async fn start(words: &[&str]) -> SocketAddr {
         let drain = Drain::new();
         match args.program {
             Program::Store => store::serve(listener, &drain).await,
-            _ => server::serve(listener, &drain, Arc::new(App::new(args))).await,
+            _ => server::serve(listener, &drain, Arc::new(App::new(args, addr.port()))).await,
         }
     });
     addr
@@ -46,7 +46,7 @@ async fn the_conformance_app_records_what_it_sent_and_got() {
     let call = |path: &str| json!({ "url": format!("http://{b}{path}"), "method": "GET", "body": "", "headers": {} });
     let good = send("POST", format!("http://{a}/call"), &call("/echo").to_string()).await;
     assert!(good.0 == 200 && good.1.starts_with("GET /echo HTTP/1.1\r\n") && good.1.contains("servicename: app-a"));
-    assert_eq!(send("POST", format!("http://{a}/call"), &call("/nothing").to_string()).await.0, 200);
+    assert_eq!(send("POST", format!("http://{a}/call"), &call("/status/404").to_string()).await.0, 200);
     let unreachable = json!({ "url": "http://127.0.0.1:1/x", "method": "GET", "body": "" }).to_string();
     let failed = send("POST", format!("http://{a}/call"), &unreachable).await;
     assert_eq!(failed, (500, "Error completing the request".into()));
@@ -117,4 +117,34 @@ fn the_store_says_what_it_wants() {
     assert_eq!(replies[..6], ["1", "2", "2", "NIL", "PONG", "a"]);
     assert!(replies[6..].iter().all(|r| r.starts_with("ERR")));
     assert_eq!(store.execute("QUIT"), None);
+}
+
+#[tokio::test]
+async fn calls_are_counted_by_outcome() {
+    let a = start(&["echo", "--service-name", "a"]).await;
+    let b = start(&["echo", "--service-name", "b"]).await;
+    let free = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
+    let lines = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let line = lines.local_addr().unwrap();
+    tokio::spawn(async move { lines::serve(lines, &Drain::new(), "b host 7").await });
+
+    let told = post(
+        format!("http://{a}/calls"),
+        json!({ "calls": [
+            { "url": format!("http://{b}/any/path"), "times": 20 },
+            { "url": format!("http://{b}/echo"), "http2": true },
+            { "url": format!("http://{b}/metrics"), "method": "PUT" },
+            { "url": format!("http://{free}/") },
+            { "tcp": line.to_string(), "times": 2 },
+        ] }),
+    )
+    .await;
+
+    let one = |i: usize, key: &str| told["tallies"][i][0][key].clone();
+    assert_eq!((one(0, "service"), one(0, "count"), one(0, "status")), (json!("b"), json!(20), json!(200)));
+    assert_eq!((one(0, "host"), one(0, "port")), (json!(host()), json!(b.port())));
+    assert_eq!((one(1, "service"), one(1, "status")), (json!("b"), json!(200)), "over HTTP/2");
+    assert_eq!(one(2, "status"), json!(400));
+    assert_eq!((one(3, "fault"), one(3, "status")), (json!("refused"), Value::Null));
+    assert_eq!((one(4, "service"), one(4, "port"), one(4, "count")), (json!("b"), json!(7), json!(2)));
 }
