@@ -6,6 +6,8 @@ use isthmus_runtime::{
     logging::{self, Format},
 };
 
+#[cfg(feature = "conformance")]
+use crate::conformance::ConformanceCommand;
 #[cfg(feature = "federation")]
 use crate::federation::FederationCommand;
 #[cfg(feature = "local")]
@@ -84,6 +86,10 @@ pub(crate) enum Command {
     #[cfg(feature = "migrate")]
     #[command(subcommand)]
     Export(ExportCommand),
+    /// Check any mesh against the SMI specification, case by case
+    #[cfg(feature = "conformance")]
+    #[command(subcommand)]
+    Conformance(ConformanceCommand),
     /// Look at something from where a pod is, for `federation check`
     #[cfg(feature = "probe")]
     #[command(hide = true)]

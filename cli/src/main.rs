@@ -120,6 +120,8 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Migrate(args) => return migrate::run(&args),
         #[cfg(feature = "migrate")]
         Command::Export(command) => return migrate::export(&cli.log, command),
+        #[cfg(feature = "conformance")]
+        Command::Conformance(command) => return conformance::run(&cli.log, command),
         #[cfg(feature = "probe")]
         Command::Probe(args) => probe::run(args),
         Command::Completion { shell } => {
@@ -135,6 +137,8 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
 
 #[cfg(feature = "views")]
 mod cluster;
+#[cfg(feature = "conformance")]
+mod conformance;
 #[cfg(feature = "federation")]
 mod federation;
 #[cfg(feature = "local")]

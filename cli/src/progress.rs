@@ -19,7 +19,7 @@ pub(crate) struct Progress {
 enum Out {
     Stdout,
     Stderr,
-    #[cfg(feature = "local")]
+    #[cfg(any(feature = "conformance", feature = "local"))]
     Nowhere,
 }
 
@@ -38,7 +38,7 @@ impl Progress {
     }
 
     /// Prints nothing, for somebody else says what is done.
-    #[cfg(feature = "local")]
+    #[cfg(any(feature = "conformance", feature = "local"))]
     pub(crate) fn silent() -> Self {
         Self { out: Out::Nowhere, ..Self::to_stderr() }
     }
@@ -68,7 +68,8 @@ impl Progress {
         }
     }
 
-    fn ended(&self, good: bool, what: &str, took: Duration) {
+    /// What became of something.
+    pub(crate) fn ended(&self, good: bool, what: &str, took: Duration) {
         let mark = if good { self.paint("32", "✓") } else { self.paint("31", "✗") };
         let back = if self.live { "\r\x1b[K" } else { "" };
         self.write(&format!("{back}{}  {mark} {what:<44} {:>7} ms\n", self.prefix, took.as_millis()));
@@ -95,7 +96,7 @@ impl Progress {
         let mut out: Box<dyn Write> = match self.out {
             Out::Stdout => Box::new(io::stdout()),
             Out::Stderr => Box::new(io::stderr()),
-            #[cfg(feature = "local")]
+            #[cfg(any(feature = "conformance", feature = "local"))]
             Out::Nowhere => return,
         };
         // To a closed pipe nobody listens; the work goes on.

@@ -22,7 +22,7 @@ pub(crate) fn tests() -> Vec<(&'static str, super::Body)> {
 }
 
 /// Rows of the demo's table.
-const ROWS: usize = 20;
+const ROWS: usize = 21;
 /// `nobody`.
 const NOBODY: u32 = 65534;
 

@@ -2,6 +2,7 @@
 
 #[macro_use]
 mod shop;
+mod conforming;
 mod forgery;
 mod meshes;
 mod metrics;
@@ -138,6 +139,10 @@ async fn show(progress: &Progress, clusters: &[Cluster]) -> anyhow::Result<Vec<R
         say(progress, &row);
         rows.push(row);
     }
+    progress.say("    isthmus conformance run, in part");
+    let row = conforming::row(&shop.client).await;
+    say(progress, &row);
+    rows.push(row);
     Ok(rows)
 }
 

@@ -1,0 +1,124 @@
+//! Runs cases: several at a time, each in namespaces of its own, which go when it has ended.
+
+mod api;
+mod scene;
+mod step;
+
+use std::time::{Duration, Instant};
+
+use futures::{StreamExt, stream};
+use kube::Client;
+
+use crate::{
+    Error,
+    case::Case,
+    kube_api::Cluster,
+    manifest,
+    profile::Profile,
+    report::{CaseResult, Failure, Outcome},
+    versions,
+};
+use scene::Scene;
+
+/// How cases are run.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// What tells this run's namespaces from those of others.
+    pub run: String,
+    /// The image of the suite's program.
+    pub image: String,
+    /// How many cases at a time.
+    pub parallel: usize,
+    /// How long an expectation may take to hold.
+    pub timeout: Duration,
+    /// Whether a failed case's namespaces stay, to be looked at.
+    pub keep: bool,
+}
+
+/// What a run tells while it goes on.
+#[derive(Debug)]
+pub enum Event<'a> {
+    /// A case has begun.
+    Began(&'a Case),
+    /// A case has ended.
+    Ended(&'a CaseResult),
+}
+
+/// Runs cases; the results are in the order of the cases.
+pub async fn run(
+    client: &Client,
+    profile: &Profile,
+    cases: &[Case],
+    options: &Options,
+    tell: &(dyn Fn(Event<'_>) + Sync),
+) -> Vec<CaseResult> {
+    let cluster = Cluster::new(client.clone());
+    let one = async |case: &Case| {
+        tell(Event::Began(case));
+        let begun = Instant::now();
+        let outcome = outcome(&cluster, profile, case, options).await;
+        let result = CaseResult::new(case, outcome, begun.elapsed());
+        tell(Event::Ended(&result));
+        result
+    };
+    stream::iter(cases).map(one).buffered(options.parallel.max(1)).collect().await
+}
+
+/// Deletes what a run has left (or all have), and waits for its end. How many namespaces there were.
+///
+/// # Errors
+/// The cluster refuses, or they don't go.
+pub async fn clean(client: &Client, run: Option<&str>) -> Result<usize, Error> {
+    Cluster::new(client.clone()).clean(run).await
+}
+
+/// The objects of a case before its first step, as they would be applied, or why it isn't tried.
+///
+/// # Errors
+/// The mesh lacks what the case needs.
+pub fn plan(case: &Case, profile: &Profile, options: &Options) -> Result<Vec<serde_json::Value>, String> {
+    let case = fitting(case, profile)?;
+    let namespace = manifest::namespace(&options.run, &case);
+    let mut objects = manifest::namespaces(&case, profile, &options.run);
+    objects.extend(manifest::objects(&case, profile, &namespace, &options.image));
+    for object in &mut objects {
+        versions::rewrite(object, profile)?;
+    }
+    Ok(objects)
+}
+
+fn fitting(case: &Case, profile: &Profile) -> Result<Case, String> {
+    if let Some(need) = profile.lacks(case) {
+        return Err(format!("{} hasn't {need}", profile.title));
+    }
+    versions::fit(case, profile).map_err(|why| format!("{}: {why}", profile.title))
+}
+
+async fn outcome(cluster: &Cluster, profile: &Profile, case: &Case, options: &Options) -> Outcome {
+    let case = match fitting(case, profile) {
+        Ok(case) => case,
+        Err(why) => return Outcome::Skipped(why),
+    };
+    let mut scene = Scene::new(cluster, profile, &case, options);
+    let tried = async {
+        scene.set_up().await?;
+        for (number, step) in (1..).zip(&case.steps) {
+            if let Some(failure) = scene.step(number, step).await? {
+                return Ok(Some(failure));
+            }
+        }
+        Ok::<_, Error>(None)
+    };
+    let outcome = match tried.await {
+        Ok(None) => Outcome::Passed,
+        Ok(Some(failure)) => Outcome::Failed(Box::new(failure)),
+        Err(error) => Outcome::Failed(Box::new(Failure { why: error.line(), ..Failure::default() })),
+    };
+    if options.keep && matches!(outcome, Outcome::Failed(_)) {
+        return outcome;
+    }
+    match scene.tear_down().await {
+        Ok(()) => outcome,
+        Err(error) => outcome.and_left(&error.line()),
+    }
+}
