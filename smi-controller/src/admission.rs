@@ -3,6 +3,7 @@
 
 use isthmus_k8s::{
     access::{IdentityBinding, TrafficTarget},
+    convert::{ConversionError, PARKED_ANNOTATION, convert, parked::parked_port},
     federation::{self, ExportedService, ImportedService, Mesh, MeshPeer},
     specs::{HTTPRouteGroup, TCPRoute, UDPRoute},
     split::TrafficSplit,
@@ -17,6 +18,9 @@ use crate::{
     json::at,
     webhook::{Answer, Request},
 };
+
+/// The version that is stored, and read by the mesh.
+const STORED: &str = "v1alpha4";
 
 /// Checks SMI objects.
 #[derive(Debug)]
@@ -38,18 +42,24 @@ impl Validator {
         if !at(&request.object, &["metadata", "deletionTimestamp"]).is_null() {
             return Answer::default();
         }
-        let faults = match self.faults(&request.kind.kind, &request.object) {
+        let stored = match stored(&request.object) {
+            Ok(stored) => stored,
+            Err(error) => return Answer::refuse(error.to_string()),
+        };
+        let faults = match self.faults(&request.kind.kind, &stored) {
             Ok(faults) => faults,
             Err(error) => return Answer::refuse(error),
         };
         // What was stored before this door was here may still be labelled, as long as it isn't made otherwise wrong.
-        let kept = request.operation == "UPDATE" && request.object.get("spec") == request.old_object.get("spec");
+        let kept =
+            request.operation == "UPDATE" && same(&stored, &self::stored(&request.old_object).unwrap_or_default());
         let (refused, warned): (Vec<_>, Vec<_>) = faults.into_iter().partition(|fault| !kept && refuses(fault));
-        let texts = |faults: Vec<Fault>| faults.into_iter().map(|f| format!("{}: {}", f.reason.as_str(), f.message));
+        let text = |fault: Fault| format!("{}: {}", fault.reason.as_str(), as_written(request, fault.message));
+        let texts = |faults: Vec<Fault>| faults.into_iter().map(text);
         let refusal: Vec<String> = texts(refused).collect();
         Answer {
             refusal: (!refusal.is_empty()).then(|| refusal.join("; ")),
-            warnings: texts(warned).collect(),
+            warnings: texts(warned).chain(limited(request, &stored)).collect(),
             patch: None,
         }
     }
@@ -69,6 +79,43 @@ impl Validator {
             _ => Vec::new(),
         })
     }
+}
+
+/// As it will be stored. Other groups than SMI's have one version.
+fn stored(object: &Value) -> Result<Value, ConversionError> {
+    let api_version = at(object, &["apiVersion"]).as_str().unwrap_or_default();
+    match api_version.split_once('/') {
+        Some((group, version)) if group.ends_with(".smi-spec.io") && version != STORED => {
+            convert(object.clone(), &format!("{group}/{STORED}"))
+        }
+        _ => Ok(object.clone()),
+    }
+}
+
+/// Is what the mesh reads the same in both?
+fn same(new: &Value, old: &Value) -> bool {
+    let parked = |object| at(object, &["metadata", "annotations", PARKED_ANNOTATION]).clone();
+    new.get("spec") == old.get("spec") && parked(new) == parked(old)
+}
+
+/// A message, with the fields named as in the version in which the object was written.
+fn as_written(request: &Request, message: String) -> String {
+    match (request.kind.kind.as_str(), request.kind.version.as_str()) {
+        ("TrafficTarget", "v1alpha1") => message.replace("spec.rules", "specs").replace("spec.", ""),
+        ("HTTPRouteGroup", "v1alpha1" | "v1alpha2") => message.replace("spec.", ""),
+        _ => message,
+    }
+}
+
+/// Who writes in a version without a port is told of the one that still holds.
+fn limited(request: &Request, stored: &Value) -> Option<String> {
+    let blind = request.kind.kind == "TrafficTarget" && matches!(request.kind.version.as_str(), "v1alpha3" | STORED);
+    let target = blind.then(|| parse::<TrafficTarget>(stored).ok()).flatten()?;
+    let port = parked_port(&target).ok()??;
+    Some(format!(
+        "the target opens port {port} alone, as it was written in an older version; remove the annotation \
+         {PARKED_ANNOTATION} to open what its rules name"
+    ))
 }
 
 /// A target without rules or sources is of the specification's grammar, and clients fill them in later: it is told,

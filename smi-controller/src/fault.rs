@@ -164,6 +164,8 @@ pub(crate) enum Reason {
     InvalidMatch,
     /// A name isn't one.
     InvalidName,
+    /// What other versions have parked in the annotation can't be read.
+    InvalidParked,
     /// A port is not one.
     InvalidPort,
     /// A regular expression doesn't compile: its match grants nothing.
@@ -236,6 +238,7 @@ impl Reason {
             Self::InvalidDuration => "InvalidDuration",
             Self::InvalidMatch => "InvalidMatch",
             Self::InvalidName => "InvalidName",
+            Self::InvalidParked => "InvalidParked",
             Self::InvalidPort => "InvalidPort",
             Self::InvalidRegex => "InvalidRegex",
             Self::InvalidRoot => "InvalidRoot",

@@ -164,7 +164,7 @@ pub async fn run_with(config: Config, client: Client, shutdown: CancellationToke
     mesh.answer_reviews(webhooks, &certificate)?;
     let (written, webhooks) = watch::channel(0);
     let keeping = webhook::keep_bundle(
-        mesh.client.clone(),
+        (mesh.client.clone(), mesh.config.namespace.clone()),
         mesh.roots.clone(),
         leader.clone(),
         root_written,

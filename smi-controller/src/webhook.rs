@@ -2,6 +2,8 @@
 
 mod bundle;
 mod certificate;
+mod conversion;
+mod definitions;
 mod review;
 mod server;
 

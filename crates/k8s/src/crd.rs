@@ -6,6 +6,7 @@ use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{
 use kube::CustomResourceExt;
 use serde_json::{Number, Value};
 
+use self::versions::all_versions;
 use crate::{
     access::{IdentityBinding, TrafficTarget},
     federation::{ExportedService, ImportedService, Mesh, MeshPeer},
@@ -13,19 +14,22 @@ use crate::{
     split::TrafficSplit,
 };
 
-/// The definition of every kind, in the order of their names. SMI's are stored as v1alpha4; the other versions served
-/// have the same shape, so that no conversion is needed.
+mod versions;
+
+pub use versions::{CONVERT_PATH, CONVERTED};
+
+/// The definition of every kind, in the order of their names. SMI's are stored as v1alpha4.
 pub fn crds() -> Vec<CustomResourceDefinition> {
     let mut all = vec![
         ExportedService::crd(),
-        HTTPRouteGroup::crd(),
+        all_versions(HTTPRouteGroup::crd(), versions::group),
         IdentityBinding::crd(),
         ImportedService::crd(),
         Mesh::crd(),
         MeshPeer::crd(),
-        TCPRoute::crd(),
-        also_served(TrafficSplit::crd(), &["v1alpha2", "v1alpha3"]),
-        also_served(TrafficTarget::crd(), &["v1alpha3"]),
+        all_versions(TCPRoute::crd(), versions::tcp_route),
+        all_versions(TrafficSplit::crd(), versions::split),
+        all_versions(TrafficTarget::crd(), versions::target),
         UDPRoute::crd(),
     ];
     for version in all.iter_mut().flat_map(|crd| crd.spec.versions.iter_mut()) {
@@ -47,18 +51,6 @@ pub fn files() -> Result<Vec<(String, String)>, serde_json::Error> {
         Ok((format!("{name}.yaml"), format!("# Written by `cargo xtask crds` from the types in crates/k8s.\n{text}")))
     };
     crds().iter().map(yaml).collect()
-}
-
-fn also_served(mut crd: CustomResourceDefinition, versions: &[&str]) -> CustomResourceDefinition {
-    if let Some(stored) = crd.spec.versions.first().cloned() {
-        for name in versions {
-            let mut version = stored.clone();
-            version.name = (*name).to_owned();
-            version.storage = false;
-            crd.spec.versions.push(version);
-        }
-    }
-    crd
 }
 
 /// `format: int64` and its like say nothing that the API server would check. Defaults are for our own reading: what a

@@ -2,6 +2,7 @@
 //! stop, and the lease that decides who writes.
 
 pub mod access;
+pub mod convert;
 pub mod crd;
 pub mod federation;
 pub mod lease;

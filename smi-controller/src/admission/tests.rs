@@ -4,8 +4,9 @@ use super::*;
 use crate::testing::{object, with};
 
 fn review(operation: &str, object: Value, old: Value) -> Answer {
-    let group = object["apiVersion"].as_str().unwrap().split('/').next().unwrap().to_owned();
-    let request = json!({"uid": "1", "operation": operation, "kind": {"group": group, "kind": object["kind"]},
+    let (group, version) = object["apiVersion"].as_str().unwrap().split_once('/').unwrap();
+    let kind = json!({"group": group, "version": version, "kind": object["kind"]});
+    let request = json!({"uid": "1", "operation": operation, "kind": kind,
         "object": object, "oldObject": old});
     let validator = Validator { cluster_domain: "cluster.local".into() };
     validator.decide(&serde_json::from_value(request).unwrap())
@@ -70,6 +71,36 @@ fn a32_a_bad_expression_is_refused_with_its_place() {
     assert!(text.contains("spec.matches[0]") && text.contains("pathRegex") && text.contains("/(["), "{text}");
     assert!(refusal(group(json!([{"name": "m", "headers": [{"a": "("}]}]))).contains("headers[a]"));
     assert!(refusal(group(json!([{"name": "m", "headers": "a"}]))).contains("InvalidMatch"));
+}
+
+#[test]
+fn older_versions_are_held_to_the_same_and_told_in_their_own_words() {
+    let old = |object: Value, version: &str| {
+        let (group, _) = object["apiVersion"].as_str().unwrap().split_once('/').unwrap();
+        isthmus_k8s::convert::convert(object.clone(), &format!("{group}/{version}")).unwrap()
+    };
+    let elsewhere = old(with(target(), "/spec/destination/namespace", json!("other")), "v1alpha1");
+    assert!(refusal(elsewhere).starts_with("NamespaceMismatch: destination.namespace"));
+    let bad = group(json!([{"name": "m", "pathRegex": "/(["}]));
+    assert!(refusal(old(bad.clone(), "v1alpha2")).contains(": matches[0]"));
+    assert!(
+        refusal(old(with(split(), "/spec/backends/0/weight", json!(-5)), "v1alpha1")).contains("backends[0].weight")
+    );
+    // What was stored may be labelled in any version, and nothing else.
+    let labelled = with(old(bad.clone(), "v1alpha1"), "/metadata/labels", json!({"a": "b"}));
+    assert!(review("UPDATE", labelled, old(bad.clone(), "v1alpha1")).refusal.is_none());
+    assert!(review("UPDATE", old(bad, "v1alpha1"), old(group(json!([{"name": "m"}])), "v1alpha1")).refusal.is_some());
+    let garbled = with(old(split(), "v1alpha2"), "/metadata/annotations", json!({"isthmus.mesh/parked": "{"}));
+    assert!(refusal(garbled).contains("isthmus.mesh/parked"));
+}
+
+#[test]
+fn who_cannot_see_a_port_is_told_that_it_holds() {
+    let limited =
+        with(target(), "/metadata/annotations", json!({"isthmus.mesh/parked": r#"{"ports":{"destination":80}}"#}));
+    let warnings = |object: Value| review("CREATE", object, Value::Null).warnings.join(" ");
+    assert!(warnings(limited.clone()).contains("port 80 alone"));
+    assert_eq!(warnings(isthmus_k8s::convert::convert(limited, "access.smi-spec.io/v1alpha2").unwrap()), "");
 }
 
 #[test]

@@ -34,7 +34,7 @@ fn grants(reader: &Reader<'_>, pod: &Pod) -> Vec<Grant> {
             continue;
         }
         reader.uses(Kind::TrafficTarget, target);
-        let granted = rules::resolve(reader, &target.content.rules);
+        let granted = rules::resolve(reader, &target.content.rules, target.content.port);
         let mut sources: Vec<_> =
             target.content.sources.iter().flat_map(|source| subjects::sources(reader, source)).collect();
         sources.dedup();

@@ -23,8 +23,9 @@ pub(super) struct Granted {
 }
 
 /// With a rule about HTTP, its requests are granted on the TCPRoutes' ports, or on all when no TCPRoute is named;
-/// without one, the TCPRoutes' ports are granted to any bytes, HTTP among them (§5 A4).
-pub(super) fn resolve(reader: &Reader<'_>, rules: &[Rule]) -> Granted {
+/// without one, the TCPRoutes' ports are granted to any bytes, HTTP among them (§5 A4). A port of the target itself
+/// narrows all of it.
+pub(super) fn resolve(reader: &Reader<'_>, rules: &[Rule], port: Option<u16>) -> Granted {
     let (mut tcp, mut udp) = (None, None);
     let mut matches: Vec<HttpMatch> = Vec::new();
     let (mut names_http, mut names_tcp) = (false, false);
@@ -56,6 +57,9 @@ pub(super) fn resolve(reader: &Reader<'_>, rules: &[Rule]) -> Granted {
     if names_http && !names_tcp {
         tcp = Some(PortSet::All);
     }
+    if let Some(port) = port {
+        (tcp, udp) = (narrow(tcp, port), narrow(udp, port));
+    }
     let http = if names_http { HttpScope::Only(matches) } else { HttpScope::Opaque };
     Granted { tcp, udp, http }
 }
@@ -64,6 +68,10 @@ pub(super) fn resolve(reader: &Reader<'_>, rules: &[Rule]) -> Granted {
 fn chosen(group: &Group, names: Option<&[String]>) -> Vec<HttpMatch> {
     let wanted = |name: &String| names.is_none_or(|names| names.contains(name));
     group.entries.iter().filter(|entry| wanted(&entry.name)).filter_map(|entry| entry.compiled.clone()).collect()
+}
+
+fn narrow(set: Option<PortSet>, port: u16) -> Option<PortSet> {
+    set.filter(|set| set.contains(port)).map(|_| PortSet::Only(BTreeSet::from([port])))
 }
 
 fn add(set: &mut Option<PortSet>, more: &PortSet) {

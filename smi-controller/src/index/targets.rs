@@ -9,7 +9,10 @@ use isthmus_core::{
     broken,
     id::{ObjectName, SpiffePattern},
 };
-use isthmus_k8s::access::{self, TrafficTarget};
+use isthmus_k8s::{
+    access::{self, TrafficTarget},
+    convert::{PARKED_ANNOTATION, parked::parked_port},
+};
 
 use super::{
     Fact, Facts,
@@ -49,6 +52,8 @@ pub(crate) enum Rule {
 pub(crate) struct Target {
     /// `None`: the target has no effect.
     pub(crate) destination: Option<Subject>,
+    /// The only port that its rules may open, as versions before v1alpha3 could say.
+    pub(crate) port: Option<u16>,
     pub(crate) rules: Vec<Rule>,
     pub(crate) sources: Vec<Subject>,
 }
@@ -149,6 +154,15 @@ pub(crate) fn read(target: &TrafficTarget) -> Object<Target> {
         faults.push(Fault::excluded(Reason::NamespaceMismatch, message));
         destination = Some(other).filter(|_| broken::is(broken::Fault::ForeignTargets));
     }
+    let port = parked_port(target).unwrap_or_else(|error| {
+        let message = format!(
+            "metadata.annotations[{PARKED_ANNOTATION}]: {error}: it isn't known to what port the target is limited, so it \
+             grants nothing; mend the annotation, or remove it to open whatever the rules name"
+        );
+        faults.push(Fault::excluded(Reason::InvalidParked, message));
+        destination = None;
+        None
+    });
     let mut rules = Vec::new();
     for (i, rule) in spec.rules.iter().enumerate() {
         let name = ObjectName::new(namespace.clone(), rule.name.as_str());
@@ -175,7 +189,7 @@ pub(crate) fn read(target: &TrafficTarget) -> Object<Target> {
             faults.push(Fault::partly(Reason::NothingGranted, message));
         }
     }
-    Object::new(target, Target { destination, rules, sources }, faults)
+    Object::new(target, Target { destination, port, rules, sources }, faults)
 }
 
 fn subject(

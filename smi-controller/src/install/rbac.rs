@@ -1,5 +1,6 @@
 //! What the controller may do: no more than it does.
 
+use isthmus_k8s::crd::CONVERTED;
 use serde_json::{Value, json};
 
 use super::{INJECTOR, InstallConfig, METRICS_API, TAP_API, VALIDATOR, labels, metadata};
@@ -63,6 +64,7 @@ fn everywhere() -> Vec<Value> {
         rule("", &["nodes", "replicationcontrollers"], &LOOK),
         rule("apps", &["daemonsets", "deployments", "replicasets", "statefulsets"], &LOOK),
         rule("batch", &["jobs"], &LOOK),
+        named("apiextensions.k8s.io", "customresourcedefinitions", &CONVERTED, &["get", "patch"]),
     ];
     for (group, resources) in SMI {
         let status: Vec<String> = resources.iter().map(|resource| format!("{resource}/status")).collect();

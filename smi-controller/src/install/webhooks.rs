@@ -75,7 +75,7 @@ pub(super) fn manifests(config: &InstallConfig) -> Vec<Value> {
                 "timeoutSeconds": 5,
                 "rules": [{
                     "apiGroups": ["access.smi-spec.io", "specs.smi-spec.io", "split.smi-spec.io"],
-                    "apiVersions": ["v1alpha2", "v1alpha3", "v1alpha4"],
+                    "apiVersions": ["v1alpha1", "v1alpha2", "v1alpha3", "v1alpha4"],
                     "operations": ["CREATE", "UPDATE"],
                     "resources": ["*"],
                     "scope": "Namespaced"

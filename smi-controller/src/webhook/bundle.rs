@@ -1,4 +1,5 @@
-//! Keeping the roots in the webhook configurations and in the APIServices: without them the API server doesn't trust this server.
+//! Keeping the roots in the webhook configurations, in the definitions of converted kinds and in the APIServices: without
+//! them the API server doesn't trust this server.
 
 use std::time::Duration;
 
@@ -14,6 +15,7 @@ use kube::{Api, Client, api::PostParams};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
+use super::definitions;
 use crate::{
     ca::SharedRoots,
     install::{INJECTOR, METRICS_API, TAP_API, VALIDATOR},
@@ -27,7 +29,7 @@ const FIRST_PERIOD: Duration = Duration::from_millis(500);
 /// Writes the roots (PEM) into all of them while this replica holds the lease. `pending` ends when all are
 /// right, or aren't installed; `written` then says of which sequence the roots are.
 pub(crate) async fn keep_bundle(
-    client: Client,
+    (client, namespace): (Client, String),
     mut roots: SharedRoots,
     mut leader: watch::Receiver<bool>,
     pending: Pending,
@@ -38,7 +40,7 @@ pub(crate) async fn keep_bundle(
     loop {
         let leads = *leader.borrow_and_update();
         let bundle = roots.borrow_and_update().bundle();
-        match all_right(&client, &ByteString(bundle.to_pem().into_bytes()), leads).await {
+        match all_right(&client, &namespace, &ByteString(bundle.to_pem().into_bytes()), leads).await {
             Ok(true) => {
                 written.send_replace(bundle.sequence);
                 drop(pending.take());
@@ -58,7 +60,7 @@ pub(crate) async fn keep_bundle(
     }
 }
 
-async fn all_right(client: &Client, root: &ByteString, write: bool) -> Result<bool, kube::Error> {
+async fn all_right(client: &Client, namespace: &str, root: &ByteString, write: bool) -> Result<bool, kube::Error> {
     let mutating: Api<MutatingWebhookConfiguration> = Api::all(client.clone());
     let mut right = true;
     if let Some(mut found) = mutating.get_opt(INJECTOR).await? {
@@ -96,7 +98,7 @@ async fn all_right(client: &Client, root: &ByteString, write: bool) -> Result<bo
             }
         }
     }
-    Ok(right)
+    Ok(definitions::right(client, namespace, root, write).await? && right)
 }
 
 /// Did any differ?

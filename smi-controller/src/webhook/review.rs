@@ -29,6 +29,8 @@ pub(crate) struct GroupKind {
     #[serde(default)]
     pub(crate) group: String,
     #[serde(default)]
+    pub(crate) version: String,
+    #[serde(default)]
     pub(crate) kind: String,
 }
 

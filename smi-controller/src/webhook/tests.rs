@@ -114,10 +114,41 @@ async fn a_bad_object_is_refused_with_field_and_value() {
 }
 
 #[tokio::test]
+async fn objects_are_converted_all_or_none() {
+    let server = start().await;
+    let split = |name: &str, weight: &str| {
+        json!({"apiVersion": "split.smi-spec.io/v1alpha1", "kind": "TrafficSplit",
+            "metadata": {"name": name, "namespace": "shop", "uid": name},
+            "spec": {"service": "web", "backends": [{"service": "b", "weight": weight}]}})
+    };
+    let convert = async |objects: Value| {
+        let review = json!({"apiVersion": "apiextensions.k8s.io/v1", "kind": "ConversionReview",
+            "request": {"uid": "u-1", "desiredAPIVersion": "split.smi-spec.io/v1alpha4", "objects": objects}});
+        let (status, answer) = server.post("/convert", review.to_string()).await;
+        assert_eq!(
+            (status, &answer["kind"], &answer["response"]["uid"]),
+            (200, &json!("ConversionReview"), &json!("u-1"))
+        );
+        answer["response"].clone()
+    };
+    let response = convert(json!([split("a", "1"), split("b", "500m")])).await;
+    assert_eq!(response["result"]["status"], "Success");
+    let weights = [0, 1].map(|i| response["convertedObjects"][i]["spec"]["backends"][0]["weight"].clone());
+    assert_eq!(weights, [json!(1000), json!(500)]);
+    assert_eq!(response["convertedObjects"][0]["metadata"]["uid"], "a");
+    let response = convert(json!([split("a", "1"), split("b", "much")])).await;
+    assert_eq!((&response["result"]["status"], &response["convertedObjects"]), (&json!("Failed"), &json!([])));
+    let message = response["result"]["message"].as_str().unwrap();
+    assert!(message.contains("TrafficSplit shop/b: spec.backends[0].weight") && message.contains("much"), "{message}");
+}
+
+#[tokio::test]
 async fn what_is_not_a_review_is_answered_as_such() {
     let server = start().await;
     assert_eq!(server.post("/validate", "nonsense".into()).await.0, 400);
     assert_eq!(server.post("/validate", json!({"apiVersion": "admission.k8s.io/v1beta1"}).to_string()).await.0, 400);
+    assert_eq!(server.post("/convert", json!({"apiVersion": "apiextensions.k8s.io/v1beta1"}).to_string()).await.0, 400);
+    assert_eq!(server.post("/convert", "x".repeat(33 << 20)).await.0, 400);
     assert_eq!(server.post("/other", "{}".into()).await.0, 404);
     assert_eq!(server.post("/validate", "x".repeat(9 << 20)).await.0, 400);
 }

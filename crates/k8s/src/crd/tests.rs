@@ -33,14 +33,14 @@ fn names_versions_and_short_names_are_those_of_the_specification() {
         rows,
         [
             text("exportedservices.federation.isthmus.mesh", "", "v1alpha1"),
-            text("httproutegroups.specs.smi-spec.io", "htr", "v1alpha4"),
+            text("httproutegroups.specs.smi-spec.io", "htr", "v1alpha4,v1alpha3,v1alpha2,v1alpha1"),
             text("identitybindings.access.smi-spec.io", "ib", "v1alpha4"),
             text("importedservices.federation.isthmus.mesh", "", "v1alpha1"),
             text("meshes.federation.isthmus.mesh", "", "v1alpha1"),
             text("meshpeers.federation.isthmus.mesh", "", "v1alpha1"),
-            text("tcproutes.specs.smi-spec.io", "tr", "v1alpha4"),
-            text("trafficsplits.split.smi-spec.io", "ts", "v1alpha4,v1alpha2,v1alpha3"),
-            text("traffictargets.access.smi-spec.io", "tt", "v1alpha4,v1alpha3"),
+            text("tcproutes.specs.smi-spec.io", "tr", "v1alpha4,v1alpha3,v1alpha2,v1alpha1"),
+            text("trafficsplits.split.smi-spec.io", "ts", "v1alpha4,v1alpha3,v1alpha2,v1alpha1"),
+            text("traffictargets.access.smi-spec.io", "tt", "v1alpha4,v1alpha3,v1alpha2,v1alpha1"),
             text("udproutes.specs.smi-spec.io", "ur", "v1alpha4"),
         ]
     );
@@ -52,6 +52,45 @@ fn names_versions_and_short_names_are_those_of_the_specification() {
             assert!(version.served && version.subresources.as_ref().unwrap().status.is_some());
         }
     }
+}
+
+#[test]
+fn what_has_several_versions_is_converted() {
+    let all = crds();
+    let several = all.iter().filter(|crd| crd.spec.versions.len() > 1);
+    let several: Vec<_> = several.map(|crd| crd.metadata.name.as_deref().unwrap()).collect();
+    assert_eq!(several, CONVERTED);
+    for crd in &all {
+        let path = crd.spec.conversion.as_ref().and_then(|conversion| {
+            conversion.webhook.as_ref()?.client_config.as_ref()?.service.as_ref()?.path.as_deref()
+        });
+        assert_eq!(path, (crd.spec.versions.len() > 1).then_some(CONVERT_PATH));
+    }
+}
+
+#[test]
+fn older_versions_have_the_shapes_of_the_specification() {
+    let crds = serde_json::to_value(crds()).unwrap();
+    let fields = |kind: &str, version: &str, pointer: &str| {
+        let crd = crds.as_array().unwrap().iter().find(|crd| crd["spec"]["names"]["kind"] == kind).unwrap();
+        let versions = crd["spec"]["versions"].as_array().unwrap();
+        let found = versions.iter().find(|found| found["name"] == version).unwrap();
+        let at = found["schema"]["openAPIV3Schema"].pointer(pointer).and_then(|at| at["properties"].as_object());
+        at.map(|fields| fields.keys().cloned().collect::<Vec<_>>().join(",")).unwrap_or_default()
+    };
+    assert_eq!(fields("TrafficTarget", "v1alpha1", ""), "destination,sources,specs,status");
+    assert_eq!(fields("TrafficTarget", "v1alpha2", "/properties/spec"), "destination,rules,sources");
+    assert_eq!(fields("HTTPRouteGroup", "v1alpha1", "/properties/matches/items"), "methods,name,pathRegex");
+    assert_eq!(fields("HTTPRouteGroup", "v1alpha2", "/properties/matches/items"), "headers,methods,name,pathRegex");
+    assert_eq!(fields("HTTPRouteGroup", "v1alpha3", "/properties/spec"), "matches");
+    assert_eq!(fields("TCPRoute", "v1alpha2", ""), "status");
+    assert_eq!(
+        (fields("TCPRoute", "v1alpha3", ""), fields("TCPRoute", "v1alpha3", "/properties/spec")),
+        ("spec,status".into(), String::new())
+    );
+    assert_eq!(fields("TrafficSplit", "v1alpha1", "/properties/spec"), "backends,service");
+    assert_eq!(fields("TrafficSplit", "v1alpha2", "/properties/spec"), "backends,service");
+    assert_eq!(fields("TrafficSplit", "v1alpha3", "/properties/spec"), "backends,matches,service");
 }
 
 #[test]

@@ -298,6 +298,27 @@ fn vector_v1alpha3_destination_port_is_ignored_with_an_event() {
     assert_eq!((faults[0].reason.as_str(), faults[0].effect), ("PortIgnored", Effect::Hint));
 }
 
+#[test]
+fn a_port_of_the_first_versions_narrows_what_the_rules_open() {
+    let limited = |routes: &[(&str, &str)], parked: &str| {
+        let target = target(rules(routes));
+        let index = with_objects([
+            tcp("all", &[]),
+            tcp("other", &[9090]),
+            metrics(),
+            with(target, "/metadata/annotations", json!({"isthmus.mesh/parked": parked})),
+        ]);
+        let reasons = reasons(&index, Kind::TrafficTarget, "t");
+        ([8080, 9090].map(|port| get(&index, port, "/metrics").is_ok()), reasons)
+    };
+    let port = r#"{"ports": {"destination": 8080}}"#;
+    assert_eq!(limited(&ALL, port), ([true, false], vec![]));
+    assert_eq!(limited(&[("HTTPRouteGroup", "g")], port), ([true, false], vec![]));
+    assert_eq!(limited(&[("TCPRoute", "other")], port), ([false, false], vec![]));
+    assert_eq!(limited(&ALL, "{}"), ([true, true], vec![]));
+    assert_eq!(limited(&ALL, "8080"), ([false, false], vec!["InvalidParked"]));
+}
+
 fn binding(schemes: Value) -> Value {
     object("IdentityBinding", "b", json!({"schemes": schemes}))
 }
