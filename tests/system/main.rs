@@ -13,6 +13,7 @@ mod meshes;
 mod migrate;
 mod resilience;
 mod trust;
+mod versions;
 mod views;
 
 /// A test's body.
@@ -27,6 +28,7 @@ fn all() -> Vec<(&'static str, Body)> {
         demo::tests(),
         denial::tests(),
         meshes::tests(),
+        versions::tests(),
         views::tests(),
         migrate::tests(),
     ]
