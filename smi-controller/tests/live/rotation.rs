@@ -204,7 +204,7 @@ async fn a_root_that_the_user_puts_in_is_taken_up_and_one_that_cannot_be_used_ch
     world
         .until("the root is written again", async || world.secrets().get_opt("isthmus-ca").await.unwrap().is_some())
         .await;
-    assert_eq!(world.rotation().await, format!("Steady: root {}", own.root()));
+    world.until("it is told of", async || world.rotation().await == format!("Steady: root {}", own.root())).await;
     let written = world.secrets().get("isthmus-ca").await.unwrap().data.unwrap()["tls.crt"].clone();
     assert_eq!(written.0, own.to_pem().certificate.into_bytes());
 
