@@ -3,7 +3,7 @@
 
 use isthmus_k8s::{
     access::{IdentityBinding, TrafficTarget},
-    convert::{ConversionError, PARKED_ANNOTATION, convert, parked::parked_port},
+    convert::{ConversionError, PARKED_ANNOTATION, convert},
     federation::{self, ExportedService, ImportedService, Mesh, MeshPeer},
     specs::{HTTPRouteGroup, TCPRoute, UDPRoute},
     split::TrafficSplit,
@@ -18,6 +18,8 @@ use crate::{
     json::at,
     webhook::{Answer, Request},
 };
+
+mod discouraged;
 
 /// The version that is stored, and read by the mesh.
 const STORED: &str = "v1alpha4";
@@ -59,7 +61,7 @@ impl Validator {
         let refusal: Vec<String> = texts(refused).collect();
         Answer {
             refusal: (!refusal.is_empty()).then(|| refusal.join("; ")),
-            warnings: texts(warned).chain(limited(request, &stored)).collect(),
+            warnings: texts(warned).chain(discouraged::warnings(request, &stored, &self.cluster_domain)).collect(),
             patch: None,
         }
     }
@@ -105,17 +107,6 @@ fn as_written(request: &Request, message: String) -> String {
         ("HTTPRouteGroup", "v1alpha1" | "v1alpha2") => message.replace("spec.", ""),
         _ => message,
     }
-}
-
-/// Who writes in a version without a port is told of the one that still holds.
-fn limited(request: &Request, stored: &Value) -> Option<String> {
-    let blind = request.kind.kind == "TrafficTarget" && matches!(request.kind.version.as_str(), "v1alpha3" | STORED);
-    let target = blind.then(|| parse::<TrafficTarget>(stored).ok()).flatten()?;
-    let port = parked_port(&target).ok()??;
-    Some(format!(
-        "the target opens port {port} alone, as it was written in an older version; remove the annotation \
-         {PARKED_ANNOTATION} to open what its rules name"
-    ))
 }
 
 /// A target without rules or sources is of the specification's grammar, and clients fill them in later: it is told,

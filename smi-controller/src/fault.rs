@@ -192,6 +192,8 @@ pub(crate) enum Reason {
     NestedSplit,
     /// A Service has no pod with a proxy: other meshes can't reach the others.
     NoMeshedPods,
+    /// It is understood, and nothing of it is in effect yet.
+    NotEnforced,
     /// Something that the hub relayed was not taken.
     NotTaken,
     /// A target without rules or without sources: it grants nothing.
@@ -252,6 +254,7 @@ impl Reason {
             Self::NamespaceMismatch => "NamespaceMismatch",
             Self::NestedSplit => "NestedSplit",
             Self::NoMeshedPods => "NoMeshedPods",
+            Self::NotEnforced => "NotEnforced",
             Self::NotTaken => "NotTaken",
             Self::NothingGranted => "NothingGranted",
             Self::PeerNotFound => "PeerNotFound",

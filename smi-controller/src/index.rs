@@ -34,7 +34,7 @@ pub(crate) use http_routes::Group;
 pub(crate) use identity_bindings::Binding;
 pub(crate) use namespaces::NamespaceInfo;
 pub(crate) use pods::Pod;
-pub(crate) use port_routes::PortRoute;
+pub(crate) use port_routes::{PortRoute, UDP_NOT_ENFORCED};
 pub(crate) use roster::Roster;
 pub(crate) use services::{Exposure, Service, ServicePort};
 pub(crate) use splits::{Backend, Split};

@@ -41,6 +41,9 @@ pub struct TrafficTargetSpec {
     pub sources: Vec<Subject>,
 }
 
+/// API group of the kinds here.
+pub const GROUP: &str = "access.smi-spec.io";
+
 /// Workloads, by what they are.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
@@ -48,6 +51,9 @@ pub struct Subject {
     /// `ServiceAccount`, `IdentityBinding`, or of a source `SPIFFEIdentity`.
     #[schemars(schema_with = "subject_kind")]
     pub kind: String,
+    /// The kind's API group, as the specification's examples write it. It can be left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub group: Option<String>,
     /// Its name; of a `SPIFFEIdentity` the ID, or a prefix of IDs that ends in `/*`.
     pub name: String,
     /// Its namespace; the target's own when absent.

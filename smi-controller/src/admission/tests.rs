@@ -98,9 +98,65 @@ fn older_versions_are_held_to_the_same_and_told_in_their_own_words() {
 fn who_cannot_see_a_port_is_told_that_it_holds() {
     let limited =
         with(target(), "/metadata/annotations", json!({"isthmus.mesh/parked": r#"{"ports":{"destination":80}}"#}));
-    let warnings = |object: Value| review("CREATE", object, Value::Null).warnings.join(" ");
     assert!(warnings(limited.clone()).contains("port 80 alone"));
     assert_eq!(warnings(isthmus_k8s::convert::convert(limited, "access.smi-spec.io/v1alpha2").unwrap()), "");
+}
+
+fn warnings(object: Value) -> String {
+    let answer = review("CREATE", object, Value::Null);
+    assert_eq!(answer.refusal, None);
+    answer.warnings.join(" ")
+}
+
+#[test]
+fn a3_headers_of_both_forms_pass() {
+    for headers in [json!({"a": "x", "b": "y"}), json!([{"a": "x"}, {"b": "y"}]), json!([{"a": "x", "b": "y"}])] {
+        assert_eq!(warnings(group(json!([{"name": "m", "headers": headers}]))), "");
+    }
+}
+
+#[test]
+fn a6_a_root_among_the_backends_passes_with_a_warning_in_every_version() {
+    let own = with(split(), "/spec/backends/0/service", json!("web.shop"));
+    for version in ["v1alpha1", "v1alpha2", "v1alpha3", "v1alpha4"] {
+        let object = isthmus_k8s::convert::convert(own.clone(), &format!("split.smi-spec.io/{version}")).unwrap();
+        assert!(warnings(object).starts_with("spec.backends: web is the split's own root"), "{version}");
+    }
+}
+
+#[test]
+fn a14_subjects_without_a_namespace_pass() {
+    let bare = |name: &str| json!({"kind": "ServiceAccount", "name": name});
+    let target = with(with(target(), "/spec/destination", bare("a")), "/spec/sources", json!([bare("b")]));
+    assert_eq!(warnings(target), "");
+}
+
+#[test]
+fn a24_the_group_of_a_match_may_be_left_out() {
+    let matched = |reference: Value| with(split(), "/spec/matches", json!([reference]));
+    for group in ["", "specs.smi-spec.io"] {
+        assert_eq!(warnings(matched(json!({"apiGroup": group, "kind": "HTTPRouteGroup", "name": "g"}))), "");
+    }
+    assert_eq!(warnings(matched(json!({"kind": "HTTPRouteGroup", "name": "g"}))), "");
+    let text = refusal(matched(json!({"apiGroup": "example.com", "kind": "HTTPRouteGroup", "name": "g"})));
+    assert!(text.starts_with("UnsupportedKind: spec.matches[0]"), "{text}");
+}
+
+#[test]
+fn a30_subjects_are_accounts_and_bindings() {
+    let destination = |subject: Value| with(target(), "/spec/destination", subject);
+    assert!(refusal(destination(json!({"kind": "Group", "name": "g"}))).starts_with("UnsupportedKind"));
+    // As the specification's examples write it.
+    let binding = |group: &str| destination(json!({"kind": "IdentityBinding", "group": group, "name": "b"}));
+    assert_eq!(warnings(binding("access.smi-spec.io")), "");
+    assert!(refusal(binding("example.com")).contains(r#"of group "example.com""#));
+}
+
+#[test]
+fn who_relies_on_udp_is_warnings() {
+    assert!(warnings(object("UDPRoute", "u", json!({"matches": {"ports": [53]}}))).starts_with("NotEnforced: UDP"));
+    let target = with(target(), "/spec/rules/0/kind", json!("UDPRoute"));
+    assert!(warnings(target).starts_with("NotEnforced: spec.rules[0]"));
 }
 
 #[test]
@@ -115,15 +171,14 @@ fn bindings_are_checked() {
 
 #[test]
 fn what_is_only_discouraged_passes_with_a_warning() {
-    let warned = |object: Value| {
-        let answer = review("CREATE", object, Value::Null);
-        assert!(answer.refusal.is_none());
-        answer.warnings.join(" ")
-    };
     let twice = group(json!([{"name": "m", "pathRegex": "/a"}, {"name": "m", "pathRegex": "/b"}]));
-    assert!(warned(twice).contains("DuplicateMatch"), "a18");
-    assert!(warned(with(target(), "/spec/rules", json!([]))).contains("NothingGranted"), "a17");
-    assert!(warned(with(target(), "/spec/destination/port", json!(80))).contains("PortIgnored"));
+    assert!(warnings(twice).contains("DuplicateMatch"), "a18");
+    assert!(warnings(with(target(), "/spec/rules", json!([]))).contains("NothingGranted"), "a17");
+    for version in ["v1alpha3", "v1alpha4"] {
+        let mut old = with(target(), "/spec/destination/port", json!(80));
+        old["apiVersion"] = json!(format!("access.smi-spec.io/{version}"));
+        assert!(warnings(old).contains("PortIgnored: spec.destination.port"), "{version}");
+    }
 }
 
 #[test]

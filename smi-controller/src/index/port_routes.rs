@@ -19,9 +19,13 @@ pub(crate) fn read_tcp(route: &TCPRoute) -> Object<PortRoute> {
     Object::new(route, PortRoute { ports }, faults)
 }
 
+/// What is said wherever somebody could rely on it.
+pub(crate) const UDP_NOT_ENFORCED: &str =
+    "UDP isn't enforced yet: it goes past the proxies, neither allowed nor denied by them";
+
 /// Reads a UDPRoute.
 pub(crate) fn read_udp(route: &UDPRoute) -> Object<PortRoute> {
-    let mut faults = Vec::new();
+    let mut faults = vec![Fault::hint(Reason::NotEnforced, UDP_NOT_ENFORCED)];
     let ports = ports(&route.spec.matches, &mut faults);
     Object::new(route, PortRoute { ports }, faults)
 }

@@ -16,6 +16,7 @@ use isthmus_k8s::{
 
 use super::{
     Fact, Facts,
+    port_routes::UDP_NOT_ENFORCED,
     table::{Applied, Object, Table, name_of},
 };
 use crate::fault::{Fault, Kind, Reason};
@@ -169,7 +170,11 @@ pub(crate) fn read(target: &TrafficTarget) -> Object<Target> {
         rules.push(match rule.kind.as_str() {
             "HTTPRouteGroup" => Rule::Http(name, rule.matches.clone().filter(|m| !m.is_empty())),
             "TCPRoute" => Rule::Tcp(name),
-            "UDPRoute" => Rule::Udp(name),
+            "UDPRoute" => {
+                let message = format!("spec.rules[{i}]: {UDP_NOT_ENFORCED}");
+                faults.push(Fault::hint(Reason::NotEnforced, message));
+                Rule::Udp(name)
+            }
             other => {
                 let message = format!(
                     "spec.rules[{i}].kind: {other:?} grants nothing: it must be HTTPRouteGroup, TCPRoute or UDPRoute"
@@ -203,10 +208,11 @@ fn subject(
         let message = format!("{field}.port: {port} has no effect since v1alpha3: name ports in a TCPRoute");
         faults.push(Fault::hint(Reason::PortIgnored, message));
     }
-    let kind = match subject.kind.as_str() {
-        "ServiceAccount" => SubjectKind::Account,
-        "IdentityBinding" => SubjectKind::Binding,
-        "SPIFFEIdentity" if !whole => match SpiffePattern::parse_lenient(&subject.name) {
+    let group = subject.group.as_deref().unwrap_or_default();
+    let kind = match (subject.kind.as_str(), group) {
+        ("ServiceAccount", "") => SubjectKind::Account,
+        ("IdentityBinding", "" | access::GROUP) => SubjectKind::Binding,
+        ("SPIFFEIdentity", "" | access::GROUP) if !whole => match SpiffePattern::parse_lenient(&subject.name) {
             Ok(pattern) => SubjectKind::Identity(pattern),
             Err(error) => {
                 let message = format!("{field}.name: {error}; a prefix ends in /*");
@@ -214,11 +220,12 @@ fn subject(
                 return None;
             }
         },
-        other => {
+        (other, group) => {
             let fault = if whole { Fault::excluded } else { Fault::partly };
             let more = if whole { "" } else { ", or SPIFFEIdentity" };
+            let of = if group.is_empty() { String::new() } else { format!(" of group {group:?}") };
             let message =
-                format!("{field}.kind: {other:?} names nobody: it must be ServiceAccount or IdentityBinding{more}");
+                format!("{field}.kind: {other:?}{of} names nobody: it must be ServiceAccount or IdentityBinding{more}");
             faults.push(fault(Reason::UnsupportedKind, message));
             return None;
         }

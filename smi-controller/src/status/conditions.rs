@@ -9,7 +9,8 @@ use k8s_openapi::{
 
 use crate::{
     compile::Checked,
-    fault::{Effect, Fault, Kind},
+    fault::{Effect, Fault, Kind, Reason},
+    index::UDP_NOT_ENFORCED,
     serve::{InEffect, Link},
 };
 
@@ -32,6 +33,8 @@ pub(super) fn status(
             let names = link.and_then(|link| link.names.as_ref()).map(named);
             [accepted(checked), connected(link), trusted(checked, effect)].into_iter().chain(names).collect()
         }
+        // A route that every proxy has heard of, and none enforces, isn't in effect.
+        Kind::UdpRoute => vec![accepted(checked), resolved(checked), unenforced()],
         _ => vec![accepted(checked), resolved(checked), programmed(checked, effect)],
     };
     let conditions = conditions.into_iter().map(|(kind, holds, reason, message)| {
@@ -70,6 +73,10 @@ fn programmed(checked: &Checked, effect: &InEffect) -> Verdict {
         return (KIND, true, "Unused".into(), "no proxy uses it yet".into());
     }
     counted(KIND, "proxies", effect)
+}
+
+fn unenforced() -> Verdict {
+    ("Programmed", false, Reason::NotEnforced.as_str().into(), UDP_NOT_ENFORCED.into())
 }
 
 /// By how many of the proxies it is in effect; with one of those where it isn't, or with what isn't known yet.

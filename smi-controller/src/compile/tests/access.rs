@@ -141,6 +141,11 @@ fn vector_tcp_and_udp_ports_are_apart() {
     assert_eq!(asks(&index, "web", 8300, Asked::Udp), Err(DenyCode::Port));
     assert_eq!(asks(&index, "web", 8301, Asked::Udp), Ok(()));
     assert_eq!(asks(&index, "web", 8300, Asked::Tcp), Ok(()));
+    // No proxy asks yet, and whoever relies on it is told.
+    for (kind, name) in [(Kind::UdpRoute, "u"), (Kind::TrafficTarget, "t")] {
+        let faults = faults(&index, kind, name);
+        assert!(faults.iter().any(|f| f.reason.as_str() == "NotEnforced" && f.effect == Effect::Hint), "{name}");
+    }
 }
 
 #[test]

@@ -1,5 +1,4 @@
 use super::*;
-use crate::fault::Reason;
 
 fn checked(generation: i64, faults: Vec<Fault>) -> Checked {
     Checked { uid: "u".into(), generation, faults }
@@ -50,6 +49,14 @@ fn nothing_is_in_effect_everywhere_while_there_may_be_other_proxies() {
         of(unknown(effect(0, 0))),
         text("False", "Pending", "0/0 proxies; waiting for replica b to learn of it")
     );
+}
+
+#[test]
+fn nobody_takes_a_udp_route_for_enforced() {
+    let hint = Fault::hint(Reason::NotEnforced, UDP_NOT_ENFORCED);
+    let status = status(Kind::UdpRoute, &Status::default(), &checked(1, vec![hint]), &effect(3, 3), None, at(1));
+    assert_eq!(read(&status, "Programmed"), text("False", "NotEnforced", UDP_NOT_ENFORCED));
+    assert_eq!(read(&status, "Accepted").0, "True");
 }
 
 #[test]

@@ -22,8 +22,10 @@ fn port() -> impl Strategy<Value = Value> {
 
 fn subject() -> impl Strategy<Value = Value> {
     let kind = prop_oneof![Just("ServiceAccount"), Just("IdentityBinding"), Just("SPIFFEIdentity")];
-    (kind, name(), option::of(name()), option::of(port())).prop_map(|(kind, name, namespace, port)| {
-        fields(vec![("kind", Some(kind.into())), ("name", Some(name)), ("namespace", namespace), ("port", port)])
+    let group = option::of(Just("access.smi-spec.io".into()));
+    (kind, group, name(), option::of(name()), option::of(port())).prop_map(|(kind, group, name, namespace, port)| {
+        let kind = Some(kind.into());
+        fields(vec![("kind", kind), ("group", group), ("name", Some(name)), ("namespace", namespace), ("port", port)])
     })
 }
 
