@@ -19,6 +19,7 @@ mod replicas;
 mod scene;
 mod skew;
 mod stakes;
+mod traces;
 mod traffic;
 mod watch;
 
@@ -39,6 +40,7 @@ const ALL: &[(&str, Body)] = &[
     ("stake_8_two_gateways_balanced_by_remote_endpoints", stakes::calls::balanced_over_remote_endpoints),
     ("stake_5_bounded_staleness_with_visible_state", stakes::staleness::bounded_and_visible),
     ("a_cross_mesh_edge_is_seen_from_both_meshes", traffic::one_edge_from_both_sides),
+    ("a_request_over_two_meshes_is_one_tree_of_spans", traces::one_tree_a_request),
     ("failure_hub_down", matrix::hub::down_and_back_empty),
     ("failure_hub_restarted_empty", matrix::hub::restarted_empty),
     ("failure_hub_cut_from_a_member", matrix::hub::cut_from_a_member),

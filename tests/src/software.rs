@@ -1,11 +1,16 @@
 //! Programs of other people that tests run: where they are, and the remedy where they aren't.
 
-use std::{env, fs, path::PathBuf};
+use std::{
+    env, fs,
+    path::{Path, PathBuf},
+};
 
 use anyhow::Context;
 
 /// `program package` lines.
 const PACKAGES: &str = include_str!("../interop/packages.txt");
+/// What an interpreter of the tests' own has from PyPI.
+const REQUIREMENTS: &str = include_str!("../interop/requirements.txt");
 /// Where Debian puts programs that needn't be on everybody's PATH.
 const ELSEWHERE: [&str; 2] = ["/usr/sbin", "/usr/local/sbin"];
 /// Below it a folder for each version of PostgreSQL.
@@ -36,6 +41,32 @@ pub fn check(program: &str) -> Result<(), Missing> {
 pub fn path(program: &str) -> anyhow::Result<String> {
     let path = find(program).with_context(|| format!("{program} has gone"))?;
     Ok(path.display().to_string())
+}
+
+/// Is the interpreter here that `cargo xtask test` makes, with the packages of `tests/interop/requirements.txt`? It holds a copy of
+/// the list that it was made from.
+pub fn check_python() -> Result<(), Missing> {
+    match fs::read_to_string(venv().join("requirements.txt")) {
+        Ok(made_from) if made_from == REQUIREMENTS => Ok(()),
+        _ => Err(Missing {
+            why: "target/interop/venv doesn't hold what tests/interop/requirements.txt lists".into(),
+            remedy: "run `cargo xtask test`, with python3 and its venv module installed and PyPI in reach".into(),
+        }),
+    }
+}
+
+/// The interpreter that [`check_python`] has found.
+pub fn python() -> String {
+    venv().join("bin/python").display().to_string()
+}
+
+/// A script of `tests/interop/py`.
+pub fn script(name: &str) -> String {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("interop/py").join(name).display().to_string()
+}
+
+fn venv() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).with_file_name("target").join("interop/venv")
 }
 
 fn package_of(program: &str) -> Option<&'static str> {

@@ -7,8 +7,8 @@ use serde_json::{Value, json};
 
 use super::{App, caller, client, driver, json_answer, not_found};
 
-/// Headers that the front passes on, so that an A/B split by header sees them.
-const PASSED_ON: [&str; 2] = ["x-beta", "user-agent"];
+/// Headers that the front passes on: an A/B split by header sees them, and traces go on.
+const PASSED_ON: [&str; 4] = ["x-beta", "user-agent", "traceparent", "tracestate"];
 
 /// `GET /`: what catalog and orders say. `GET /catalog`, `POST /buy`: one of them.
 pub(super) async fn web(app: &App, request: &Request<Bytes>) -> Response<Full<Bytes>> {
