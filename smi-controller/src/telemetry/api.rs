@@ -1,6 +1,9 @@
 //! One request, one answer.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, Uri, header::CONTENT_TYPE};
 use http_body_util::{BodyExt, Full};
@@ -26,7 +29,7 @@ use super::{
     request::{self, Ask, Form, Request},
     source::{Answer, Query, Source},
     status::Failure,
-    sums::{self, Edge},
+    sums::{self, Edge, Roots},
     table::{Row, table},
     tap,
 };
@@ -172,28 +175,42 @@ impl Server {
     async fn traffic(&self, ask: &Ask, form: Form) -> Result<(Value, Vec<String>), Failure> {
         let source = self.sources.choose(ask.source.as_deref())?;
         let objects = objects::find(&self.client, ask).await?;
+        let roots = self.roots(ask, &objects);
+        let how_many = match roots.len() {
+            0 => Roots::None,
+            all if all == objects.len() => Roots::All,
+            _ => Roots::Some,
+        };
         let frame = Frame { ask, now: Timestamp::now() };
         let mut warnings = Vec::new();
+        // With the object's place in the answer.
         let mut items = Vec::new();
-        for (way, side, query) in sums::questions(ask) {
+        for (way, side, query) in sums::questions(ask, how_many) {
             let observations = self.ask(source, query, &mut warnings).await?;
             let places = self.hub.with(|registry| Places::look(ask.kind, &observations, &registry.index().roster));
-            if ask.edges {
-                for object in &objects {
+            let (mut totals, mut shares) = Default::default();
+            match ask.kind {
+                _ if ask.edges => {}
+                Kind::TrafficSplit => shares = sums::shares(&observations),
+                kind => totals = sums::totals(&places, kind, side, &observations),
+            }
+            let told = |object: &&ObjectName| sums::side(ask, way, roots.contains(*object)) == side;
+            for (place, object) in objects.iter().enumerate().filter(|(_, object)| told(object)) {
+                let of_one: Vec<Item> = if ask.edges {
                     let edges = sums::edges(&places, ask, object, way, side, &observations);
-                    items.extend(edges.into_iter().map(|edge| self.of_edge(&frame, object, edge)));
-                }
-            } else if ask.kind == Kind::TrafficSplit {
-                let shares = sums::shares(&observations);
-                items.extend(objects.iter().flat_map(|split| self.of_split(&frame, split, &shares)));
-            } else {
-                let totals = sums::totals(&places, ask.kind, side, &observations);
-                items.extend(objects.iter().map(|object| {
+                    edges.into_iter().map(|edge| self.of_edge(&frame, object, edge)).collect()
+                } else if ask.kind == Kind::TrafficSplit {
+                    self.of_split(&frame, object, &shares)
+                } else {
                     let totals = totals.get(object).copied().unwrap_or_default();
-                    Item { value: frame.of_object(object, &totals), totals, edge: None, backend: None, share: None }
-                }));
+                    let value = frame.of_object(object, side, &totals);
+                    vec![Item { value, totals, edge: None, backend: None, share: None }]
+                };
+                items.extend(of_one.into_iter().map(|item| (place, item)));
             }
         }
+        items.sort_by_key(|(place, _)| *place);
+        let items: Vec<Item> = items.into_iter().map(|(_, item)| item).collect();
         warnings.dedup();
         let idle = |item: &Item| item.totals.successes + item.totals.failures == 0.0;
         if broken::is(Fault::MetricsIdleFails) && ask.name.is_some() && !ask.edges && items.iter().all(idle) {
@@ -219,6 +236,17 @@ impl Server {
         let Answer { observations, warnings: more } = source.observe(query).await?;
         warnings.extend(more);
         Ok(observations)
+    }
+
+    /// Which of the objects are Services that splits are of.
+    fn roots(&self, ask: &Ask, objects: &[ObjectName]) -> BTreeSet<ObjectName> {
+        if ask.kind != Kind::Service {
+            return BTreeSet::new();
+        }
+        self.hub.with(|registry| {
+            let splits = &registry.index().splits;
+            objects.iter().filter(|object| splits.of_root(object).next().is_some()).cloned().collect()
+        })
     }
 
     /// A line for each backend that the split has now.

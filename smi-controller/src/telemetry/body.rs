@@ -59,9 +59,8 @@ impl Frame<'_> {
     }
 
     /// Everything that came to an object.
-    pub(crate) fn of_object(&self, object: &ObjectName, totals: &Totals) -> Value {
-        let side = self.ask.side.unwrap_or(Side::Server).as_str();
-        let edge = json!({ "direction": "from", "side": side, "resource": {} });
+    pub(crate) fn of_object(&self, object: &ObjectName, side: Side, totals: &Totals) -> Value {
+        let edge = json!({ "direction": "from", "side": side.as_str(), "resource": {} });
         Value::Object(self.item(object, &link(self.ask.kind, object), edge, totals))
     }
 

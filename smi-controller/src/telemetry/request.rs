@@ -42,6 +42,8 @@ pub(crate) struct Ask {
     pub(crate) only: Option<String>,
     /// Which of several sources.
     pub(crate) source: Option<String>,
+    /// What a row of a table holds of its object.
+    pub(crate) include: Include,
     /// As it was asked: it stands in `selfLink`.
     pub(crate) path: String,
 }
@@ -60,6 +62,16 @@ impl Side {
             Self::Server => "server",
         }
     }
+}
+
+/// What a row of a table holds of its object, as Kubernetes' `includeObject` has it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) enum Include {
+    None,
+    #[default]
+    Metadata,
+    /// All of it: what `kubectl get --sort-by` sorts by.
+    Object,
 }
 
 /// In what shape the answer is wanted.
@@ -112,6 +124,7 @@ pub(crate) fn read(method: &Method, uri: &Uri) -> Result<Request, Failure> {
         selector: None,
         only: None,
         source: None,
+        include: Include::default(),
         path: path.to_owned(),
     };
     query(&mut ask, uri.query().unwrap_or_default())?;
@@ -170,6 +183,17 @@ fn query(ask: &mut Ask, query: &str) -> Result<(), Failure> {
             "labelSelector" if !value.is_empty() => ask.selector = Some(value),
             "fieldSelector" if !value.is_empty() => field_selector(ask, &value)?,
             "source" => ask.source = Some(value),
+            "includeObject" => {
+                ask.include = match &*value {
+                    "None" => Include::None,
+                    "" | "Metadata" => Include::Metadata,
+                    "Object" => Include::Object,
+                    _ => {
+                        let what = format!("includeObject: {value:?} must be None, Metadata or Object");
+                        return Err(Failure::bad_request(what));
+                    }
+                };
+            }
             "watch" if !matches!(&*value, "" | "0" | "false") => return Err(Failure::method()),
             // Answers are given whole, whatever `limit` says; the rest doesn't matter to them.
             _ => {}

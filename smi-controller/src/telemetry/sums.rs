@@ -59,18 +59,40 @@ fn question(ask: &Ask, way: Way, side: Side) -> Query {
     Query { window: ask.window, direction, within, keep }
 }
 
-/// What to ask for, way by way.
-pub(crate) fn questions(ask: &Ask) -> Vec<(Way, Side, Query)> {
-    let usual = |way| match (ask.kind, way) {
+/// How many of the objects that are asked for are Services that splits are of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Roots {
+    None,
+    Some,
+    All,
+}
+
+/// At which end it is measured what came to an object, or left it. What is sent to a split's root arrives as its backends': nobody but
+/// clients knows that it was for the root.
+pub(crate) fn side(ask: &Ask, way: Way, is_root: bool) -> Side {
+    let usual = match (ask.kind, way) {
         (Kind::TrafficSplit, _) | (_, Way::To) => Side::Client,
+        (Kind::Service, Way::From) if is_root => Side::Client,
         (_, Way::From) => Side::Server,
     };
+    ask.side.unwrap_or(usual)
+}
+
+/// What to ask for, way by way.
+pub(crate) fn questions(ask: &Ask, roots: Roots) -> Vec<(Way, Side, Query)> {
     let ways: &[Way] = if ask.edges && ask.kind != Kind::TrafficSplit { &[Way::From, Way::To] } else { &[Way::From] };
-    let asked = |way: &Way| {
-        let side = ask.side.unwrap_or_else(|| usual(*way));
-        (*way, side, question(ask, *way, side))
+    let kinds: &[bool] = match roots {
+        Roots::None => &[false],
+        Roots::Some => &[false, true],
+        Roots::All => &[true],
     };
-    ways.iter().map(asked).collect()
+    let mut asked = Vec::new();
+    for way in ways {
+        let mut sides: Vec<Side> = kinds.iter().map(|is_root| side(ask, *way, *is_root)).collect();
+        sides.dedup();
+        asked.extend(sides.into_iter().map(|side| (*way, side, question(ask, *way, side))));
+    }
+    asked
 }
 
 /// The objects of the kind that asked for that this traffic came to (`From`), or left (`To`).

@@ -7,7 +7,7 @@ use super::{
     body::{Backend, latency, rate, time},
     model::Totals,
     places::Peer,
-    request::Ask,
+    request::{Ask, Include},
     sums::{Edge, Way},
 };
 
@@ -22,7 +22,7 @@ pub(crate) struct Row<'a> {
     pub(crate) share: Option<f64>,
 }
 
-/// A Table. Objects in it are their metadata, whatever `includeObject` asks.
+/// A Table.
 pub(crate) fn table(ask: &Ask, rows: &[Row<'_>], now: Timestamp) -> Value {
     let split = rows.iter().any(|row| row.backend.is_some());
     let mut columns = vec![column("Name", "string", "name", 0, "Whose traffic it is.")];
@@ -83,9 +83,13 @@ impl Row<'_> {
         cells.extend([0.5, 0.9, 0.99].map(|q| when(timed, format!("{:.1}ms", latency(self.totals, q)))));
         cells.extend([*successes, *failures].map(|count| json!(count.round() as u64)));
         cells.extend([text("/edge/side"), text("/window")]);
-        let object = json!({
-            "kind": "PartialObjectMetadata", "apiVersion": "meta.k8s.io/v1", "metadata": text("/metadata"),
-        });
+        let object = match ask.include {
+            Include::None => Value::Null,
+            Include::Metadata => json!({
+                "kind": "PartialObjectMetadata", "apiVersion": "meta.k8s.io/v1", "metadata": text("/metadata"),
+            }),
+            Include::Object => self.item.clone(),
+        };
         json!({ "cells": cells, "object": object })
     }
 }

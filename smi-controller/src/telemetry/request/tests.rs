@@ -78,12 +78,16 @@ fn the_query_is_read_and_what_is_wrong_is_named() {
     assert_eq!(found.selector.as_deref(), Some("app=web,tier in (a)"));
     assert_eq!(ask("/pods?fieldSelector=metadata.name%3Dweb").only.as_deref(), Some("web"));
     assert_eq!(ask("/pods").window, Duration::from_secs(30));
+    let included = |query: &str| ask(&format!("/pods?includeObject={query}")).include;
+    assert_eq!((included("Object"), included("None")), (Include::Object, Include::None));
+    assert_eq!((included("Metadata"), ask("/pods").include), (Include::Metadata, Include::Metadata));
     for (query, code_) in [
         ("t=5s", 400),
         ("t=2h", 400),
         ("t=soon", 400),
         ("t=", 400),
         ("side=both", 400),
+        ("includeObject=All", 400),
         ("fieldSelector=spec.nodeName%3Da", 400),
         ("fieldSelector=metadata.name!%3Da", 400),
         ("labelSelector=%ff", 400),

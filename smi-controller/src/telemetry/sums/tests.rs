@@ -76,7 +76,7 @@ fn ask(path: &str) -> Ask {
 /// As `object: count`, the objects of a list with their totals.
 fn listed(path: &str) -> Vec<String> {
     let ask = ask(path);
-    let [(_, side, query)] = &*questions(&ask) else { panic!("one question") };
+    let [(_, side, query)] = &*questions(&ask, Roots::None) else { panic!("one question") };
     let seen = traffic(query.direction);
     let places = Places::look(ask.kind, &seen, &roster());
     let totals = totals(&places, ask.kind, *side, &seen);
@@ -89,7 +89,7 @@ fn edges_of(path: &str) -> Vec<String> {
     let namespace = ask.namespace.clone().unwrap_or_default();
     let object = ObjectName::new(namespace, ask.name.clone().unwrap());
     let mut all = Vec::new();
-    for (way, side, query) in questions(&ask) {
+    for (way, side, query) in questions(&ask, Roots::None) {
         let seen = traffic(query.direction);
         let places = Places::look(ask.kind, &seen, &roster());
         all.extend(edges(&places, &ask, &object, way, side, &seen));
@@ -165,7 +165,7 @@ fn both_ways_can_be_asked_of_one_side() {
         let mut ask = ask("namespaces/shop/deployments/web/edges");
         ask.side = Some(if side == "client" { Side::Client } else { Side::Server });
         let mut all = Vec::new();
-        for (way, side, query) in questions(&ask) {
+        for (way, side, query) in questions(&ask, Roots::None) {
             let seen = traffic(query.direction);
             let places = Places::look(ask.kind, &seen, &roster());
             all.extend(edges(&places, &ask, &name("web"), way, side, &seen));
@@ -189,7 +189,7 @@ fn a_split_is_told_by_backend_and_its_edges_by_caller() {
     let share = |backend| shares[&(name("canary"), name(backend))].successes;
     assert_eq!((share("api-v1"), share("api-v2")), (90.0, 10.0));
     let ask = ask("namespaces/shop/trafficsplits/canary/edges");
-    let [(way, side, query)] = &*questions(&ask) else { panic!("one question") };
+    let [(way, side, query)] = &*questions(&ask, Roots::None) else { panic!("one question") };
     assert_eq!(query.within, Some((Of::Split, "shop".into())));
     let places = Places::look(ask.kind, &all, &roster());
     let edges = edges(&places, &ask, &name("canary"), *way, *side, &all);
@@ -207,7 +207,8 @@ fn a_split_is_told_by_backend_and_its_edges_by_caller() {
 
 #[test]
 fn only_what_matters_is_asked_for() {
-    let query = |path: &str| questions(&ask(path)).into_iter().map(|(.., query)| query).collect::<Vec<_>>();
+    let query =
+        |path: &str| questions(&ask(path), Roots::None).into_iter().map(|(.., query)| query).collect::<Vec<_>>();
     let none = Keep::default();
     let [totals] = &*query("namespaces/shop/deployments?t=1m") else { panic!() };
     assert_eq!((totals.direction, totals.window.as_secs()), (Direction::Inbound, 60));
@@ -218,4 +219,26 @@ fn only_what_matters_is_asked_for() {
     assert_eq!((from.within.clone().unwrap().0, to.within.clone().unwrap().0), (Of::Service, Of::Own));
     let [namespace] = &*query("namespaces/shop") else { panic!() };
     assert_eq!(namespace.within, Some((Of::Own, "shop".into())));
+}
+
+#[test]
+fn a_splits_root_is_told_by_its_clients() {
+    let sides = |path: &str, roots| {
+        let asked = questions(&ask(path), roots);
+        asked.into_iter().map(|(way, side, _)| (way, side.as_str())).collect::<Vec<_>>()
+    };
+    let (client, server) = ((Way::From, "client"), (Way::From, "server"));
+    assert_eq!(sides("services", Roots::Some), [server, client]);
+    assert_eq!(sides("services?side=server", Roots::Some), [server]);
+    assert_eq!(sides("namespaces/shop/services/front", Roots::All), [client]);
+    assert_eq!(sides("namespaces/shop/services/front/edges", Roots::All), [client, (Way::To, "client")]);
+    let asked = ask("services");
+    assert_eq!([false, true].map(|root| side(&asked, Way::From, root).as_str()), ["server", "client"]);
+    let sent = Observation {
+        backend: Some(name("api")),
+        split: Some(name("canary")),
+        ..seen(Direction::Outbound, end("web-1"), end("api-1"), "front", 40.0)
+    };
+    let places = Places::look(Kind::Service, std::slice::from_ref(&sent), &roster());
+    assert_eq!(totals(&places, Kind::Service, Side::Client, &[sent])[&name("front")].successes, 40.0);
 }
