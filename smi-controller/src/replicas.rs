@@ -9,11 +9,13 @@ mod living;
 mod observe;
 mod reporter;
 mod sight;
+mod tap;
 mod wire;
 
 pub(crate) use follow::{Parts, follow_others};
 pub(crate) use observe::Together;
 pub(crate) use reporter::Reporter;
+pub(crate) use tap::{Everywhere, TappingAll};
 
 #[cfg(test)]
 mod tests;

@@ -32,7 +32,7 @@ use crate::{
     index::Index,
     inject::Injector,
     metrics::Metrics,
-    replicas::{self, Reporter, Together},
+    replicas::{self, Everywhere, Reporter, Together},
     serve::{Certifier, ControlService, Hub, KubeTokens, Registry},
     status::Writer,
     telemetry::{self, BadTrust, FrontProxy, Prometheus, PrometheusError, Source, Sources, Traffic},
@@ -183,8 +183,9 @@ pub async fn run_with(config: Config, client: Client, shutdown: CancellationToke
     let server = mesh.serve_proxies(hub.clone(), traffic.clone(), grpc, &tls)?;
     let replicas = mesh.follow_replicas(hub.clone(), tls)?;
     let prometheus = mesh.ask_prometheus(&hub)?;
+    let taps = Everywhere::new(replicas.clone());
     let sources = Sources { own: Arc::new(Together::new(traffic, replicas)), prometheus };
-    mesh.answer_metrics(metrics_api, hub.clone(), sources, certificate)?;
+    mesh.answer_metrics(metrics_api, hub.clone(), sources, taps, certificate)?;
     let (standings, peers) = watch::channel(Vec::new());
     let (keeper, speaker) = ca::between();
     let index = hub.clone();
@@ -308,11 +309,12 @@ impl Mesh {
         listener: TcpListener,
         hub: Arc<Hub>,
         sources: Sources,
+        taps: Everywhere,
         certificate: Arc<Certificate>,
     ) -> Result<(), Error> {
         let front_proxy = Arc::new(FrontProxy::new(certificate)?);
         self.tasks.spawn(front_proxy.clone().follow(self.client.clone(), self.stop.clone()));
-        let server = telemetry::Server { front_proxy, hub, client: self.client.clone(), sources };
+        let server = telemetry::Server { front_proxy, hub, client: self.client.clone(), sources, taps };
         self.tasks.spawn(https::serve("metrics API", listener, Arc::new(server), self.stop.clone()));
         Ok(())
     }

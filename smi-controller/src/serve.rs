@@ -21,13 +21,19 @@ pub(crate) use frames::Work;
 pub(crate) use hub::Hub;
 pub(crate) use news::FollowerId;
 pub(crate) use registry::{Farewell, Link, Proxy, Registry, Replica, Report, Standings};
-pub(crate) use taps::{Sight, Tapping};
+pub(crate) use taps::{Sight, Tapping, TooManyTaps};
 pub(crate) use tokens::{KubeTokens, TokenError, Tokens};
 
 /// For tests of what all proxies subscribe to.
 #[cfg(test)]
 pub(crate) fn bundles_key() -> resource::Key {
     resource::Key::Bundles
+}
+
+/// The same of the taps at a pod.
+#[cfg(test)]
+pub(crate) fn taps_key(pod: &isthmus_core::id::ObjectName) -> resource::Key {
+    resource::Key::Taps(pod.clone())
 }
 
 #[cfg(test)]

@@ -34,9 +34,9 @@ use super::{living::is_gone, wire::Reading};
 use crate::serve::{Hub, Replica};
 
 /// How often it is looked at which replicas there are.
-const PERIOD: Duration = Duration::from_millis(250);
+pub(super) const PERIOD: Duration = Duration::from_millis(250);
 /// Pauses between attempts to follow one.
-const RETRY: Backoff = Backoff { base: Duration::from_millis(100), max: Duration::from_secs(2) };
+pub(super) const RETRY: Backoff = Backoff { base: Duration::from_millis(100), max: Duration::from_secs(2) };
 /// Time to connect, handshake included.
 const CONNECT_TIME: Duration = Duration::from_secs(5);
 /// A connection without traffic is asked for a sign of life after this…

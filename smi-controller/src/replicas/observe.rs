@@ -79,8 +79,9 @@ impl Together {
                 (name, answer.unwrap_or_else(|_| Err(format!("no answer within {LIMIT:?}"))))
             }
         });
-        let mut answer = Answer { observations: self.own.observe(&query), warnings: Vec::new() };
-        for (name, told) in join_all(asked).await {
+        let (own, others) = tokio::join!(self.own.observe(&query), join_all(asked));
+        let mut answer = Answer { observations: own, warnings: Vec::new() };
+        for (name, told) in others {
             match told {
                 Ok(observations) => answer.observations.extend(observations),
                 Err(error) => {

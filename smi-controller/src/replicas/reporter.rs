@@ -5,14 +5,14 @@ use std::{collections::VecDeque, pin::Pin, sync::Arc, time::Duration};
 use futures::Stream;
 use isthmus_api::{
     listen::Peer,
-    replica::v1::{FollowRequest, ObserveRequest, Observed, Report, replicas_server},
+    replica::v1::{FollowRequest, ObserveRequest, Observed, Report, Sight, TapRequest, replicas_server},
 };
 use isthmus_core::id::SpiffeId;
-use tokio::sync::Notify;
+use tokio::{sync::Notify, time::Instant};
 use tokio_util::sync::CancellationToken;
 use tonic::{Request, Response, Status};
 
-use super::{sight, wire};
+use super::{sight, tap, wire};
 use crate::{
     serve::{FollowerId, Hub},
     telemetry::Traffic,
@@ -58,12 +58,30 @@ impl Reporter {
 impl replicas_server::Replicas for Reporter {
     type FollowStream = Pin<Box<dyn Stream<Item = Result<Report, Status>> + Send>>;
     type ObserveStream = Pin<Box<dyn Stream<Item = Result<Observed, Status>> + Send>>;
+    type TapStream = Pin<Box<dyn Stream<Item = Result<Sight, Status>> + Send>>;
 
     async fn observe(&self, request: Request<ObserveRequest>) -> Result<Response<Self::ObserveStream>, Status> {
         self.admit(&request)?;
         let query = sight::asked(request.into_inner()).map_err(Status::invalid_argument)?;
-        let messages = sight::write(&self.traffic.observe(&query));
+        let messages = sight::write(&self.traffic.observe(&query).await);
         Ok(Response::new(Box::pin(futures::stream::iter(messages.into_iter().map(Ok)))))
+    }
+
+    async fn tap(&self, request: Request<TapRequest>) -> Result<Response<Self::TapStream>, Status> {
+        self.admit(&request)?;
+        let at = tap::asked(request.into_inner()).map_err(Status::invalid_argument)?;
+        let end = Instant::now() + at.tap.lasts;
+        let tapping = self.hub.tap(at).map_err(|error| Status::resource_exhausted(error.to_string()))?;
+        // The stop ends it as the other's going does: by dropping it.
+        let stop = self.stop.clone();
+        Ok(Response::new(Box::pin(futures::stream::unfold((tapping, stop), move |(mut tapping, stop)| async move {
+            let sight = tokio::select! {
+                sight = tapping.sights.recv() => sight?,
+                () = tokio::time::sleep_until(end) => return None,
+                () = stop.cancelled() => return None,
+            };
+            Some((Ok(tap::written(sight)), (tapping, stop)))
+        }))))
     }
 
     async fn follow(&self, request: Request<FollowRequest>) -> Result<Response<Self::FollowStream>, Status> {

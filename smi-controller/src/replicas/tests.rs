@@ -10,7 +10,10 @@ use isthmus_api::{
     control::v1 as proto,
     listen::{Room, listen},
 };
-use isthmus_core::id::{ObjectName, SpiffeId, TrustDomain};
+use isthmus_core::{
+    id::{ObjectName, SpiffeId, TrustDomain},
+    telemetry::tap::{Filter, Tap},
+};
 use isthmus_identity::{Authority, ClientCerts, MeshTls, SvidCell, TrustStore};
 use isthmus_k8s::watch::Change;
 use serde_json::{Value, json};
@@ -22,7 +25,7 @@ use crate::{
     config::NAME,
     fault::{Kind, ObjectRef},
     identity,
-    index::Update,
+    index::{TapAt, TapTarget, Update},
     metrics::Metrics,
     serve::{Hub, InEffect, Registry},
     telemetry::{Direction, Keep, Query, Source, Traffic},
@@ -234,4 +237,67 @@ async fn only_the_controller_itself_may_follow() {
     let parts = Parts { tls: mesh.tls("isthmus-gateway"), ..running.parts.take().unwrap() };
     let (heard, why) = follow::follow(&parts, "a", addr).await;
     assert!(!heard && why.contains("only spiffe://isthmus.local/ns/isthmus-system/sa/isthmus-controller may"), "{why}");
+}
+
+#[tokio::test]
+async fn a_tap_sees_the_proxies_of_all_replicas_and_ends_at_all() {
+    let at_a = TcpListener::bind("127.0.0.2:0").await.unwrap();
+    let mesh = Mesh::new(at_a.local_addr().unwrap().port());
+    let addr_b = SocketAddr::from(([127, 0, 0, 3], mesh.port));
+    let mut a = mesh.replica("a", at_a).await;
+    let parts = Arc::new(a.parts.take().unwrap());
+    let web = ObjectName::new("shop", "web");
+    let connected = |replica: &Running| {
+        let key = crate::serve::taps_key(&web);
+        replica.hub.with(|registry| {
+            let session = registry.open(web.clone()).0;
+            registry.subscribe(session, key, String::new()).unwrap();
+        });
+    };
+    let until = async |what: &str, replica: &Running, ids: &[u64]| {
+        let reached = async {
+            while replica.hub.taps_at(&web) != ids {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        };
+        tokio::time::timeout(PATIENCE, reached).await.expect(what);
+    };
+    let record = |path: &str| vec![json!({ "path": path }).to_string().into()];
+
+    // It begins while the other is away, to which the pod's proxy is connected then.
+    parts.hub.with(|registry| registry.set_replica("a"));
+    let tap = Tap { id: 7, filter: Filter::default(), per_second: 10, lasts: HOUR };
+    let at = TapAt { namespace: "shop".into(), target: TapTarget::Pod("web".into()), tap };
+    let mut tapping = Everywhere::new(parts).tap(at).unwrap();
+    assert!(matches!(&*tapping.warnings, [one] if one.contains("controller replica b")), "{:?}", tapping.warnings);
+    let b = mesh.replica("b", TcpListener::bind(addr_b).await.unwrap()).await;
+    connected(&b);
+    until("the tap at b", &b, &[7]).await;
+    b.hub.tapped(&web, proto::Tapped { tap: 7, records: record("/b"), missed: 3 });
+    let sight = tokio::time::timeout(PATIENCE, tapping.next()).await.unwrap().unwrap();
+    assert_eq!((&sight.pod, &sight.record["path"], sight.missed), (&web, &json!("/b"), 3));
+
+    // The proxy has gone over to this one.
+    connected(&a);
+    until("the tap at a", &a, &[7]).await;
+    a.hub.tapped(&web, proto::Tapped { tap: 7, records: record("/a"), missed: 0 });
+    let sight = tokio::time::timeout(PATIENCE, tapping.next()).await.unwrap().unwrap();
+    assert_eq!((&sight.record["path"], sight.missed), (&json!("/a"), 0));
+
+    drop(tapping);
+    until("its end at a", &a, &[]).await;
+    until("its end at b", &b, &[]).await;
+}
+
+#[tokio::test]
+async fn nobody_but_the_controller_may_tap_through_a_replica() {
+    let listener = TcpListener::bind("127.0.0.2:0").await.unwrap();
+    let mesh = Mesh::new(listener.local_addr().unwrap().port());
+    let addr = listener.local_addr().unwrap();
+    let mut running = mesh.replica("a", listener).await;
+    let parts = Parts { tls: mesh.tls("web"), ..running.parts.take().unwrap() };
+    let channel = follow::connect(&parts, addr).await.unwrap();
+    let mut client = isthmus_api::replica::v1::replicas_client::ReplicasClient::new(channel);
+    let refused = client.tap(isthmus_api::replica::v1::TapRequest::default()).await.unwrap_err();
+    assert_eq!(refused.code(), tonic::Code::PermissionDenied);
 }

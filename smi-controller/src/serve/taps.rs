@@ -76,6 +76,16 @@ impl Hub {
         Ok(Tapping { hub: self.clone(), id, sights })
     }
 
+    /// The taps that the proxy of a pod is told of, if it has asked.
+    #[cfg(test)]
+    pub(crate) fn taps_at(&self, pod: &ObjectName) -> Vec<u64> {
+        let content = self.with(|registry| registry.content(&Key::Taps(pod.clone())));
+        match content.as_deref() {
+            Some(Content::Taps(taps)) => taps.iter().map(|tap| tap.id).collect(),
+            _ => Vec::new(),
+        }
+    }
+
     /// A proxy tells what a tap has seen. It counts only of taps that are at its pod, and only what is a record.
     pub(crate) fn tapped(&self, pod: &ObjectName, message: Tapped) {
         let is_at =
@@ -90,11 +100,24 @@ impl Hub {
         watcher.missed = watcher.missed.saturating_add(message.missed);
         let records = message.records.iter().filter(|bytes| bytes.len() <= MAX_RECORD);
         for record in records.filter_map(|bytes| serde_json::from_slice(bytes).ok()) {
-            let sight = Sight { pod: pod.clone(), record, missed: watcher.missed };
-            match watcher.sights.try_send(sight) {
-                Ok(()) => watcher.missed = 0,
-                Err(_) => watcher.missed = watcher.missed.saturating_add(1),
-            }
+            watcher.tell(pod.clone(), record);
+        }
+    }
+
+    /// What a tap has seen at the proxies of another replica.
+    pub(crate) fn sighted(&self, tap: u64, sight: Sight) {
+        let mut watchers = self.watchers.0.lock();
+        let Some(watcher) = watchers.get_mut(&tap) else { return };
+        watcher.missed = watcher.missed.saturating_add(sight.missed);
+        watcher.tell(sight.pod, sight.record);
+    }
+}
+
+impl Watcher {
+    fn tell(&mut self, pod: ObjectName, record: Map<String, Value>) {
+        match self.sights.try_send(Sight { pod, record, missed: self.missed }) {
+            Ok(()) => self.missed = 0,
+            Err(_) => self.missed = self.missed.saturating_add(1),
         }
     }
 }

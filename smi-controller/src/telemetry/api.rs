@@ -33,7 +33,7 @@ use super::{
     table::{Row, table},
     tap,
 };
-use crate::{https::Serve, serve::Hub};
+use crate::{https::Serve, replicas::Everywhere, serve::Hub};
 
 /// Most warnings of an answer, and longest.
 const MAX_WARNINGS: usize = 5;
@@ -45,6 +45,7 @@ pub(crate) struct Server {
     pub(crate) hub: Arc<Hub>,
     pub(crate) client: Client,
     pub(crate) sources: Sources,
+    pub(crate) taps: Everywhere,
 }
 
 /// Where answers can come from.
@@ -108,7 +109,10 @@ impl Server {
     async fn respond(&self, trusted: bool, method: &Method, uri: &Uri, headers: &HeaderMap) -> Response<tap::Body> {
         let decided = match self.tap(trusted, method, uri) {
             None => self.decide(trusted, method, uri, headers).await,
-            Some(Ok(tap::Answer::Stream(response))) => return response,
+            Some(Ok(tap::Answer::Stream(mut response, warnings))) => {
+                warn(&mut response, &warnings);
+                return response;
+            }
             Some(Ok(tap::Answer::Document(document))) => Ok((document, Vec::new())),
             Some(Err(failure)) => Err(failure),
         };
@@ -124,17 +128,7 @@ impl Server {
         let media = aggregated.and_then(|version| HeaderValue::from_str(&discovery::media(version)).ok());
         let media = media.unwrap_or(HeaderValue::from_static("application/json"));
         response.headers_mut().insert(CONTENT_TYPE, media);
-        for warning in warnings.iter().take(MAX_WARNINGS) {
-            // RFC 7234 §5.5: a quoted string, of what a header can hold.
-            let text: String = warning
-                .chars()
-                .take(MAX_WARNING)
-                .filter(|c| matches!(c, ' '..='~') && !matches!(c, '"' | '\\'))
-                .collect();
-            if let Ok(value) = HeaderValue::from_str(&format!("299 - \"{text}\"")) {
-                response.headers_mut().append(http::header::WARNING, value);
-            }
-        }
+        warn(&mut response, &warnings);
         response
     }
 
@@ -144,7 +138,7 @@ impl Server {
             if !trusted {
                 return Err(Failure::unauthorized());
             }
-            tap::answer(&self.hub, method, uri)
+            tap::answer(&self.taps, method, uri)
         })
     }
 
@@ -292,5 +286,17 @@ impl Server {
             (found.service, Backend { apex: apex.clone(), name, weight: found.weight })
         };
         backends.into_iter().map(backend).collect()
+    }
+}
+
+/// What a client shows beside the answer.
+fn warn(response: &mut Response<tap::Body>, warnings: &[String]) {
+    for warning in warnings.iter().take(MAX_WARNINGS) {
+        // RFC 7234 §5.5: a quoted string, of what a header can hold.
+        let text: String =
+            warning.chars().take(MAX_WARNING).filter(|c| matches!(c, ' '..='~') && !matches!(c, '"' | '\\')).collect();
+        if let Ok(value) = HeaderValue::from_str(&format!("299 - \"{text}\"")) {
+            response.headers_mut().append(http::header::WARNING, value);
+        }
     }
 }

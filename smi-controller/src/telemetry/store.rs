@@ -63,6 +63,16 @@ struct Reporter {
     edges: HashMap<Key, Series>,
 }
 
+/// An answer that is being summed up.
+#[derive(Debug, Default)]
+pub(crate) struct Sums(HashMap<(End, Key), Counts>);
+
+impl Sums {
+    pub(crate) fn observations(self) -> Vec<Observation> {
+        self.0.into_iter().map(|((own, key), counts)| observation(own, key, &counts)).collect()
+    }
+}
+
 /// Everything that was told.
 #[derive(Debug, Default)]
 pub(crate) struct Store {
@@ -103,22 +113,24 @@ impl Store {
         folded
     }
 
-    /// The answer to a question asked at `now`.
-    pub(crate) fn observe(&self, now: Duration, query: &Query) -> Vec<Observation> {
+    /// Who has told something.
+    pub(crate) fn pods(&self) -> Vec<ObjectName> {
+        self.reporters.keys().cloned().collect()
+    }
+
+    /// Adds what one pod has told to the answer to a question asked at `now`.
+    pub(crate) fn observe(&self, now: Duration, query: &Query, pod: &ObjectName, answer: &mut Sums) {
         let now = millis(now);
-        let mut sums: HashMap<(End, Key), Counts> = HashMap::new();
-        for reporter in self.reporters.values() {
-            for (key, series) in &reporter.edges {
-                if key.direction != query.direction || !concerns(query, &reporter.own, key) {
-                    continue;
-                }
-                let counts = series.within(now, query.window);
-                if !counts.is_empty() {
-                    sums.entry(kept(query.keep, &reporter.own, key)).or_default().merge(&counts);
-                }
+        let Some(reporter) = self.reporters.get(pod) else { return };
+        for (key, series) in &reporter.edges {
+            if key.direction != query.direction || !concerns(query, &reporter.own, key) {
+                continue;
+            }
+            let counts = series.within(now, query.window);
+            if !counts.is_empty() {
+                answer.0.entry(kept(query.keep, &reporter.own, key)).or_default().merge(&counts);
             }
         }
-        sums.into_iter().map(|((own, key), counts)| observation(own, key, &counts)).collect()
     }
 
     /// Edges that are kept.

@@ -3,7 +3,7 @@
 
 mod request;
 
-use std::{convert::Infallible, sync::Arc, time::Duration};
+use std::{convert::Infallible, time::Duration};
 
 use futures::stream;
 use http::{Method, Response, Uri};
@@ -15,7 +15,10 @@ use tokio::time::Instant;
 pub(crate) use self::request::{GROUP, VERSION};
 use self::request::{PLURALS, Request};
 use super::status::Failure;
-use crate::serve::{Hub, Sight, Tapping};
+use crate::{
+    replicas::{Everywhere, TappingAll},
+    serve::Sight,
+};
 
 /// How often an empty line is sent, so that it shows when nobody reads any more.
 const SIGN_OF_LIFE: Duration = Duration::from_secs(5);
@@ -28,29 +31,31 @@ pub(super) fn is_for(uri: &Uri) -> bool {
 }
 
 /// Answers at once what can be: what there is. Else the stream.
-pub(super) fn answer(hub: &Arc<Hub>, method: &Method, uri: &Uri) -> Result<Answer, Failure> {
+pub(super) fn answer(taps: &Everywhere, method: &Method, uri: &Uri) -> Result<Answer, Failure> {
     Ok(match request::read(method, uri)? {
         Request::Group => Answer::Document(group()),
         Request::Resources => Answer::Document(resources()),
         Request::Tap(at) => {
             let lasts = at.tap.lasts;
             tracing::info!(namespace = &*at.namespace, target = ?at.target, ?lasts, "somebody taps");
-            let tapping = hub.tap(*at).map_err(|error| Failure::too_many(error.to_string()))?;
-            Answer::Stream(stream_of(tapping, lasts))
+            let tapping = taps.tap(*at).map_err(|error| Failure::too_many(error.to_string()))?;
+            let warnings = tapping.warnings.clone();
+            Answer::Stream(stream_of(tapping, lasts), warnings)
         }
     })
 }
 
 pub(super) enum Answer {
     Document(Value),
-    Stream(Response<Body>),
+    /// And what it lacks.
+    Stream(Response<Body>, Vec<String>),
 }
 
-fn stream_of(tapping: Tapping, lasts: Duration) -> Response<Body> {
+fn stream_of(tapping: TappingAll, lasts: Duration) -> Response<Body> {
     let end = Instant::now() + lasts;
     let lines = stream::unfold(tapping, move |mut tapping| async move {
         let line = tokio::select! {
-            sight = tapping.sights.recv() => line_of(sight?),
+            sight = tapping.next() => line_of(sight?),
             () = tokio::time::sleep(SIGN_OF_LIFE) => "\n".into(),
             () = tokio::time::sleep_until(end) => return None,
         };

@@ -10,7 +10,7 @@ use tokio::time::Instant;
 use super::{
     model::{End, Observation},
     source::Query,
-    store::{self, Store},
+    store::{self, Store, Sums},
 };
 use crate::{index::Index, metrics::Metrics, serve::Hub};
 
@@ -45,9 +45,17 @@ impl Traffic {
         self.metrics.traffic_bytes.set(i64::try_from(store.bytes()).unwrap_or(i64::MAX));
     }
 
-    /// What was seen by them.
-    pub(crate) fn observe(&self, query: &Query) -> Vec<Observation> {
-        self.store.lock().observe(self.started.elapsed(), query)
+    /// What was seen by them. Of everything that there can be it takes a tenth of a second to sum up, in which proxies report and
+    /// others ask: so the store is held for one pod's edges at a time.
+    pub(crate) async fn observe(&self, query: &Query) -> Vec<Observation> {
+        let now = self.started.elapsed();
+        let pods = self.store.lock().pods();
+        let mut answer = Sums::default();
+        for pod in pods {
+            self.store.lock().observe(now, query, &pod, &mut answer);
+            tokio::task::yield_now().await;
+        }
+        answer.observations()
     }
 }
 
@@ -69,4 +77,37 @@ pub(super) fn mesh_of(index: &Index, domain: &str) -> Option<Arc<str>> {
         index.peers.iter().find(named).map(|peer| peer.name.name.clone())
     });
     Some(peer.unwrap_or_else(|| domain.into()))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::{
+        serve::Registry,
+        telemetry::{Direction, Keep},
+        testing::index_of,
+    };
+
+    #[tokio::test]
+    async fn a_question_about_all_pods_holds_up_none_that_reports() {
+        let metrics = Metrics::register(&prometheus::Registry::new()).unwrap();
+        let hub = Arc::new(Hub::new(Registry::new(index_of([]), Vec::new()), metrics.clone()));
+        let traffic = Traffic::new(hub, metrics);
+        let tell = |pod: &str, successes| {
+            let edges = vec![proto::Edge { successes, ..Default::default() }];
+            traffic.take(&ObjectName::new("shop", pod), proto::Traffic { milliseconds: 100, edges });
+        };
+        tell("web-1", 1);
+        tell("web-2", 2);
+        let (keep, window) = (Keep { own: true, ..Keep::default() }, Duration::from_secs(60));
+        let query = Query { window, direction: Direction::Inbound, within: None, keep };
+        let mut question = Box::pin(traffic.observe(&query));
+        assert!(futures::poll!(&mut question).is_pending(), "one pod of two has been looked at");
+        tell("web-3", 4);
+        // Who came meanwhile is in the next answer.
+        assert_eq!(question.await.iter().map(|seen| seen.totals.successes).sum::<f64>(), 3.0);
+        assert_eq!(traffic.observe(&query).await.len(), 3);
+    }
 }

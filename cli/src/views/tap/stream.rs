@@ -1,10 +1,11 @@
 //! The lines of a tap.
 
-use http::Request;
+use http::{Request, header::WARNING};
 use http_body_util::{BodyExt, Limited};
 use kube::{Client, client::Body};
 
 use super::Fault;
+use crate::views::api::clean;
 
 /// Longest line, and longest error.
 const LONGEST: usize = 64 << 10;
@@ -21,6 +22,9 @@ impl Stream {
         let response = client.send(request).await?;
         let status = response.status();
         if status.is_success() {
+            for warning in response.headers().get_all(WARNING) {
+                eprintln!("isthmus: {}", clean(text_of(warning.to_str().unwrap_or_default())));
+            }
             return Ok(Self { body: response.into_body(), held: Vec::new() });
         }
         let text = Limited::new(response.into_body(), LONGEST).collect().await;
@@ -53,4 +57,9 @@ pub(super) fn next(held: &mut Vec<u8>) -> Option<String> {
     let end = held.iter().position(|byte| *byte == b'\n')?;
     let line: Vec<u8> = held.drain(..=end).collect();
     Some(String::from_utf8_lossy(&line).trim_end().to_owned())
+}
+
+/// Of a `Warning` header, RFC 7234 §5.5: `299 - "text"`.
+pub(super) fn text_of(warning: &str) -> &str {
+    warning.split_once('"').map_or(warning, |(_, text)| text.trim_end_matches('"'))
 }

@@ -77,3 +77,9 @@ fn refusals_say_what_to_do() {
     let forbidden = Fault::of(StatusCode::FORBIDDEN, told);
     assert!(forbidden.exit_code() == 77 && forbidden.to_string().contains("isthmus-tap"));
 }
+
+#[test]
+fn a_warning_is_its_text() {
+    assert_eq!(stream::text_of("299 - \"incomplete: replica b isn't heard\""), "incomplete: replica b isn't heard");
+    assert_eq!(stream::text_of("words"), "words");
+}

@@ -153,6 +153,31 @@ pub struct Name {
     #[prost(string, tag = "2")]
     pub name: ::prost::alloc::string::String,
 }
+/// A tap, and the pods of a namespace that it is at.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct TapRequest {
+    #[prost(string, tag = "1")]
+    pub namespace: ::prost::alloc::string::String,
+    /// `Pod`; `Service`, whose pods they are; or what owns them, as Kubernetes spells it. Empty: all pods of the namespace.
+    #[prost(string, tag = "2")]
+    pub kind: ::prost::alloc::string::String,
+    #[prost(string, tag = "3")]
+    pub name: ::prost::alloc::string::String,
+    #[prost(message, optional, tag = "4")]
+    pub tap: ::core::option::Option<super::super::control::v1::Tap>,
+}
+/// One thing that a tap has seen.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Sight {
+    #[prost(message, optional, tag = "1")]
+    pub pod: ::core::option::Option<Name>,
+    /// A JSON object with the fields of docs/access-log.md.
+    #[prost(bytes = "bytes", tag = "2")]
+    pub record: ::prost::bytes::Bytes,
+    /// How many weren't told before it.
+    #[prost(uint64, tag = "3")]
+    pub missed: u64,
+}
 /// Whose namespace.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
 #[repr(i32)]
@@ -321,6 +346,31 @@ pub mod replicas_client {
                 .insert(GrpcMethod::new("isthmus.replica.v1.Replicas", "Observe"));
             self.inner.server_streaming(req, path, codec).await
         }
+        /// What a tap sees at those proxies, for as long as it is listened to. Needs the same.
+        pub async fn tap(
+            &mut self,
+            request: impl tonic::IntoRequest<super::TapRequest>,
+        ) -> std::result::Result<
+            tonic::Response<tonic::codec::Streaming<super::Sight>>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/isthmus.replica.v1.Replicas/Tap",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("isthmus.replica.v1.Replicas", "Tap"));
+            self.inner.server_streaming(req, path, codec).await
+        }
     }
 }
 /// Generated server implementations.
@@ -358,6 +408,17 @@ pub mod replicas_server {
             &self,
             request: tonic::Request<super::ObserveRequest>,
         ) -> std::result::Result<tonic::Response<Self::ObserveStream>, tonic::Status>;
+        /// Server streaming response type for the Tap method.
+        type TapStream: tonic::codegen::tokio_stream::Stream<
+                Item = std::result::Result<super::Sight, tonic::Status>,
+            >
+            + std::marker::Send
+            + 'static;
+        /// What a tap sees at those proxies, for as long as it is listened to. Needs the same.
+        async fn tap(
+            &self,
+            request: tonic::Request<super::TapRequest>,
+        ) -> std::result::Result<tonic::Response<Self::TapStream>, tonic::Status>;
     }
     #[derive(Debug)]
     pub struct ReplicasServer<T> {
@@ -512,6 +573,52 @@ pub mod replicas_server {
                     let inner = self.inner.clone();
                     let fut = async move {
                         let method = ObserveSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.server_streaming(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/isthmus.replica.v1.Replicas/Tap" => {
+                    #[allow(non_camel_case_types)]
+                    struct TapSvc<T: Replicas>(pub Arc<T>);
+                    impl<
+                        T: Replicas,
+                    > tonic::server::ServerStreamingService<super::TapRequest>
+                    for TapSvc<T> {
+                        type Response = super::Sight;
+                        type ResponseStream = T::TapStream;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::ResponseStream>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::TapRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as Replicas>::tap(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = TapSvc(inner);
                         let codec = tonic_prost::ProstCodec::default();
                         let mut grpc = tonic::server::Grpc::new(codec)
                             .apply_compression_config(
