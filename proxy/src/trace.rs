@@ -26,7 +26,11 @@ pub(crate) use self::{
     resource::of as resource,
     span::Span,
 };
-pub use self::{connect::BadRoots, export::BadExport, settings::Settings};
+pub use self::{
+    connect::BadRoots,
+    export::BadExport,
+    settings::{Roots, Settings},
+};
 
 /// What a worker needs to trace.
 pub(crate) struct Tracer {

@@ -8,7 +8,7 @@ use isthmus_core::{
 };
 use serde_json::{Map, Value};
 
-use crate::json::at;
+use crate::{config::SecretName, json::at};
 
 /// On a Namespace, a label: `enabled` has its new pods injected. On a Pod, a label or an annotation: `enabled` or
 /// `disabled`, over what its Namespace says.
@@ -29,6 +29,8 @@ pub const TRACE_ENDPOINT: &str = "isthmus.mesh/trace-endpoint";
 pub(crate) const NOWHERE: &str = "off";
 /// On a Pod: how that collector is spoken to, `grpc` or `http/protobuf`.
 pub const TRACE_PROTOCOL: &str = "isthmus.mesh/trace-protocol";
+/// On a Pod: the Secret beside it whose key `headers` has headers for the collector.
+pub const TRACE_HEADERS_SECRET: &str = "isthmus.mesh/trace-headers-secret";
 /// On a Namespace, or on a Pod over what its Namespace says: `off`, `json` or `text`.
 pub const ACCESS_LOG: &str = "isthmus.mesh/access-log";
 /// The same way: the share, from 0 to 1, of what went well that is in the access log.
@@ -92,6 +94,9 @@ pub(crate) fn check_pod(pod: &Value) -> Result<(), String> {
     let protocol = protocol.map_err(|error| format!("annotation {TRACE_PROTOCOL}: {error}"))?;
     if let Some(url) = read(pod, TRACE_ENDPOINT).filter(|url| *url != NOWHERE) {
         Collector::new(url, protocol).map_err(|error| format!("annotation {TRACE_ENDPOINT}: {error}"))?;
+    }
+    if let Some(Err(error)) = read(pod, TRACE_HEADERS_SECRET).map(str::parse::<SecretName>) {
+        return Err(format!("annotation {TRACE_HEADERS_SECRET}: {error}"));
     }
     let sources = read(pod, PLAINTEXT_SOURCES).unwrap_or_default().split(',').map(str::trim);
     for source in sources.filter(|source| !source.is_empty()) {

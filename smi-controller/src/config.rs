@@ -3,6 +3,7 @@
 use std::{
     net::{Ipv4Addr, SocketAddr},
     path::PathBuf,
+    str::FromStr,
     time::Duration,
 };
 
@@ -13,7 +14,7 @@ use isthmus_core::{
 };
 use isthmus_identity::DEFAULT_LEAF_LIFETIME;
 
-use crate::{ca::Names, telemetry::PrometheusConfig};
+use crate::{ca::Names, names::is_name, telemetry::PrometheusConfig};
 
 /// Port of the control and identity services (gRPC).
 pub const GRPC_PORT: u16 = 15010;
@@ -85,6 +86,34 @@ pub struct Traces {
     pub protocol: Option<Protocol>,
     /// The share of traces that is recorded, where no namespace says otherwise.
     pub sampling: Option<Ratio>,
+    /// Roots of the collector's certificate, PEM.
+    pub roots: Option<String>,
+    /// A Secret of each pod's own namespace, whose key `headers` has headers for the collector.
+    pub headers_secret: Option<SecretName>,
+}
+
+/// The name of a Secret.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SecretName(String);
+
+/// It can't be the name of a Secret.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0:?} is no name of a Secret: write small letters, digits, `-` and `.`, 253 at most")]
+pub struct InvalidSecretName(String);
+
+impl SecretName {
+    /// The name.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl FromStr for SecretName {
+    type Err = InvalidSecretName;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        if is_name(text) { Ok(Self(text.to_owned())) } else { Err(InvalidSecretName(text.to_owned())) }
+    }
 }
 
 impl Config {

@@ -32,7 +32,8 @@ mod webhook;
 
 pub use ca::{CaError, PUBLISHED_ROOTS, PUBLISHED_ROOTS_ENTRY};
 pub use config::{
-    ADMIN_PORT, BUNDLE_PORT, Config, GRPC_PORT, METRICS_API_PORT, NAME, SYSTEM_NAMESPACE, Traces, WEBHOOK_PORT,
+    ADMIN_PORT, BUNDLE_PORT, Config, GRPC_PORT, InvalidSecretName, METRICS_API_PORT, NAME, SYSTEM_NAMESPACE,
+    SecretName, Traces, WEBHOOK_PORT,
 };
 pub use run::{Error, run, run_with};
 pub use telemetry::{BadTrust, BadUrl, PrometheusConfig, PrometheusError, PrometheusUrl};

@@ -10,7 +10,7 @@ const MAX_NAME: usize = 253;
 pub(crate) fn service(text: &str, namespace: &str, cluster_domain: &str) -> Option<ObjectName> {
     let text = text.to_ascii_lowercase();
     let text = text.strip_suffix('.').unwrap_or(&text);
-    if text.len() > MAX_NAME || !text.split('.').all(is_label) {
+    if !is_name(text) {
         return None;
     }
     let mut parts = text.splitn(4, '.');
@@ -23,6 +23,11 @@ pub(crate) fn service(text: &str, namespace: &str, cluster_domain: &str) -> Opti
         }
         _ => None,
     }
+}
+
+/// The name of an object of most kinds: DNS labels with dots between.
+pub(crate) fn is_name(text: &str) -> bool {
+    text.len() <= MAX_NAME && text.split('.').all(is_label)
 }
 
 /// One DNS label.

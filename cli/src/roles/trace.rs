@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 use isthmus_core::trace::{Collector, Format, Protocol, Ratio};
-use isthmus_proxy::trace::Settings;
+use isthmus_proxy::trace::{Roots, Settings};
 
 use crate::args::Usage;
 
@@ -28,6 +28,9 @@ pub(crate) struct TraceArgs {
     /// Roots of the collector's certificate, PEM; the system's by default
     #[arg(long, env = "OTEL_EXPORTER_OTLP_CERTIFICATE", value_name = "FILE")]
     trace_ca_file: Option<PathBuf>,
+    /// The same, and not as a file: as the controller hands it over
+    #[arg(long, env = "ISTHMUS_TRACE_CA", value_name = "PEM", hide = true, conflicts_with = "trace_ca_file")]
+    trace_ca: Option<String>,
 }
 
 impl TraceArgs {
@@ -40,7 +43,7 @@ impl TraceArgs {
             sampling: self.trace_sampling,
             formats: self.trace_propagators.iter().copied().collect(),
             headers_file: self.trace_headers_file.clone(),
-            ca_file: self.trace_ca_file.clone(),
+            roots: self.trace_ca_file.clone().map(Roots::File).or_else(|| self.trace_ca.clone().map(Roots::Pem)),
             ..Settings::new(collector)
         }))
     }

@@ -50,7 +50,7 @@ impl Sender {
     /// Connects when there is something to send. Must be called within the runtime that sends.
     pub(super) fn new(settings: &Settings, mark: Option<u32>) -> Result<Self, BadRoots> {
         let collector = settings.collector.clone();
-        let dialler = Dialler::new(&collector, settings.ca_file.as_deref(), mark)?;
+        let dialler = Dialler::new(&collector, settings.roots.as_ref(), mark)?;
         let way = match collector.protocol() {
             Protocol::Grpc => Way::Grpc(Box::new(grpc(&collector, dialler))),
             Protocol::Http => Way::Http { dialler, collector, open: None },

@@ -1,6 +1,6 @@
 //! Connecting to the collector, past the pod's own redirect.
 
-use std::{io, path::Path, pin::Pin, sync::Arc};
+use std::{io, pin::Pin, sync::Arc};
 
 use isthmus_core::trace::{Collector, Protocol};
 use isthmus_identity::crypto_provider;
@@ -12,6 +12,7 @@ use rustls_platform_verifier::BuilderVerifierExt;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_rustls::TlsConnector;
 
+use super::Roots;
 use crate::{endpoint::dial_tcp, limits::CONNECT_TIME};
 
 /// What bytes go through, with TLS or without.
@@ -32,11 +33,11 @@ pub(super) struct Dialler {
 /// Why its certificate couldn't be judged.
 #[derive(Debug, thiserror::Error)]
 pub enum BadRoots {
-    /// The file can't be read, or holds no certificate.
-    #[error("the collector's roots, {path}: {reason}")]
-    File {
-        /// The file.
-        path: String,
+    /// They can't be read, or hold no certificate.
+    #[error("the collector's roots, {place}: {reason}")]
+    Roots {
+        /// Where they are.
+        place: String,
         /// What is wrong with it.
         reason: String,
     },
@@ -46,8 +47,8 @@ pub enum BadRoots {
 }
 
 impl Dialler {
-    pub(super) fn new(collector: &Collector, ca_file: Option<&Path>, mark: Option<u32>) -> Result<Self, BadRoots> {
-        let tls = if collector.tls() { Some(Arc::new(config(collector.protocol(), ca_file)?)) } else { None };
+    pub(super) fn new(collector: &Collector, roots: Option<&Roots>, mark: Option<u32>) -> Result<Self, BadRoots> {
+        let tls = if collector.tls() { Some(Arc::new(config(collector.protocol(), roots)?)) } else { None };
         Ok(Self { collector: collector.clone(), tls, mark })
     }
 
@@ -76,10 +77,10 @@ impl Dialler {
     }
 }
 
-fn config(protocol: Protocol, ca_file: Option<&Path>) -> Result<ClientConfig, BadRoots> {
+fn config(protocol: Protocol, roots: Option<&Roots>) -> Result<ClientConfig, BadRoots> {
     let builder = ClientConfig::builder_with_provider(crypto_provider()).with_safe_default_protocol_versions()?;
-    let mut config = match ca_file {
-        Some(file) => builder.with_root_certificates(roots(file)?).with_no_client_auth(),
+    let mut config = match roots {
+        Some(roots) => builder.with_root_certificates(store(roots)?).with_no_client_auth(),
         None => builder.with_platform_verifier()?.with_no_client_auth(),
     };
     config.alpn_protocols = vec![match protocol {
@@ -89,12 +90,39 @@ fn config(protocol: Protocol, ca_file: Option<&Path>) -> Result<ClientConfig, Ba
     Ok(config)
 }
 
-fn roots(file: &Path) -> Result<RootCertStore, BadRoots> {
-    let bad = |reason: String| BadRoots::File { path: file.display().to_string(), reason };
-    let mut roots = RootCertStore::empty();
-    for root in CertificateDer::pem_file_iter(file).map_err(|error| bad(error.to_string()))? {
-        let root = root.map_err(|error| bad(error.to_string()))?;
-        roots.add(root).map_err(|error| bad(error.to_string()))?;
+fn store(roots: &Roots) -> Result<RootCertStore, BadRoots> {
+    let place = match roots {
+        Roots::File(file) => file.display().to_string(),
+        Roots::Pem(_) => "as handed over".to_owned(),
+    };
+    let bad = |reason: String| BadRoots::Roots { place: place.clone(), reason };
+    let certificates: Result<Vec<_>, _> = match roots {
+        Roots::File(file) => CertificateDer::pem_file_iter(file).and_then(Iterator::collect),
+        Roots::Pem(text) => CertificateDer::pem_slice_iter(text.as_bytes()).collect(),
+    };
+    let mut store = RootCertStore::empty();
+    for certificate in certificates.map_err(|error| bad(error.to_string()))? {
+        store.add(certificate).map_err(|error| bad(error.to_string()))?;
     }
-    if roots.is_empty() { Err(bad("it holds no certificate".into())) } else { Ok(roots) }
+    if store.is_empty() { Err(bad("no certificate is there".into())) } else { Ok(store) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn roots_that_are_none_are_refused_and_the_place_is_named() {
+        let refused = |roots: Roots| store(&roots).unwrap_err().to_string();
+        let file = tempfile::NamedTempFile::new().unwrap();
+        for (roots, place) in [
+            (Roots::File(file.path().into()), file.path().to_str().unwrap()),
+            (Roots::File("/nowhere/ca.pem".into()), "/nowhere/ca.pem"),
+            (Roots::Pem("nonsense".into()), "as handed over"),
+            (Roots::Pem("-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n".into()), "as handed over"),
+        ] {
+            let error = refused(roots);
+            assert!(error.contains(place), "{error}");
+        }
+    }
 }

@@ -15,8 +15,17 @@ pub struct Settings {
     pub formats: Formats,
     /// File with headers for the collector, `name: value` a line; read anew for every batch, so that secrets can be rotated.
     pub headers_file: Option<PathBuf>,
-    /// Roots of the collector's certificate, PEM; the system's if there is none.
-    pub ca_file: Option<PathBuf>,
+    /// Roots of the collector's certificate; the system's if there are none.
+    pub roots: Option<Roots>,
+}
+
+/// Where the roots of the collector's certificate are, as PEM.
+#[derive(Debug, Clone)]
+pub enum Roots {
+    /// In a file.
+    File(PathBuf),
+    /// Here.
+    Pem(String),
 }
 
 impl Settings {
@@ -27,7 +36,7 @@ impl Settings {
             sampling: Ratio::per_million(10_000),
             formats: [Format::W3c].into_iter().collect(),
             headers_file: None,
-            ca_file: None,
+            roots: None,
         }
     }
 }

@@ -3,7 +3,7 @@
 use isthmus_core::broken;
 use serde_json::{Map, Value, json};
 
-use super::{Injector, PROXY_UID};
+use super::{Injector, PROXY_UID, traces::Told};
 use crate::{
     annotations::{
         INIT_CONTAINER, PROXY_CONTAINER, SCRAPE, SKIP_INBOUND_PORTS, SKIP_OUTBOUND_PORTS, STATUS, read, scraped_at,
@@ -29,11 +29,13 @@ impl Injector {
     pub(super) fn inject(&self, pod: &Value) -> Value {
         let mut injected = pod.clone();
         let first = at(pod, &["spec", "containers"]).get(0).and_then(|container| container.get("name")).cloned();
-        let init = [self.init_container(pod), self.proxy_container(pod)];
+        let traces = self.traces.told(pod);
+        let init = [self.init_container(pod), self.proxy_container(&traces)];
         if let Some(spec) = object(&mut injected, "spec") {
             if let Some(volumes) = array(spec, "volumes") {
                 volumes.push(token_volume());
                 volumes.push(json!({ "name": STATE_VOLUME, "emptyDir": { "sizeLimit": "4Mi" } }));
+                volumes.extend(traces.volume);
             }
             // First of all: what runs before the sidecar would have no network, and what runs beside it no identity.
             if let Some(all) = array(spec, "initContainers") {
@@ -80,7 +82,7 @@ impl Injector {
         })
     }
 
-    fn proxy_container(&self, pod: &Value) -> Value {
+    fn proxy_container(&self, traces: &Told) -> Value {
         let value = |name: &str, value: &str| json!({ "name": name, "value": value });
         let field =
             |name: &str, path: &str| json!({ "name": name, "valueFrom": { "fieldRef": { "fieldPath": path } } });
@@ -99,7 +101,12 @@ impl Injector {
         ];
         env.extend(self.mark.map(mark_env));
         env.extend(broken::handed_on().map(|(name, fault)| value(name, fault)));
-        env.extend(self.traces.env(pod).map(|(name, text)| value(name, &text)));
+        env.extend(traces.env.iter().map(|(name, text)| value(name, text)));
+        let mut mounts = vec![
+            json!({ "name": TOKEN_VOLUME, "mountPath": TOKEN_FOLDER, "readOnly": true }),
+            json!({ "name": STATE_VOLUME, "mountPath": STATE_FOLDER }),
+        ];
+        mounts.extend(traces.mount.clone());
         let mut capabilities = json!({ "drop": ["ALL"] });
         if let (Some(_), Some(map)) = (self.mark, capabilities.as_object_mut()) {
             // To mark a socket takes it.
@@ -121,10 +128,7 @@ impl Injector {
                 "allowPrivilegeEscalation": false, "readOnlyRootFilesystem": true,
                 "capabilities": capabilities
             },
-            "volumeMounts": [
-                { "name": TOKEN_VOLUME, "mountPath": TOKEN_FOLDER, "readOnly": true },
-                { "name": STATE_VOLUME, "mountPath": STATE_FOLDER }
-            ],
+            "volumeMounts": mounts,
             "terminationMessagePolicy": "FallbackToLogsOnError"
         })
     }

@@ -204,25 +204,53 @@ fn where_users_cannot_be_told_apart_the_sidecar_marks_its_sockets() {
 #[test]
 fn traces_go_to_the_meshs_collector_unless_the_pod_names_its_own() {
     let mut injector = injector();
-    let env = |injector: &Injector, annotations: Value| {
+    let told = |injector: &Injector, annotations: Value| {
         let mut pod = pod();
         pod["metadata"]["annotations"] = annotations;
         let injected = injector.inject(&pod);
-        let env = injected["spec"]["initContainers"][1]["env"].as_array().unwrap().clone();
-        ["OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_PROTOCOL", "ISTHMUS_TRACE_SAMPLING"]
-            .map(|name| env.iter().find(|e| e["name"] == name).map_or("", |e| e["value"].as_str().unwrap()).to_owned())
+        let sidecar = &injected["spec"]["initContainers"][1];
+        let env = sidecar["env"].as_array().unwrap();
+        let env = [
+            "OTEL_EXPORTER_OTLP_ENDPOINT",
+            "OTEL_EXPORTER_OTLP_PROTOCOL",
+            "ISTHMUS_TRACE_SAMPLING",
+            "ISTHMUS_TRACE_CA",
+            "ISTHMUS_TRACE_HEADERS_FILE",
+        ]
+        .map(|name| env.iter().find(|e| e["name"] == name).map_or("", |e| e["value"].as_str().unwrap()).to_owned());
+        let volumes = injected["spec"]["volumes"].as_array().unwrap().iter();
+        let secret = volumes.filter_map(|volume| volume["secret"]["secretName"].as_str()).next();
+        let folder = "/var/run/secrets/isthmus-traces";
+        let mounts = sidecar["volumeMounts"].as_array().unwrap().iter().filter(|m| m["mountPath"] == folder).count();
+        assert_eq!(mounts, usize::from(secret.is_some()));
+        (env, secret.unwrap_or_default().to_owned())
     };
-    assert_eq!(env(&injector, json!({})), ["", "", ""]);
+    let of = |env: [&str; 5], secret: &str| (env.map(str::to_owned), secret.to_owned());
+    let file = "/var/run/secrets/isthmus-traces/headers";
+    assert_eq!(told(&injector, json!({})), of([""; 5], ""));
     injector.traces = Traces {
-        endpoint: Some("http://otel:4318".into()),
+        endpoint: Some("https://otel:4318".into()),
         protocol: Some("http/protobuf".parse().unwrap()),
         sampling: Some("0.5".parse().unwrap()),
+        roots: Some("PEM".into()),
+        headers_secret: Some("otel-token".parse().unwrap()),
     };
-    assert_eq!(env(&injector, json!({})), ["http://otel:4318", "http/protobuf", "0.5"]);
+    let meshs = ["https://otel:4318", "http/protobuf", "0.5", "PEM", file];
+    assert_eq!(told(&injector, json!({})), of(meshs, "otel-token"));
+    let another = json!({"isthmus.mesh/trace-headers-secret": "mine"});
+    assert_eq!(told(&injector, another), of(meshs, "mine"));
+    assert_eq!(told(&injector, json!({"isthmus.mesh/trace-endpoint": "off"})), of([""; 5], ""));
+    // The mesh's headers are secrets, and no business of another collector.
     let own = json!({"isthmus.mesh/trace-endpoint": "http://mine:4317"});
-    assert_eq!(env(&injector, own), ["http://mine:4317", "", "0.5"]);
-    assert_eq!(env(&injector, json!({"isthmus.mesh/trace-endpoint": "off"})), ["", "", ""]);
-    let mut bad = pod();
-    bad["metadata"]["annotations"] = json!({"isthmus.mesh/trace-endpoint": "otel:4317"});
-    assert!(review(&bad).refusal.unwrap().contains("trace-endpoint: \"otel:4317\" is no URL"));
+    assert_eq!(told(&injector, own), of(["http://mine:4317", "", "0.5", "", ""], ""));
+    let both = json!({"isthmus.mesh/trace-endpoint": "http://mine:4317", "isthmus.mesh/trace-headers-secret": "mine"});
+    assert_eq!(told(&injector, both), of(["http://mine:4317", "", "0.5", "", file], "mine"));
+    for (annotation, value, says) in [
+        ("isthmus.mesh/trace-endpoint", "otel:4317", "trace-endpoint: \"otel:4317\" is no URL"),
+        ("isthmus.mesh/trace-headers-secret", "Mine", "trace-headers-secret: \"Mine\" is no name of a Secret"),
+    ] {
+        let mut bad = pod();
+        bad["metadata"]["annotations"] = json!({ annotation: value });
+        assert!(review(&bad).refusal.unwrap().contains(says), "{annotation}");
+    }
 }

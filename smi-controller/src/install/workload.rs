@@ -69,6 +69,9 @@ fn container(config: &InstallConfig) -> Value {
     env.extend(traces.endpoint.as_deref().map(|url| value("ISTHMUS_PROXY_TRACE_ENDPOINT", url)));
     env.extend(traces.protocol.map(|protocol| value("ISTHMUS_PROXY_TRACE_PROTOCOL", protocol.as_str())));
     env.extend(traces.sampling.map(|ratio| value("ISTHMUS_PROXY_TRACE_SAMPLING", &ratio.to_string())));
+    env.extend(traces.roots.as_deref().map(|pem| value("ISTHMUS_PROXY_TRACE_CA", pem)));
+    let secret = traces.headers_secret.as_ref();
+    env.extend(secret.map(|secret| value("ISTHMUS_PROXY_TRACE_HEADERS_SECRET", secret.as_str())));
     env.extend(config.proxy_mark.map(|mark| value("ISTHMUS_PROXY_MARK", &mark.to_string())));
     env.extend(broken::handed_on().map(|(name, fault)| value(name, fault)));
     json!({

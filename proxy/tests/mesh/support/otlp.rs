@@ -20,7 +20,10 @@ use isthmus_api::otlp::v1::{
 use isthmus_core::trace::{Collector as Address, Protocol, Ratio};
 use isthmus_proxy::{Config, trace::Settings};
 use prost::Message;
-use tokio::net::TcpListener;
+use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
+use rustls::{ServerConfig, pki_types::PrivateKeyDer};
+use tokio::net::{TcpListener, TcpStream};
+use tokio_rustls::TlsAcceptor;
 use tokio_stream::wrappers::TcpListenerStream;
 use tonic::{Request, Response, Status, transport::Server};
 
@@ -36,6 +39,39 @@ impl Recorded {
     pub fn attribute(&self, key: &str) -> &str {
         self.attributes.get(key).map_or("", String::as_str)
     }
+}
+
+/// Before a collector: TLS, by a certificate of an authority of its own. Where, and the authority as PEM.
+pub async fn behind_tls(collector: &Collector) -> (SocketAddr, String) {
+    let (authority_key, key) = (KeyPair::generate().unwrap(), KeyPair::generate().unwrap());
+    let mut params = CertificateParams::default();
+    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    let authority = params.self_signed(&authority_key).unwrap();
+    let addr: SocketAddr = (super::address(), 4319).into();
+    let leaf = CertificateParams::new(vec![addr.ip().to_string()]).unwrap();
+    let leaf = leaf.signed_by(&key, &Issuer::from_params(&params, &authority_key)).unwrap();
+    let mut config = ServerConfig::builder_with_provider(isthmus_identity::crypto_provider())
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_no_client_auth()
+        .with_single_cert(vec![leaf.der().clone()], PrivateKeyDer::Pkcs8(key.serialize_der().into()))
+        .unwrap();
+    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+    let acceptor = TlsAcceptor::from(Arc::new(config));
+    let (listener, behind) = (TcpListener::bind(addr).await.unwrap(), collector.addr);
+    tokio::spawn(async move {
+        loop {
+            let (stream, _) = listener.accept().await.unwrap();
+            let acceptor = acceptor.clone();
+            tokio::spawn(async move {
+                // Who doesn't know the authority goes away.
+                let Ok(mut stream) = acceptor.accept(stream).await else { return };
+                let mut behind = TcpStream::connect(behind).await.unwrap();
+                let _ = tokio::io::copy_bidirectional(&mut stream, &mut behind).await;
+            });
+        }
+    });
+    (addr, authority.pem())
 }
 
 /// The collector; clones are the same one.
