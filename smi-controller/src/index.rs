@@ -35,6 +35,8 @@ pub(crate) use identity_bindings::Binding;
 pub(crate) use namespaces::NamespaceInfo;
 pub(crate) use pods::Pod;
 pub(crate) use port_routes::{PortRoute, UDP_NOT_ENFORCED};
+#[cfg(test)]
+pub(crate) use roster::MAX_GONE;
 pub(crate) use roster::Roster;
 pub(crate) use services::{Exposure, Service, ServicePort};
 pub(crate) use splits::{Backend, Split};

@@ -17,5 +17,8 @@ pub(crate) use observe::Together;
 pub(crate) use reporter::Reporter;
 pub(crate) use tap::{Everywhere, TappingAll};
 
+/// For the test that holds the documentation.
+#[cfg(test)]
+pub(crate) use observe::{LIMIT, MAX_OBSERVATIONS};
 #[cfg(test)]
 mod tests;

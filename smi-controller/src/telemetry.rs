@@ -5,6 +5,8 @@ mod body;
 mod discovery;
 mod front_proxy;
 mod kind;
+#[cfg(test)]
+mod limits;
 mod model;
 mod objects;
 mod places;

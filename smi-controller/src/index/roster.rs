@@ -14,7 +14,7 @@ use kube::ResourceExt;
 use super::{Update, table::name_of};
 
 /// Pods that are gone and still remembered; then the one that went first is forgotten.
-const MAX_GONE: usize = 10_000;
+pub(crate) const MAX_GONE: usize = 10_000;
 /// On a Deployment's pods: the end of their ReplicaSet's name.
 const TEMPLATE_HASH: &str = "pod-template-hash";
 /// The same on an Argo Rollout's.

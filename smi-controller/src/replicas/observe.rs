@@ -22,9 +22,9 @@ use super::{
 use crate::telemetry::{Answer, Observation, Query, Source, SourceError, Traffic};
 
 /// How long another replica may take. Then the answer is given without it, and says so.
-const LIMIT: Duration = Duration::from_secs(1);
+pub(crate) const LIMIT: Duration = Duration::from_secs(1);
 /// Most observations of one replica: all edges that it can have, of both directions.
-const MAX_OBSERVATIONS: usize = 100_000;
+pub(crate) const MAX_OBSERVATIONS: usize = 100_000;
 
 /// All replicas together.
 pub(crate) struct Together {

@@ -16,7 +16,7 @@ use super::{
 };
 
 /// How long Kubernetes may take.
-const LIMIT: Duration = Duration::from_secs(5);
+pub(super) const LIMIT: Duration = Duration::from_secs(5);
 
 /// The objects that are asked for: one, or those of the list.
 pub(crate) async fn find(client: &Client, ask: &Ask) -> Result<Vec<ObjectName>, Failure> {

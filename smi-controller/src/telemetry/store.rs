@@ -1,7 +1,7 @@
 //! What the proxies that are connected here have told of their traffic. Bounded: what is too much is still counted for the
 //! workload, but no longer by edge.
 
-mod intake;
+pub(super) mod intake;
 mod ring;
 mod series;
 
@@ -20,11 +20,11 @@ use super::{
 };
 
 /// Most edges of one pod; a proxy itself keeps 2,000.
-const MAX_EDGES_OF_ONE: usize = 4_096;
+pub(super) const MAX_EDGES_OF_ONE: usize = 4_096;
 /// Most edges of all.
-const MAX_EDGES: usize = 50_000;
+pub(super) const MAX_EDGES: usize = 50_000;
 /// Most bytes of counts and keys, beside one edge each way of every pod.
-const MAX_BYTES: usize = 256 << 20;
+pub(super) const MAX_BYTES: usize = 256 << 20;
 /// Longest time from one look for edges that are over to the next.
 const SWEEP: Duration = Duration::from_secs(60);
 

@@ -9,11 +9,11 @@ use super::{Counts, Key, LONGEST, millis};
 use crate::telemetry::model::{Direction, End};
 
 /// Most edges of one message; what is more is refused. A proxy has half of it.
-const MAX_EDGES: usize = 8_192;
+pub(crate) const MAX_EDGES: usize = 8_192;
 /// Longest name of anything, as Kubernetes has it.
-const MAX_NAME: usize = 253;
+pub(crate) const MAX_NAME: usize = 253;
 /// Most that one edge can have of anything between two reports.
-const MAX_COUNT: u64 = u32::MAX as u64;
+pub(crate) const MAX_COUNT: u64 = u32::MAX as u64;
 
 /// What was told, as far as it can be.
 #[derive(Debug, Default)]
