@@ -1,7 +1,12 @@
 //! A real Prometheus. Debian's build has no discovery by Kubernetes: a file of targets, with the labels that discovery would give
 //! them, stands in, so that all of a configuration but this is what it says.
 
+mod lint;
+mod server;
+
 use serde_json::{Value, json};
+
+pub use self::{lint::lint, server::Server};
 
 /// The configuration with each `kubernetes_sd_configs` replaced by one that reads targets from a file.
 pub fn with_file_discovery(config: &str, targets: &str) -> String {

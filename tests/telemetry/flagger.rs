@@ -58,8 +58,8 @@ impl Provider {
 /// After the first request, which a rate doesn't see, 60 of 70 succeeded, and 20 took 300 ms.
 pub(crate) fn known_figures(scene: &Scene) -> anyhow::Result<()> {
     for provider in &PROVIDERS {
-        scene.expect_about(&provider.success_rate("flaky"), 100.0 * 60.0 / 70.0, 1.0)?;
-        let p99 = scene.value(&provider.p99("flaky"))?;
+        scene.prometheus.expect_about(&provider.success_rate("flaky"), 100.0 * 60.0 / 70.0, 1.0)?;
+        let p99 = scene.prometheus.value(&provider.p99("flaky"))?;
         // 300 ms are in the bucket from 250 to 500; a busy machine may add to them.
         if !(250.0..=1000.0).contains(&p99) {
             bail!("{}: p99 is {p99} ms", provider.duration);
@@ -71,11 +71,11 @@ pub(crate) fn known_figures(scene: &Scene) -> anyhow::Result<()> {
 /// No failure and no 5xx at all: 100, where a mesh without these series would give no value.
 pub(crate) fn no_errors(scene: &Scene) -> anyhow::Result<()> {
     for provider in &PROVIDERS {
-        scene.expect(&provider.success_rate("steady"), 100.0)?;
+        scene.prometheus.expect(&provider.success_rate("steady"), 100.0)?;
         let errors =
             if provider.requests == "response_total" { "classification=\"failure\"" } else { "response_code=~\"5.*\"" };
         let target = (provider.target)("steady");
-        scene.expect(&format!("sum(rate({}{{{target},{errors}}}[5m]))", provider.requests), 0.0)?;
+        scene.prometheus.expect(&format!("sum(rate({}{{{target},{errors}}}[5m]))", provider.requests), 0.0)?;
     }
     Ok(())
 }

@@ -10,6 +10,7 @@ mod flagger;
 mod lint;
 mod manifest;
 mod native;
+mod paths;
 mod scene;
 mod sources;
 
@@ -26,6 +27,10 @@ const ALL: &[(&str, Body)] = &[
     ("no_error_is_a_number", flagger::no_errors),
     ("both_sources_of_traffic_metrics_say_the_same", sources::side_by_side),
     ("promtool_finds_nothing_in_metrics", lint::clean),
+    ("kubectl_reads_every_path", paths::every_one),
+    ("kubectl_discovers_all_resources", paths::discovered),
+    ("kubectl_shows_tables_and_sorts_them", paths::tables),
+    ("a_splits_root_is_told_by_its_clients", paths::a_splits_root),
 ];
 
 fn main() -> ExitCode {

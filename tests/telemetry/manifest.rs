@@ -81,29 +81,3 @@ spec:
         service("front", "steady")
     )
 }
-
-/// Prometheus, with its files in a folder of the host's.
-pub(crate) fn prometheus(program: &str, folder: &str) -> String {
-    format!(
-        "
-apiVersion: v1
-kind: Service
-metadata: {{ name: prometheus }}
-spec: {{ selector: {{ app: prometheus }}, ports: [{{ port: 9090 }}] }}
----
-apiVersion: apps/v1
-kind: Deployment
-metadata: {{ name: prometheus }}
-spec:
-  selector: {{ matchLabels: {{ app: prometheus }} }}
-  template:
-    metadata: {{ labels: {{ app: prometheus }} }}
-    spec:
-      containers:
-        - name: prometheus
-          image: local/{program}
-          args: [--config.file={folder}/prometheus.yml, --storage.tsdb.path={folder}/data, '--web.listen-address=:9090']
-          readinessProbe: {{ httpGet: {{ path: /-/ready, port: 9090 }}, periodSeconds: 1 }}
-"
-    )
-}

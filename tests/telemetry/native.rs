@@ -33,10 +33,10 @@ pub(crate) fn known_figures(scene: &Scene) -> anyhow::Result<()> {
         ),
     ];
     for (series, asked) in figures {
-        scene.expect(&format!("sum({series})"), asked)?;
+        scene.prometheus.expect(&format!("sum({series})"), asked)?;
     }
     // 300 ms and what a busy machine adds: none of the slow ones is faster.
-    scene.expect("sum(isthmus_inbound_latency_seconds_count{destination_workload=\"flaky\"}) - sum(isthmus_inbound_latency_seconds_bucket{destination_workload=\"flaky\",le=\"0.25\"}) >= bool 20", 1.0)
+    scene.prometheus.expect("sum(isthmus_inbound_latency_seconds_count{destination_workload=\"flaky\"}) - sum(isthmus_inbound_latency_seconds_bucket{destination_workload=\"flaky\",le=\"0.25\"}) >= bool 20", 1.0)
 }
 
 pub(crate) fn recorded(scene: &Scene) -> anyhow::Result<()> {
@@ -44,9 +44,9 @@ pub(crate) fn recorded(scene: &Scene) -> anyhow::Result<()> {
         |workload: &str| format!("workload:isthmus_inbound_success:ratio5m{{destination_workload=\"{workload}\"}}");
     let share = |backend: &str| format!("split:isthmus_outbound_requests:rate5m{{backend=\"shop/{backend}\"}}");
     until("the rules have been evaluated", Duration::from_secs(30), || {
-        scene.expect_about(&ratio("flaky"), 60.0 / 70.0, 0.01)?;
-        scene.expect(&ratio("steady"), 1.0)?;
+        scene.prometheus.expect_about(&ratio("flaky"), 60.0 / 70.0, 0.01)?;
+        scene.prometheus.expect(&ratio("steady"), 1.0)?;
         // Three to one, give or take what each series' first sample holds.
-        scene.expect_about(&format!("{} / on () {}", share("steady"), share("flaky")), 3.0, 1.0)
+        scene.prometheus.expect_about(&format!("{} / on () {}", share("steady"), share("flaky")), 3.0, 1.0)
     })
 }
