@@ -1,5 +1,6 @@
 //! A case: what it checks, by which sentence of the specification, and how.
 
+mod api;
 mod library;
 mod step;
 #[cfg(test)]
@@ -10,8 +11,9 @@ use std::{collections::BTreeMap, fmt};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+pub use api::{ApiCall, Send};
 pub use library::all;
-pub use step::{Answer, ApiCall, Check, Protocol, Shares, Step};
+pub use step::{Answer, Check, Protocol, Shares, Step};
 pub(crate) use step::{HTTP, HTTP_ALT, TCP};
 
 /// One case, as its file says it. Its id is the file's name.

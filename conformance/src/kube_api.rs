@@ -1,20 +1,20 @@
 //! What is asked of the API server.
 
+mod raw;
+
 use std::{collections::BTreeMap, time::Duration};
 
-use http::{Request, header::CONTENT_TYPE};
-use http_body_util::BodyExt;
 use k8s_openapi::api::core::v1::{Namespace, Pod};
 use kube::{
     Api, Client, ResourceExt,
     api::{ApiResource, DeleteParams, DynamicObject, ListParams, Patch, PatchParams},
-    client::Body,
     core::{GroupVersionKind, Status},
 };
 use serde_json::Value;
 use tokio::time::{Instant, sleep};
 
 use crate::{Error, manifest};
+pub(crate) use raw::Body;
 
 /// Who owns the fields that are applied.
 const MANAGER: &str = "isthmus-conformance";
@@ -76,22 +76,6 @@ impl Cluster {
     pub(crate) async fn get(&self, object: &Applied) -> Result<DynamicObject, Error> {
         let api = self.api(&object.resource, object.namespace.as_deref());
         api.get(&object.name).await.map_err(Error::cluster(format!("reading {object}")))
-    }
-
-    /// A request as it is written: the answer's status and body, good or bad.
-    pub(crate) async fn raw(&self, method: &str, path: &str, body: Option<&Value>) -> Result<(u16, Value), Error> {
-        let doing = || format!("{method} {path}");
-        let kind = if method == "PATCH" { "application/merge-patch+json" } else { "application/json" };
-        let request = Request::builder().method(method).uri(path).header(CONTENT_TYPE, kind);
-        let body = body.map(|body| body.to_string().into_bytes()).unwrap_or_default();
-        let request =
-            request.body(Body::from(body)).map_err(|error| Error::Data { file: doing(), why: error.to_string() })?;
-        let response = self.client.send(request).await.map_err(Error::cluster(doing()))?;
-        let status = response.status().as_u16();
-        let body = response.into_body().collect().await.map_err(Error::cluster(doing()))?.to_bytes();
-        // An answer that isn't JSON is one for people.
-        let body = serde_json::from_slice(&body).unwrap_or_else(|_| String::from_utf8_lossy(&body).into_owned().into());
-        Ok((status, body))
     }
 
     /// Waits until the condition says that the object is in effect, or `Accepted` that it has none.

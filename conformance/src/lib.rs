@@ -6,6 +6,7 @@
 pub mod case;
 mod door;
 mod error;
+mod expected;
 mod judge;
 mod kube_api;
 mod manifest;

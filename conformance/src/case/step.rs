@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::ApiCall;
+
 /// One thing that is done, or everything that is expected at one time.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
@@ -30,29 +32,6 @@ pub enum Step {
     Closed(Vec<String>),
     /// Connections that were opened are still there.
     Open(Vec<String>),
-}
-
-/// A request to the API server.
-#[derive(Debug, Clone, PartialEq, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct ApiCall {
-    /// A PATCH is a JSON merge patch.
-    #[serde(default = "get")]
-    pub method: String,
-    /// From the root on, with `$(namespace)`.
-    pub path: String,
-    /// With `$(namespace)`.
-    #[serde(default)]
-    pub body: Option<Value>,
-    /// The answer's status.
-    #[serde(default = "ok")]
-    pub status: Vec<u16>,
-    /// What is in the answer, by JSON pointer; with `$(namespace)`.
-    #[serde(default)]
-    pub has: BTreeMap<String, Value>,
-    /// What isn't in the answer, by JSON pointer.
-    #[serde(default)]
-    pub hasnt: Vec<String>,
 }
 
 /// Requests, and what comes of them.
@@ -138,10 +117,6 @@ pub(crate) const HTTP_ALT: u16 = 9093;
 
 fn http_port() -> u16 {
     HTTP
-}
-
-fn ok() -> Vec<u16> {
-    vec![200, 201]
 }
 
 fn get() -> String {

@@ -1,4 +1,4 @@
-//! Requests of a case to the API server.
+//! Asking the API server.
 
 use std::time::Duration;
 
@@ -6,56 +6,90 @@ use serde_json::Value;
 use tokio::time::{Instant, sleep};
 
 use super::scene::Scene;
-use crate::{Error, case::ApiCall, manifest};
+use crate::{
+    Error,
+    case::{ApiCall, Send},
+    expected::mismatch,
+    kube_api::Body,
+    report::{Asked, Failure},
+};
 
 const BETWEEN_TRIES: Duration = Duration::from_millis(250);
 
 impl Scene<'_> {
-    /// Sends it. What isn't as expected is the inner text.
-    pub(super) async fn api(&self, call: &ApiCall) -> Result<Option<String>, Error> {
-        let path = call.path.replace("$(namespace)", &self.namespace);
-        let body = call.body.as_ref().map(|body| manifest::substituted(body, &self.namespace));
+    /// Asks; what only reads, until the answer is as expected or the time is over.
+    pub(super) async fn api(&mut self, number: usize, ask: &ApiCall) -> Result<Option<Failure>, Error> {
+        let path = self.filled(&ask.path.as_str().into());
+        let path = path.as_str().unwrap_or_default();
+        let expected = ask.is.as_ref().map(|is| self.filled(is));
+        if ask.send.is_some() {
+            self.settled = false;
+        }
         let deadline = Instant::now() + self.timeout();
         loop {
-            let (status, answer) = self.cluster.raw(&call.method, &path, body.as_ref()).await?;
-            let Some(wrong) = wrong(call, status, &answer, &self.namespace) else { return Ok(None) };
-            // Another request than GET changes something, and is sent once.
-            if call.method != "GET" || Instant::now() >= deadline {
-                return Ok(Some(format!("{} {path}: {wrong}; it said {status} {answer}", call.method)));
+            let (status, answer) = self.sent(path, ask.send.as_ref()).await?;
+            let why = match &expected {
+                _ if !is_status(ask.status, status) => Some(format!("the answer's status is {status}")),
+                Some(expected) => mismatch(expected, &answer),
+                None => None,
+            };
+            let Some(why) = why else { return Ok(None) };
+            if ask.send.is_some() || Instant::now() >= deadline {
+                let asked = Asked {
+                    request: format!("{} {path}", ask.send.as_ref().map_or("GET", Send::method)),
+                    expected: expected_words(ask.status, expected.as_ref()),
+                    seen: answer.to_string(),
+                    as_expected: false,
+                };
+                return Ok(Some(self.failure(number, why, vec![asked]).await));
             }
             sleep(BETWEEN_TRIES).await;
         }
     }
+
+    async fn sent(&self, path: &str, send: Option<&Send>) -> Result<(u16, Value), Error> {
+        let filled = |value: &Value| self.filled(value);
+        match send {
+            None => self.cluster.request("GET", path, None).await,
+            Some(Send::Delete {}) => self.cluster.request("DELETE", path, None).await,
+            Some(Send::Create(object)) => self.cluster.request("POST", path, Some((Body::Json, filled(object)))).await,
+            Some(Send::MergePatch(patch)) => {
+                self.cluster.request("PATCH", path, Some((Body::MergePatch, filled(patch)))).await
+            }
+            Some(Send::JsonPatch(patch)) => {
+                self.cluster.request("PATCH", path, Some((Body::JsonPatch, filled(patch)))).await
+            }
+            Some(Send::Typed(fields)) => {
+                let (status, mut object) = self.cluster.request("GET", path, None).await?;
+                if status != 200 {
+                    return Ok((status, object));
+                }
+                if let (Some(object), Value::Object(fields)) = (object.as_object_mut(), filled(fields)) {
+                    object.retain(|name, _| matches!(name.as_str(), "apiVersion" | "kind" | "metadata"));
+                    object.extend(fields);
+                }
+                self.cluster.request("PUT", path, Some((Body::Json, object))).await
+            }
+        }
+    }
 }
 
-/// What isn't as expected, if anything.
-fn wrong(call: &ApiCall, status: u16, answer: &Value, namespace: &str) -> Option<String> {
-    if !call.status.contains(&status) {
-        return Some(format!("status {status} in place of {:?}", call.status));
+impl Send {
+    fn method(&self) -> &'static str {
+        match self {
+            Self::MergePatch(_) | Self::JsonPatch(_) => "PATCH",
+            Self::Create(_) => "POST",
+            Self::Typed(_) => "PUT",
+            Self::Delete {} => "DELETE",
+        }
     }
-    let has = call.has.iter().find_map(|(pointer, asked)| {
-        let (asked, seen) = (manifest::substituted(asked, namespace), answer.pointer(pointer));
-        let missing = || seen.map_or_else(|| "nothing".to_owned(), Value::to_string);
-        (seen != Some(&asked)).then(|| format!("{} at {pointer} in place of {asked}", missing()))
-    });
-    let hasnt = || call.hasnt.iter().find_map(|pointer| Some(format!("{} at {pointer}", answer.pointer(pointer)?)));
-    has.or_else(hasnt)
 }
 
-#[cfg(test)]
-mod tests {
-    use serde_json::json;
+fn is_status(wanted: Option<u16>, status: u16) -> bool {
+    wanted.map_or((200..300).contains(&status), |wanted| wanted == status)
+}
 
-    use super::*;
-
-    #[test]
-    fn what_is_not_as_expected_is_told() {
-        let call: ApiCall =
-            crate::yaml::read("{ path: /x, has: { /spec/a: $(namespace) }, hasnt: [/spec/b] }").unwrap();
-        let told = |status, answer| wrong(&call, status, &answer, "ns");
-        assert_eq!(told(200, json!({ "spec": { "a": "ns" } })), None);
-        assert_eq!(told(404, json!({})).unwrap(), "status 404 in place of [200, 201]");
-        assert_eq!(told(200, json!({ "spec": {} })).unwrap(), "nothing at /spec/a in place of \"ns\"");
-        assert_eq!(told(200, json!({ "spec": { "a": "ns", "b": 1 } })).unwrap(), "1 at /spec/b");
-    }
+fn expected_words(status: Option<u16>, document: Option<&Value>) -> String {
+    let status = status.map_or_else(|| "success".to_owned(), |status| status.to_string());
+    document.map_or_else(|| status.clone(), |document| format!("{status}, {document}"))
 }

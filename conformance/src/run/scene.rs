@@ -70,6 +70,11 @@ impl<'a> Scene<'a> {
         Ok(())
     }
 
+    /// A document of the case, with `$(namespace)` filled in.
+    pub(super) fn filled(&self, value: &Value) -> Value {
+        manifest::substituted(value, &self.namespace)
+    }
+
     pub(super) async fn tear_down(&self) -> Result<(), Error> {
         let others = self.case.namespaces.iter().map(|other| manifest::within(&self.namespace, Some(other)));
         self.cluster.delete_namespaces(std::iter::once(self.namespace.clone()).chain(others)).await

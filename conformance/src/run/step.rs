@@ -43,7 +43,7 @@ impl Scene<'_> {
                 }
                 None
             }
-            Step::Api(call) => self.api(call).await?,
+            Step::Api(call) => return self.api(number, call).await,
             Step::Closed(names) => self.held_are(names, false).await?,
             Step::Open(names) => self.held_are(names, true).await?,
         };
