@@ -110,6 +110,16 @@ faults! {
     /// The first endpoints of a Service that a proxy learns of are its last.
     StaleEndpoints = "stale-endpoints",
 
+    // --- versions ---
+    /// v1alpha1 is converted by its `apiVersion` alone.
+    VersionUnconverted = "version-unconverted",
+    /// What an older version can't hold is lost.
+    ParkedLost = "parked-lost",
+    /// A Quantity's value is taken without its scale: 1 is less than 500m.
+    QuantitiesUnscaled = "quantities-unscaled",
+    /// A port that an older version limits a target to is ignored.
+    LegacyPortWidens = "legacy-port-widens",
+
     // --- metrics ---
     /// Successes are told as failures, and failures as successes.
     MetricsSwapped = "metrics-swapped",
@@ -133,11 +143,9 @@ faults! {
     // --- status and events ---
     /// No Event is raised.
     NoEvents = "no-events",
-    /// No status is written.
-    NoStatus = "no-status",
-    /// The status speaks of the first generation for ever.
+    /// `observedGeneration` of a status is the first for ever.
     StaleStatus = "stale-status",
-    /// Every object is well formed, and has all that it names.
+    /// A status says of every object that all that it names is there.
     StatusFlatters = "status-flatters",
 }
 

@@ -12,6 +12,7 @@ mod split;
 mod target;
 mod version;
 
+use isthmus_core::broken::{self, Fault};
 use serde_json::{Map, Value};
 
 pub use parked::PARKED_ANNOTATION;
@@ -79,10 +80,16 @@ pub fn convert(mut object: Value, desired: &str) -> Result<Value, ConversionErro
     }?;
     let from = kind.version(from)?;
     let Some(fields) = object.as_object_mut().filter(|_| from != to) else { return Ok(object) };
+    if broken::is(Fault::VersionUnconverted) && (from == Version::V1Alpha1 || to == Version::V1Alpha1) {
+        fields.insert("apiVersion".to_owned(), desired.into());
+        return Ok(object);
+    }
     let mut parked = Parked::take(fields, from)?;
     kind.to_stored(from, fields, &mut parked)?;
     kind.to_older(to, fields, &mut parked);
-    parked.put(fields, to);
+    if !broken::is(Fault::ParkedLost) {
+        parked.put(fields, to);
+    }
     fields.insert("apiVersion".to_owned(), desired.into());
     Ok(object)
 }

@@ -4,6 +4,7 @@
 use std::collections::BTreeSet;
 
 use isthmus_core::{
+    broken::{self, Fault},
     http_match::HttpMatch,
     inbound::{HttpScope, PortSet},
 };
@@ -61,11 +62,23 @@ pub(super) fn resolve(reader: &Reader<'_>, rules: &[Rule], port: Option<u16>) ->
         (tcp, udp) = (narrow(tcp, port), narrow(udp, port));
     }
     let http = if names_http { HttpScope::Only(matches) } else { HttpScope::Opaque };
+    if wrongly_opaque(rules, names_http && names_tcp, tcp.is_none()) {
+        return Granted { tcp: tcp.or(Some(PortSet::All)), udp, http: HttpScope::Opaque };
+    }
     Granted { tcp, udp, http }
+}
+
+/// In a mesh that is broken on purpose.
+fn wrongly_opaque(rules: &[Rule], names_both: bool, nothing: bool) -> bool {
+    (broken::is(Fault::EmptyRulesAllow) && rules.is_empty())
+        || (broken::is(Fault::MissingRouteOpens) && nothing && !rules.is_empty())
+        || (broken::is(Fault::PortsOrRoutes) && names_both)
 }
 
 /// All matches of the group, or those named: every one that has the name (§5 A18).
 fn chosen(group: &Group, names: Option<&[String]>) -> Vec<HttpMatch> {
+    let names = if broken::is(Fault::MatchNamesIgnored) { None } else { names };
+    let names = if broken::is(Fault::NoMatchesNothing) { names.or(Some(&[])) } else { names };
     let wanted = |name: &String| names.is_none_or(|names| names.contains(name));
     group.entries.iter().filter(|entry| wanted(&entry.name)).filter_map(|entry| entry.compiled.clone()).collect()
 }
@@ -75,6 +88,7 @@ fn narrow(set: Option<PortSet>, port: u16) -> Option<PortSet> {
 }
 
 fn add(set: &mut Option<PortSet>, more: &PortSet) {
+    let more = if broken::is(Fault::PortsIgnored) { &PortSet::All } else { more };
     *set = Some(match (set.take(), more) {
         (Some(PortSet::All), _) | (_, PortSet::All) => PortSet::All,
         (None, PortSet::Only(ports)) => PortSet::Only(ports.clone()),

@@ -145,15 +145,15 @@ pub(crate) fn read(target: &TrafficTarget) -> Object<Target> {
     let namespace = name_of(target).namespace;
     let spec = &target.spec;
     let mut destination = subject("spec.destination", &spec.destination, &namespace, &mut faults, true);
+    let is_lax = broken::is(broken::Fault::ForeignTargets);
     // Who owns the destination owns the target: nobody else can open it (smi.md §5 A15).
-    if let Some(other) = destination.take_if(|d| d.name.namespace != namespace) {
+    if let Some(other) = destination.take_if(|d| d.name.namespace != namespace && !is_lax) {
         let message = format!(
             "spec.destination.namespace: {} is not the target's own, {namespace}: only who owns the destination can open \
              it; create the target there",
             other.name.namespace
         );
         faults.push(Fault::excluded(Reason::NamespaceMismatch, message));
-        destination = Some(other).filter(|_| broken::is(broken::Fault::ForeignTargets));
     }
     let port = parked_port(target).unwrap_or_else(|error| {
         let message = format!(

@@ -45,7 +45,7 @@ pub(super) fn status(
             status: status.to_owned(),
             reason,
             message: shorten(message),
-            observed_generation: Some(generation),
+            observed_generation: Some(checked.generation),
             last_transition_time: since.unwrap_or(Time(now)),
         }
     });
@@ -124,7 +124,7 @@ fn trusted(checked: &Checked, effect: &InEffect) -> Verdict {
 }
 
 fn of(checked: &Checked, effect: Effect) -> Vec<&Fault> {
-    let hidden = broken::is(broken::Fault::StatusFlatters);
+    let hidden = broken::is(broken::Fault::StatusFlatters) && effect == Effect::Unresolved;
     checked.faults.iter().filter(|fault| fault.effect == effect && !hidden).collect()
 }
 

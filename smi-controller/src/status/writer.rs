@@ -7,7 +7,6 @@ use std::{
 };
 
 use futures::StreamExt;
-use isthmus_core::broken;
 use isthmus_k8s::status::Status;
 use k8s_openapi::jiff::Timestamp;
 use kube::{
@@ -230,7 +229,7 @@ async fn write(
         }
     };
     let status = conditions::status(object.kind, &known.status, checked, effect, link.as_ref(), Timestamp::now());
-    let differs = status != known.status && !broken::is(broken::Fault::NoStatus);
+    let differs = status != known.status;
     if differs {
         let mut patch = json!({ "status": status });
         if object.kind == Kind::MeshPeer

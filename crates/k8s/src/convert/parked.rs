@@ -1,6 +1,7 @@
 //! What the present version of an object can't hold: in one annotation, as JSON. Clients that read and write back a
 //! typed struct of their version lose every field that it doesn't know, but keep annotations.
 
+use isthmus_core::broken::{self, Fault};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::{Map, Value};
 
@@ -129,6 +130,9 @@ pub(super) struct SourcePort {
 /// The port that a TrafficTarget was limited to by a version that could say so; it opens nothing else. `Err`: there is
 /// something that can't be read, so it isn't known how far the target was meant to reach.
 pub fn parked_port(target: &TrafficTarget) -> Result<Option<u16>, String> {
+    if broken::is(Fault::LegacyPortWidens) {
+        return Ok(None);
+    }
     let annotations = target.metadata.annotations.as_ref();
     let Some(text) = annotations.and_then(|annotations| annotations.get(PARKED_ANNOTATION)) else { return Ok(None) };
     let mut parked: Map<String, Value> = serde_json::from_str(text).map_err(|error| error.to_string())?;

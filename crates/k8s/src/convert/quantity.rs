@@ -1,6 +1,7 @@
 //! Weights of v1alpha1 are Kubernetes Quantities. They count in thousandths, as `MilliValue` does: `500m` and `1` are
 //! in the ratio of 1 to 2.
 
+use isthmus_core::broken::{self, Fault};
 use serde_json::{Number, Value};
 
 /// The thousandths of a Quantity, rounded away from zero. `None`: it isn't one, or too great.
@@ -26,7 +27,8 @@ pub(super) fn milli(value: &Value) -> Option<i64> {
         amount = amount.checked_mul(10)?.checked_add(i128::from(digit.to_digit(10)?))?;
     }
     amount = amount.checked_mul(1_i128.checked_shl(two)?)?;
-    let ten = ten.checked_add(3)?.checked_sub(i32::try_from(fraction.len()).ok()?)?;
+    let thousandths = if suffix.is_empty() && broken::is(Fault::QuantitiesUnscaled) { 0 } else { 3 };
+    let ten = ten.checked_add(thousandths)?.checked_sub(i32::try_from(fraction.len()).ok()?)?;
     let power = 10_i128.checked_pow(ten.unsigned_abs());
     amount = match (amount, power) {
         (0, _) => 0,
