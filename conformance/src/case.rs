@@ -83,11 +83,13 @@ pub struct App {
     pub replicas: u32,
     /// In which of the case's other namespaces it is.
     pub namespace: Option<String>,
+    /// Whether its pods stay outside of the mesh.
+    pub outside: bool,
 }
 
 impl Default for App {
     fn default() -> Self {
-        Self { account: None, labels: BTreeMap::new(), replicas: 1, namespace: None }
+        Self { account: None, labels: BTreeMap::new(), replicas: 1, namespace: None, outside: false }
     }
 }
 

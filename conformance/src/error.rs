@@ -47,6 +47,12 @@ impl Error {
         move |source| Self::Cluster { doing, source: Box::new(source) }
     }
 
+    /// Has the API server refused an object for what it says?
+    pub(crate) fn is_refusal(&self) -> bool {
+        let Self::Cluster { source, .. } = self else { return false };
+        matches!(source.as_ref(), kube::Error::Api(status) if matches!(status.code, 400 | 403 | 422))
+    }
+
     /// With what it came from, on one line.
     pub fn line(&self) -> String {
         let mut line = self.to_string();

@@ -18,10 +18,15 @@ const NOBODY: &str = "nobody";
 /// What a gateway says when there is nobody.
 const UNAVAILABLE: [u16; 3] = [502, 503, 504];
 
+/// What gRPC says for 403.
+const PERMISSION_DENIED: u16 = 7;
+
 /// So many requests had this outcome.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 pub(crate) struct Seen {
     pub(crate) status: Option<u16>,
+    /// gRPC tells by a code of its own what HTTP tells by its status.
+    pub(crate) grpc: Option<u16>,
     /// Which program answered. What a proxy answers has none.
     pub(crate) service: Option<String>,
     pub(crate) host: Option<String>,
@@ -60,7 +65,8 @@ fn is(check: &Check, outcome: &Seen, profile: &Profile) -> bool {
         Answer::Denied if profile.features.contains("denies-by-refusal") && fault(&["refused"]) => true,
         Answer::Denied => {
             let status = outcome.status.is_some_and(|status| profile.denied.contains(&status));
-            outcome.service.is_none() && (status || fault(&["closed"]))
+            let grpc = outcome.grpc == Some(PERMISSION_DENIED);
+            outcome.service.is_none() && (status || grpc || fault(&["closed"]))
         }
         Answer::Forbidden => outcome.service.is_none() && outcome.status == Some(403),
         Answer::Unavailable => unavailable(outcome),
@@ -76,6 +82,9 @@ fn unavailable(outcome: &Seen) -> bool {
 impl Seen {
     /// `200 by v1`, `403`, `closed`.
     fn words(&self) -> String {
+        if let (None, Some(code)) = (&self.service, self.grpc) {
+            return format!("gRPC code {code}");
+        }
         match (&self.status, &self.service, &self.fault) {
             (Some(status), Some(service), _) => format!("{status} by {service}"),
             (Some(status), None, _) => status.to_string(),

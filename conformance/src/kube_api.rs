@@ -89,8 +89,10 @@ impl Cluster {
         let deadline = Instant::now() + within;
         loop {
             let live = self.get(object).await?;
-            let is = |kind: &str, status: &str| has_condition(&live, kind, status, object.generation);
-            if is(condition, "True") || is("Accepted", "False") {
+            let is = |kind: &str, value: &str| has_condition(&live, kind, "status", value, object.generation);
+            // A mesh may take a kind that it doesn't enforce, and say so.
+            let unenforced = has_condition(&live, condition, "reason", "NotEnforced", object.generation);
+            if is(condition, "True") || is("Accepted", "False") || unenforced {
                 return Ok(Ok(()));
             }
             if Instant::now() >= deadline {
@@ -182,12 +184,12 @@ fn is_gone(status: &Status) -> bool {
     matches!(status.code, 404 | 409)
 }
 
-fn has_condition(object: &DynamicObject, kind: &str, status: &str, generation: i64) -> bool {
+fn has_condition(object: &DynamicObject, kind: &str, field: &str, value: &str, generation: i64) -> bool {
     let conditions = object.data.pointer("/status/conditions").and_then(Value::as_array);
     conditions.into_iter().flatten().any(|condition| {
         let text = |key| condition.get(key).and_then(Value::as_str);
         let of = condition.get("observedGeneration").and_then(Value::as_i64).unwrap_or(generation);
-        text("type") == Some(kind) && text("status") == Some(status) && of >= generation
+        text("type") == Some(kind) && text(field) == Some(value) && of >= generation
     })
 }
 

@@ -73,12 +73,17 @@ fn program(name: &str, app: &App, profile: &Profile, namespace: &str, image: &st
     let port = |name: &str, port: u16| json!({ "name": name, "port": port, "targetPort": port, "protocol": "TCP" });
     let container = |name: &str, port: u16| json!({ "name": name, "containerPort": port, "protocol": "TCP" });
     let env = |name: &str, value: String| json!({ "name": name, "value": value });
-    let mut labels = json!(profile.inject.pod_labels);
+    let inject = &profile.inject;
+    let (marks, annotations) = match app.outside {
+        false => (&inject.pod_labels, &inject.pod_annotations),
+        true => (&inject.outside_labels, &inject.outside_annotations),
+    };
+    let mut labels = json!(marks);
     merge(&mut labels, json!(app.labels));
     merge(&mut labels, json!({ "app": name }));
     let mut service = meta(name);
-    if !profile.inject.service_annotations.is_empty() {
-        merge(&mut service, json!({ "annotations": profile.inject.service_annotations }));
+    if !inject.service_annotations.is_empty() {
+        merge(&mut service, json!({ "annotations": inject.service_annotations }));
     }
     vec![
         json!({ "apiVersion": "v1", "kind": "ServiceAccount", "metadata": meta(account(name, app)) }),
@@ -95,7 +100,7 @@ fn program(name: &str, app: &App, profile: &Profile, namespace: &str, image: &st
                 "replicas": app.replicas,
                 "selector": { "matchLabels": { "app": name } },
                 "template": {
-                    "metadata": { "labels": labels, "annotations": profile.inject.pod_annotations },
+                    "metadata": { "labels": labels, "annotations": annotations },
                     "spec": {
                         "serviceAccountName": account(name, app),
                         "terminationGracePeriodSeconds": 1,

@@ -60,6 +60,10 @@ pub struct Inject {
     pub pod_labels: BTreeMap<String, String>,
     /// Annotations of pods.
     pub pod_annotations: BTreeMap<String, String>,
+    /// Labels that keep a pod out, where its namespace would take it in.
+    pub outside_labels: BTreeMap<String, String>,
+    /// Annotations that do.
+    pub outside_annotations: BTreeMap<String, String>,
     /// Annotations of Services.
     pub service_annotations: BTreeMap<String, String>,
 }

@@ -53,15 +53,18 @@ pub async fn run(
     tell: &(dyn Fn(Event<'_>) + Sync),
 ) -> Vec<CaseResult> {
     let cluster = Cluster::new(client.clone());
-    let one = async |case: &Case| {
+    let one = async |(number, case): (usize, &Case)| {
         tell(Event::Began(case));
         let begun = Instant::now();
         let outcome = outcome(&cluster, profile, case, options).await;
         let result = CaseResult::new(case, outcome, begun.elapsed());
         tell(Event::Ended(&result));
-        result
+        (number, result)
     };
-    stream::iter(cases).map(one).buffered(options.parallel.max(1)).collect().await
+    let ended = stream::iter(cases.iter().enumerate()).map(one).buffer_unordered(options.parallel.max(1));
+    let mut results: Vec<(usize, CaseResult)> = ended.collect().await;
+    results.sort_by_key(|(number, _)| *number);
+    results.into_iter().map(|(_, result)| result).collect()
 }
 
 /// Deletes what a run has left (or all have), and waits for its end. How many namespaces there were.

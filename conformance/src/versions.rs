@@ -15,9 +15,8 @@ use crate::{
 /// The case in versions that the mesh reads; or why there is no saying it.
 pub(crate) fn fit(case: &Case, profile: &Profile) -> Result<Case, String> {
     let mut case = case.clone();
-    let applied =
-        case.steps.iter_mut().filter_map(|step| if let Step::Apply(objects) = step { Some(objects) } else { None });
-    for object in applied.flatten().chain(&mut case.objects) {
+    let applied = case.steps.iter_mut().flat_map(Step::objects_mut);
+    for object in applied.chain(&mut case.objects) {
         rewrite(object, profile)?;
     }
     Ok(case)

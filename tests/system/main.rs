@@ -12,6 +12,7 @@ mod denial;
 mod meshes;
 mod migrate;
 mod resilience;
+mod suite;
 mod trust;
 mod versions;
 mod views;
@@ -26,6 +27,7 @@ fn all() -> Vec<(&'static str, Body)> {
         trust::tests(),
         resilience::tests(),
         demo::tests(),
+        suite::tests(),
         denial::tests(),
         meshes::tests(),
         versions::tests(),

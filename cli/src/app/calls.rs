@@ -56,6 +56,9 @@ fn once() -> usize {
 struct Outcome {
     #[serde(skip_serializing_if = "Option::is_none")]
     status: Option<u16>,
+    /// What an answer without a body says in gRPC.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    grpc: Option<u16>,
     #[serde(skip_serializing_if = "Option::is_none")]
     service: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -156,6 +159,7 @@ async fn http(request: Request<Bytes>, http2: bool) -> anyhow::Result<Outcome> {
     let text = |name| response.headers().get(name).and_then(|v| v.to_str().ok()).map(str::to_owned);
     Ok(Outcome {
         status: Some(response.status().as_u16()),
+        grpc: text("grpc-status").and_then(|code| code.parse().ok()),
         service: text(conformance::SERVICE_NAME),
         host: text(conformance::HOST_NAME),
         port: text(conformance::PORT).and_then(|port| port.parse().ok()),

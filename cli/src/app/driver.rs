@@ -1,7 +1,8 @@
 //! Paths by which somebody outside makes a program call others and sees what came of it.
 //!
 //! `POST /ask {url, method, headers, body}` makes one HTTP request; `POST /tcp {address, send}` sends one line;
-//! `POST /sessions {address}` opens a connection that stays, and `GET /sessions/<id>` waits until it is closed.
+//! `POST /sessions {address}` opens a connection that stays, and `GET /sessions/<id>` waits until it is closed;
+//! with `/now` behind, it tells at once.
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -141,9 +142,10 @@ impl Sessions {
     }
 
     pub(super) async fn wait(&self, path: &str) -> Response<Full<Bytes>> {
+        let (path, patience) = path.strip_suffix("/now").map_or((path, LONG_POLL), |path| (path, Duration::ZERO));
         let id = path.rsplit('/').next().and_then(|id| id.parse::<u64>().ok());
         let Some(mut end) = id.and_then(|id| self.0.lock().get(&id).cloned()) else { return not_found(path) };
-        let ended = tokio::time::timeout(LONG_POLL, end.wait_for(Option::is_some)).await;
+        let ended = tokio::time::timeout(patience, end.wait_for(Option::is_some)).await;
         let end = ended.ok().and_then(Result::ok).and_then(|end| end.clone());
         json_answer(StatusCode::OK, &json!({ "open": end.is_none(), "end": end }))
     }

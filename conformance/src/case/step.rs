@@ -13,6 +13,8 @@ use super::ApiCall;
 pub enum Step {
     /// Objects are applied, and waited for until they are in effect.
     Apply(Vec<Value>),
+    /// The same; the API server may refuse them too. For what no mesh need take.
+    TryApply(Vec<Value>),
     /// Objects are deleted: `<Kind>/<name>`.
     Delete(Vec<String>),
     /// A program is given so many pods.
@@ -32,6 +34,13 @@ pub enum Step {
     Closed(Vec<String>),
     /// Connections that were opened are still there.
     Open(Vec<String>),
+}
+
+impl Step {
+    /// What it applies.
+    pub(crate) fn objects_mut(&mut self) -> &mut [Value] {
+        if let Self::Apply(objects) | Self::TryApply(objects) = self { objects } else { &mut [] }
+    }
 }
 
 /// Requests, and what comes of them.

@@ -47,7 +47,7 @@ fn every_step_names_what_is_there() {
 }
 
 fn expects(step: &Step) -> bool {
-    !matches!(step, Step::Apply(_) | Step::Delete(_) | Step::Scale { .. } | Step::Hold(_))
+    !matches!(step, Step::Apply(_) | Step::TryApply(_) | Step::Delete(_) | Step::Scale { .. } | Step::Hold(_))
 }
 
 fn checked(case: &Case, check: &Check) {
@@ -64,7 +64,7 @@ fn checked(case: &Case, check: &Check) {
 }
 
 fn applied(step: &Step) -> &[Value] {
-    if let Step::Apply(objects) = step { objects } else { &[] }
+    if let Step::Apply(objects) | Step::TryApply(objects) = step { objects } else { &[] }
 }
 
 /// What a case is about has to be tried on our own mesh: no case is for show.

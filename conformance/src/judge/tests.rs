@@ -39,7 +39,8 @@ fn an_answer_is_one_of_a_program() {
 
 #[test]
 fn a_refusal_is_one_of_the_mesh() {
-    for refused in [status(403), fault("closed")] {
+    let grpc = Seen { grpc: Some(7), ..status(200) };
+    for refused in [status(403), fault("closed"), grpc] {
         assert!(good("is: denied", &[refused]));
     }
     let by_app = Seen { status: Some(403), ..by("server", 1) };

@@ -59,7 +59,7 @@ impl<'a> Scene<'a> {
             self.cluster.apply(&namespace).await?;
         }
         let objects = manifest::objects(self.case, self.profile, &self.namespace, &self.options.image);
-        let before = self.apply(&objects).await?;
+        let before = self.apply(&objects, false).await?;
         let ready = self.case.apps.iter().map(|(name, app)| async {
             Ok::<_, Error>((name.clone(), self.doors_of(name, app, app.replicas as usize).await?))
         });
@@ -81,13 +81,17 @@ impl<'a> Scene<'a> {
     }
 
     /// Applies objects of the case, those of the mesh in versions that it reads. What a version can't say is the inner error.
-    pub(super) async fn apply(&mut self, objects: &[Value]) -> Result<Option<String>, Error> {
+    /// Where they may be refused, one that is changes nothing.
+    pub(super) async fn apply(&mut self, objects: &[Value], may_be_refused: bool) -> Result<Option<String>, Error> {
         for object in objects {
             let mut object = manifest::placed(object, &self.namespace);
             if let Err(why) = versions::rewrite(&mut object, self.profile) {
                 return Ok(Some(why));
             }
-            let applied = self.cluster.apply(&object).await?;
+            let applied = match self.cluster.apply(&object).await {
+                Err(error) if may_be_refused && error.is_refusal() => continue,
+                applied => applied?,
+            };
             if applied.of_mesh {
                 self.applied.insert(applied.to_string(), applied);
             }

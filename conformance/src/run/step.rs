@@ -24,9 +24,9 @@ impl Scene<'_> {
     /// Does it. What isn't as expected is a failure; an error is that it couldn't be found out.
     pub(super) async fn step(&mut self, number: usize, step: &Step) -> Result<Option<Failure>, Error> {
         let why = match step {
-            Step::Apply(objects) => {
+            Step::Apply(objects) | Step::TryApply(objects) => {
                 self.settled = false;
-                match self.apply(objects).await? {
+                match self.apply(objects, matches!(step, Step::TryApply(_))).await? {
                     Some(why) => Some(why),
                     None => self.wait_in_effect().await?,
                 }

@@ -10,7 +10,7 @@ use crate::conformance;
 const CASES: [&str; 3] = ["access-denied-by-default", "specs-path-begins-with", "split-weights-shift"];
 
 pub(super) async fn row(client: &Client) -> Row {
-    Row::of("SMI conformance: three of the suite's cases", conformance::summary(client, &CASES).await.map(verdict))
+    Row::of("SMI conformance: three of its cases", conformance::summary(client, &CASES).await.map(verdict))
 }
 
 fn verdict(report: Report) -> Verdict {
