@@ -14,6 +14,7 @@ mod link;
 mod load;
 mod manifest;
 mod matrix;
+mod metrics;
 mod pod;
 mod replicas;
 mod scene;
@@ -40,6 +41,8 @@ const ALL: &[(&str, Body)] = &[
     ("stake_8_two_gateways_balanced_by_remote_endpoints", stakes::calls::balanced_over_remote_endpoints),
     ("stake_5_bounded_staleness_with_visible_state", stakes::staleness::bounded_and_visible),
     ("a_cross_mesh_edge_is_seen_from_both_meshes", traffic::one_edge_from_both_sides),
+    ("an_edge_over_the_border_is_told_alike_by_both_sources", metrics::one_edge_by_both_sources),
+    ("promtool_finds_nothing_in_metrics_of_gateways_and_hub", metrics::nothing_is_wrong),
     ("a_request_over_two_meshes_is_one_tree_of_spans", traces::one_tree_a_request),
     ("failure_hub_down", matrix::hub::down_and_back_empty),
     ("failure_hub_restarted_empty", matrix::hub::restarted_empty),
@@ -52,6 +55,7 @@ const ALL: &[(&str, Body)] = &[
     ("failure_loss_of_1_percent", matrix::network::loss),
     ("failure_clocks_5_minutes_apart", matrix::clocks::five_minutes_apart),
     ("stake_6_root_rotated_under_load_with_no_restart", stakes::roots::rotated_under_load),
+    ("a_tap_sees_the_pods_of_both_replicas", replicas::tap_for_each_other),
     ("two_replicas_of_the_controller_count_all_proxies", replicas::count_all_proxies),
     ("stake_7_revoked_in_one_command", stakes::joining::revoked_by_one_command),
 ];

@@ -1,19 +1,21 @@
 //! Two replicas of a controller, with proxies spread over both: what is said of all proxies is true of all.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, fs, process::Child};
 
 use anyhow::{Context, bail};
 use isthmus_tests::{
+    http,
     meshes::Mesh,
     process::{self, Stopped},
     wait::{expect_eq, until},
 };
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::{
     gateways::sum,
     manifest,
-    scene::{NAMESPACE, PATIENCE, SYSTEM, Scene, pods, rolled_out, rolled_out_in},
+    pod::PORT,
+    scene::{IMPORT, NAMESPACE, PATIENCE, SYSTEM, Scene, pods, rolled_out, rolled_out_in},
     stakes::joining::revoke,
     watch,
 };
@@ -144,4 +146,44 @@ pub(crate) fn count_all_proxies(scene: &Scene) -> anyhow::Result<()> {
     revoke(scene, west, "east")?;
     scene.shared()?;
     load.go_on()
+}
+
+/// A tap that one replica serves tells of the pods whose proxies are connected to the other, too.
+pub(crate) fn tap_for_each_other(scene: &Scene) -> anyhow::Result<()> {
+    scene.shared()?;
+    let east = scene.east();
+    let two = Two::begin(east)?;
+    let all: BTreeSet<String> = pods(east, NAMESPACE, "app=spread")?.into_iter().collect();
+    let told = tempfile::NamedTempFile::new()?;
+    let args = ["tap", "deploy/spread", "-n", NAMESPACE, "--direction=outbound", "--for=5m", "-o", "json"];
+    let tap = scene.meshes.isthmus().args(args).env("KUBECONFIG", &east.kubeconfig).stdout(told.reopen()?).spawn()?;
+    let _tap = Ended(tap);
+    // They may not: that is an answer, too.
+    let ask = json!({ "url": format!("http://{IMPORT}/items") }).to_string();
+    until("every pod to be seen", PATIENCE, || {
+        for pod in &all {
+            let forward = east.kubectl.port_forward(NAMESPACE, &format!("pod/{pod}"), PORT)?;
+            http::send(forward.port, http::with_body("POST", "/ask", ask.clone()))?;
+        }
+        let told = fs::read_to_string(told.path())?;
+        let lines = told.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+        let seen = lines.filter_map(|line| Some(line.get("pod")?.as_str()?.split_once('/')?.1.to_owned()));
+        expect_eq("pods that the tap has seen", seen.collect(), all.clone())
+    })?;
+    for replica in pods(east, SYSTEM, LABEL)? {
+        println!("    {replica}: {:?}", connected(east, &replica)?);
+    }
+    drop(two);
+    rolled_out_in(east, SYSTEM, CONTROLLER)
+}
+
+/// A process that is killed when this is dropped.
+struct Ended(Child);
+
+impl Drop for Ended {
+    fn drop(&mut self) {
+        // It may have ended by itself.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
 }
