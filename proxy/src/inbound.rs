@@ -224,6 +224,7 @@ async fn handle(arrival: Rc<Arrival>, mut request: Request<Incoming>) -> Respons
             exchange.denied.set(Some(code));
             if broken::is(broken::Fault::DenyByReset) {
                 arrival.live.close();
+                return std::future::pending().await;
             }
             return denied(exchange, code, grpc);
         }

@@ -62,7 +62,8 @@ pub fn authorize<'a>(
     if is_probe(policy, peer, port, asked) {
         return Ok(Allowed::Probe);
     }
-    if is_let_in_wrongly(policy, peer, asked) {
+    let needs_none = broken::is(Fault::TcpAllowed) && matches!(asked, Asked::Tcp);
+    if needs_none || broken::is(Fault::NoAuthorization) {
         return Ok(Allowed::Permissive);
     }
     let decision = match peer.identity {
@@ -110,15 +111,6 @@ fn within_reach(policy: &InboundPolicy, peer: Peer<'_>, port: u16) -> Result<(),
     if reached { Ok(()) } else { Err(DenyCode::NotExported) }
 }
 
-/// In a mesh that is broken on purpose.
-fn is_let_in_wrongly(policy: &InboundPolicy, peer: Peer<'_>, asked: Asked<'_>) -> bool {
-    let foreign =
-        || peer.identity.is_some_and(|id| policy.trust_domain.as_ref().is_some_and(|d| d != id.trust_domain()));
-    broken::is(Fault::NoAuthorization)
-        || (broken::is(Fault::TcpAllowed) && matches!(asked, Asked::Tcp))
-        || (broken::is(Fault::ImportUnauthorized) && foreign())
-}
-
 /// The union over all grants; on denial, the code of the nearest miss.
 fn by_grants<'a>(
     grants: &'a [Grant],
@@ -128,7 +120,8 @@ fn by_grants<'a>(
     asked: Asked<'_>,
 ) -> Result<&'a ObjectName, DenyCode> {
     let mut nearest = DenyCode::NoGrant;
-    for grant in grants.iter().filter(|g| names(g, identity, addr)) {
+    let all = broken::is(Fault::FirstRouteWins);
+    for grant in grants.iter().filter(|g| all || names(g, identity, addr)) {
         let ports = if matches!(asked, Asked::Udp) { &grant.udp } else { &grant.tcp };
         if !ports.as_ref().is_some_and(|p| p.contains(port)) {
             nearest = if nearest == DenyCode::NoGrant { DenyCode::Port } else { nearest };
@@ -139,13 +132,13 @@ fn by_grants<'a>(
             (Asked::Tcp, HttpScope::Only(_)) => false,
             (Asked::Http(request), HttpScope::Only(matches)) => matches.iter().any(|m| m.matches(request)),
         };
+        if covered && all && !names(grant, identity, addr) {
+            return Err(DenyCode::NoGrant);
+        }
         if covered {
             return Ok(&grant.name);
         }
         nearest = DenyCode::Route;
-        if broken::is(Fault::FirstTargetWins) {
-            break;
-        }
     }
     Err(nearest)
 }

@@ -47,15 +47,15 @@ faults! {
     StaleGrants = "stale-grants",
     /// A target that is there is never read again.
     FrozenGrants = "frozen-grants",
-    /// Of several targets that name the caller, the first decides alone.
-    FirstTargetWins = "first-target-wins",
+    /// Of several targets that cover a request, the first decides alone who may send it.
+    FirstRouteWins = "first-route-wins",
     /// A target without rules allows everything.
     EmptyRulesAllow = "empty-rules-allow",
     /// A rule without `matches` allows nothing of its group.
     NoMatchesNothing = "no-matches-nothing",
     /// A rule's `matches` are ignored: the whole group is allowed.
     MatchNamesIgnored = "match-names-ignored",
-    /// A route that isn't there allows everything.
+    /// Rules of which nothing is there allow everything.
     MissingRouteOpens = "missing-route-opens",
     /// A TCPRoute beside an HTTPRouteGroup opens its ports to any request.
     PortsOrRoutes = "ports-or-routes",
@@ -63,8 +63,6 @@ faults! {
     PortsIgnored = "ports-ignored",
     /// IdentityBindings name nobody.
     BindingsIgnored = "bindings-ignored",
-    /// An identity of another mesh needs no grant.
-    ImportUnauthorized = "import-unauthorized",
 
     // --- specs ---
     /// A path expression must match the whole path.

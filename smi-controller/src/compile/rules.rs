@@ -61,8 +61,9 @@ pub(super) fn resolve(reader: &Reader<'_>, rules: &[Rule], port: Option<u16>) ->
     if let Some(port) = port {
         (tcp, udp) = (narrow(tcp, port), narrow(udp, port));
     }
+    let nothing = tcp.is_none() || (names_http && matches.is_empty());
     let http = if names_http { HttpScope::Only(matches) } else { HttpScope::Opaque };
-    if wrongly_opaque(rules, names_http && names_tcp, tcp.is_none()) {
+    if wrongly_opaque(rules, names_http && names_tcp, nothing) {
         return Granted { tcp: tcp.or(Some(PortSet::All)), udp, http: HttpScope::Opaque };
     }
     Granted { tcp, udp, http }
