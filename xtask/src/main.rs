@@ -4,6 +4,7 @@ use clap::{Parser, Subcommand};
 
 mod bench;
 mod crds;
+mod mutants;
 mod proto;
 mod simulate;
 mod soak;
@@ -25,6 +26,8 @@ enum Command {
     Proto,
     /// Measure the data plane against other proxies, and the control plane.
     Bench(bench::BenchArgs),
+    /// Hold the conformance suite against meshes that are broken on purpose: each must be noticed.
+    Mutants(mutants::MutantsArgs),
     /// Join many meshes on simulated links and time: convergence, bytes, memory, and how they grow.
     Simulate(simulate::SimulateArgs),
     /// Run two sidecars under mixed load for a long time: no failure, memory and files flat.
@@ -38,6 +41,7 @@ fn main() -> anyhow::Result<()> {
         Command::Crds => crds::generate(),
         Command::Proto => proto::generate(),
         Command::Bench(args) => bench::run(&args),
+        Command::Mutants(args) => mutants::run(&args),
         Command::Simulate(args) => simulate::run(&args),
         Command::Soak(args) => soak::run(&args),
         Command::Test => test::run(),
