@@ -142,6 +142,8 @@ pub(crate) enum Reason {
     DuplicateMatch,
     /// An older split has the same root.
     DuplicateSplit,
+    /// A split didn't wait any longer for the endpoints of a Service.
+    EndpointsBehind,
     /// Clusters of one mesh export a service differently: the oldest export counts.
     ExportConflict,
     /// The other mesh exports no such service to this one.
@@ -229,6 +231,7 @@ impl Reason {
             Self::BundleUnreadable => "BundleUnreadable",
             Self::DuplicateMatch => "DuplicateMatch",
             Self::DuplicateSplit => "DuplicateSplit",
+            Self::EndpointsBehind => "EndpointsBehind",
             Self::ExportConflict => "ExportConflict",
             Self::ExportNotFound => "ExportNotFound",
             Self::GatewayNotFound => "GatewayNotFound",

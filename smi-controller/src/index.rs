@@ -1,10 +1,12 @@
 //! What is known of the cluster, by kind. Everything here is synchronous and does no IO: an object comes in, its own
 //! small form is kept, and what has changed is said as facts, so that only what depends on them is compiled again.
 
+mod causal;
 mod changes;
 mod endpoint_slices;
 mod fact;
 mod federation;
+mod holds;
 mod http_routes;
 mod identity_bindings;
 mod namespaces;
@@ -24,12 +26,14 @@ use std::collections::BTreeMap;
 
 use isthmus_k8s::watch::{Change, Malformed};
 
+pub(crate) use causal::Look;
 pub(crate) use changes::{KINDS, Update};
 pub(crate) use endpoint_slices::Slice;
 pub(crate) use fact::{Fact, Facts};
 pub(crate) use federation::{
     Cluster, Endpoint, Export, Hub, Import, Mesh, Peer, REVOCATION, RemoteEndpoint, RemotePort, Told,
 };
+pub(crate) use holds::HOLD;
 pub(crate) use http_routes::Group;
 pub(crate) use identity_bindings::Binding;
 pub(crate) use namespaces::NamespaceInfo;
@@ -38,7 +42,7 @@ pub(crate) use port_routes::{PortRoute, UDP_NOT_ENFORCED};
 #[cfg(test)]
 pub(crate) use roster::MAX_GONE;
 pub(crate) use roster::Roster;
-pub(crate) use services::{Exposure, Service, ServicePort};
+pub(crate) use services::{Exposure, Service, ServicePort, version as service_version};
 pub(crate) use splits::{Backend, Split};
 pub(crate) use table::{Object, Table};
 pub(crate) use taps::{TapAt, TapTarget};

@@ -21,6 +21,8 @@ pub(crate) struct Metrics {
     encoded: IntCounter,
     /// Messages sent, by `content`: whole, delta, unchanged.
     sent: [IntCounter; 3],
+    /// Splits that have waited for their endpoints, by `result`: agreed, expired.
+    holds: [IntCounter; 2],
     /// Status writes, by `result`: written, gone, failed.
     pub(crate) status_writes: IntCounterVec,
     /// What waits for proxies.
@@ -42,6 +44,11 @@ impl Metrics {
     pub(crate) fn register(registry: &Registry) -> Result<Self, prometheus::Error> {
         let labelled = |name: &str, help: &str, labels: &[&str]| IntCounterVec::new(Opts::new(name, help), labels);
         let sent = labelled("isthmus_controller_messages_total", "Messages to proxies by content.", &["content"])?;
+        let holds = labelled(
+            "isthmus_controller_split_waits_total",
+            "Changed splits that have waited for the endpoints of their Services, by how that ended.",
+            &["result"],
+        )?;
         let metrics = Self {
             sessions: IntGauge::new("isthmus_controller_sessions", "Connected proxies.")?,
             replicas: IntGaugeVec::new(
@@ -62,6 +69,7 @@ impl Metrics {
                 "Messages encoded: once each, however many proxies get it.",
             )?,
             sent: ["whole", "delta", "unchanged"].map(|content| sent.with_label_values(&[content])),
+            holds: ["agreed", "expired"].map(|result| holds.with_label_values(&[result])),
             status_writes: labelled("isthmus_controller_status_writes_total", "Status writes by result.", &["result"])?,
             waiting: WaitingMetrics::register(registry)?,
             reviews: labelled(
@@ -97,7 +105,9 @@ impl Metrics {
         for counter in counted.into_iter().chain([&metrics.traffic_folded, &metrics.traffic_refused]) {
             registry.register(Box::new(counter.clone()))?;
         }
-        registry.register(Box::new(sent))?;
+        for vec in [sent, holds] {
+            registry.register(Box::new(vec))?;
+        }
         for vec in [&metrics.status_writes, &metrics.reviews, &metrics.certificates] {
             registry.register(Box::new(vec.clone()))?;
         }
@@ -112,6 +122,9 @@ impl Metrics {
         whole.inc_by(work.whole);
         delta.inc_by(work.delta);
         unchanged.inc_by(work.unchanged);
+        let [agreed, expired] = &self.holds;
+        agreed.inc_by(work.agreed);
+        expired.inc_by(work.expired);
     }
 }
 

@@ -33,7 +33,7 @@ use crate::{
     inject::Injector,
     metrics::Metrics,
     replicas::{self, Everywhere, Reporter, Together},
-    serve::{Certifier, ControlService, Hub, KubeTokens, Registry},
+    serve::{Certifier, ControlService, Hub, KubeTokens, Registry, let_splits_go},
     status::Writer,
     telemetry::{self, BadTrust, FrontProxy, Prometheus, PrometheusError, Source, Sources, Traffic},
     watches,
@@ -274,6 +274,7 @@ impl Mesh {
         let updates = watches::start(&self.client, &self.tasks, &self.stop);
         let follower = hub.clone();
         self.tasks.spawn(async move { follower.follow(updates).await });
+        self.tasks.spawn(let_splits_go(hub.clone(), self.client.clone(), self.stop.clone()));
         hub
     }
 

@@ -6,7 +6,7 @@ use isthmus_core::id::{ObjectName, SpiffePattern};
 use super::{Reader, federation};
 use crate::{
     fault::{Fault, Kind, ObjectRef, Reason},
-    index::{Exposure, Object, Rule, Split, Subject, SubjectKind, Target},
+    index::{Exposure, HOLD, Object, Rule, Split, Subject, SubjectKind, Target},
 };
 
 /// What is known of an object itself.
@@ -77,6 +77,16 @@ fn of_split(reader: &Reader<'_>, split: &Object<Split>, faults: &mut Vec<Fault>)
         let message =
             format!("TrafficSplit {} is older and has the same root {root}: this one has no effect", winner.name);
         faults.push(Fault::excluded(Reason::DuplicateSplit, message));
+    }
+    if winner.is_some_and(|winner| winner.name == split.name)
+        && let Some(service) = reader.outwaited(root)
+    {
+        let message = format!(
+            "it took effect {}s after it was seen, although the EndpointSlices of Service {service} don't list the pods that \
+             it selects: requests may go to others",
+            HOLD.as_secs()
+        );
+        faults.push(Fault::hint(Reason::EndpointsBehind, message));
     }
     let Some(service) = reader.service(root) else {
         let message = format!("spec.service: there is no Service {root}");

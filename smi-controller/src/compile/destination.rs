@@ -43,7 +43,7 @@ fn by_service(reader: &Reader<'_>, name: &ObjectName, port: u16) -> Option<Desti
     let split = match service.exposure {
         // Clients of a headless Service choose a pod themselves: there is nothing to split (smi.md §5 A29).
         Exposure::Headless | Exposure::External => None,
-        Exposure::Cluster(_) => reader.splits_of(name).next().map(|split| compile_split(reader, split, service, port)),
+        Exposure::Cluster(_) => reader.split_in_force(name).map(|split| compile_split(reader, split, service, port)),
     };
     Some(Destination::Service(ServiceRoute {
         protocol: protocol::hint(&service_port.name, service_port.app_protocol.as_deref()),
@@ -67,6 +67,10 @@ fn compile_split(reader: &Reader<'_>, split: &Object<index::Split>, root: &Servi
             return Some((Backend { service: b.service.clone(), port, endpoints: Arc::default() }, b.weight));
         }
         let service = service.filter(|s| matches!(s.exposure, Exposure::Cluster(_)))?;
+        // Kubernetes gives every Service that selects pods a slice, an empty one at least: this one is so new that it has none yet.
+        if service.selects() && reader.slices(&service.name).next().is_none() {
+            return None;
+        }
         let other = || service.ports.first().filter(|_| broken::is(Fault::PortMismatchServed));
         Some((backend(reader, service, service.port(port).or_else(other)?), b.weight))
     };

@@ -115,7 +115,19 @@ impl<'a> Reader<'a> {
         self.index.namespaces.get(name)
     }
 
-    /// The splits of a root, the one in effect first.
+    /// The split by which a root's traffic is divided.
+    pub(crate) fn split_in_force(&self, root: &ObjectName) -> Option<&'a Object<Split>> {
+        self.note(Fact::InForce(root.clone()));
+        self.index.splits.in_force(root)
+    }
+
+    /// The Service whose endpoints the split of a root didn't wait for any longer.
+    pub(crate) fn outwaited(&self, root: &ObjectName) -> Option<&'a ObjectName> {
+        self.note(Fact::Outwaited(root.clone()));
+        self.index.outwaited(root)
+    }
+
+    /// The splits of a root, the one that counts first.
     pub(crate) fn splits_of(&self, root: &ObjectName) -> impl Iterator<Item = &'a Object<Split>> {
         self.note(Fact::SplitsOf(root.clone()));
         self.index.splits.of_root(root)

@@ -33,7 +33,7 @@ pub(super) fn step(imported: &Imported, ports: Option<&BTreeMap<u16, Port>>) -> 
     match &imported.service {
         None => Some(Step::Create(service(&imported.import, ports))),
         Some(found) if !is_ours(&imported.import, found) => None,
-        Some(found) if has_ports(found, ports) && !found.selects => None,
+        Some(found) if has_ports(found, ports) && !found.selects() => None,
         Some(_) => Some(Step::Patch(json!({"spec": {"ports": written(ports), "selector": null}}))),
     }
 }

@@ -23,6 +23,10 @@ pub(crate) enum Fact {
     Account(ObjectName),
     /// The splits of this root.
     SplitsOf(ObjectName),
+    /// The split by which this root's traffic is divided.
+    InForce(ObjectName),
+    /// The Service whose endpoints this root's split didn't wait for any longer.
+    Outwaited(ObjectName),
     /// The targets whose destination is this ServiceAccount.
     TargetsFor(ObjectName),
     /// The targets of this namespace whose destination is an IdentityBinding.

@@ -41,8 +41,8 @@ pub(crate) struct Service {
     pub(crate) ports: Vec<ServicePort>,
     /// Where it is reached from outside the cluster.
     pub(crate) external: Vec<Host>,
-    /// Has it pods of this cluster for endpoints?
-    pub(crate) selects: bool,
+    /// The labels of the pods of this cluster that it has for endpoints; none: somebody writes its slices.
+    pub(crate) selector: BTreeMap<String, String>,
     /// The uid of the ImportedService that it was made for.
     pub(crate) import: Option<Arc<str>>,
 }
@@ -51,6 +51,11 @@ impl Service {
     pub(crate) fn port(&self, port: u16) -> Option<&ServicePort> {
         self.ports.iter().find(|p| p.port == port)
     }
+
+    /// Has it pods of this cluster for endpoints?
+    pub(crate) fn selects(&self) -> bool {
+        !self.selector.is_empty()
+    }
 }
 
 /// All Services.
@@ -58,11 +63,21 @@ impl Service {
 pub(crate) struct Services {
     by_name: BTreeMap<ObjectName, Service>,
     by_address: BTreeMap<IpAddr, BTreeSet<ObjectName>>,
+    /// The `resourceVersion` that the watch has shown each in.
+    versions: BTreeMap<ObjectName, u64>,
 }
 
 impl Services {
     pub(crate) fn get(&self, name: &ObjectName) -> Option<&Service> {
         self.by_name.get(name)
+    }
+
+    /// Has the watch come to this version of it? `None`: to its not being there.
+    pub(crate) fn is_seen(&self, name: &ObjectName, version: Option<u64>) -> bool {
+        match version {
+            Some(version) => self.versions.get(name).is_some_and(|seen| *seen >= version),
+            None => !self.by_name.contains_key(name),
+        }
     }
 
     pub(crate) fn at(&self, address: IpAddr) -> Option<&ObjectName> {
@@ -75,21 +90,27 @@ impl Services {
     }
 
     pub(crate) fn apply(&mut self, service: &k8s::Service, facts: &mut Facts) {
+        let version = version(service);
         let service = read(service);
-        if self.by_name.get(&service.name) == Some(&service) {
-            return;
+        if self.by_name.get(&service.name) != Some(&service) {
+            self.replace(&service, facts);
         }
+        self.versions.extend(version.map(|version| (service.name, version)));
+    }
+
+    fn replace(&mut self, service: &Service, facts: &mut Facts) {
         self.delete(&service.name, facts);
-        tell(&service, facts);
-        for address in addresses(&service) {
+        tell(service, facts);
+        for address in addresses(service) {
             facts.insert(Fact::Address(*address));
             self.by_address.entry(*address).or_default().insert(service.name.clone());
         }
-        self.by_name.insert(service.name.clone(), service);
+        self.by_name.insert(service.name.clone(), service.clone());
     }
 
     pub(crate) fn delete(&mut self, name: &ObjectName, facts: &mut Facts) {
         let Some(old) = self.by_name.remove(name) else { return };
+        self.versions.remove(name);
         tell(&old, facts);
         for address in addresses(&old) {
             facts.insert(Fact::Address(*address));
@@ -117,6 +138,12 @@ fn addresses(service: &Service) -> &[IpAddr] {
     }
 }
 
+/// Versions of one kind grow from write to write, and are numbers (as Kubernetes says since 1.35, and as it was before).
+/// `None`: this API server counts otherwise.
+pub(crate) fn version(service: &k8s::Service) -> Option<u64> {
+    service.resource_version()?.parse().ok()
+}
+
 fn read(service: &k8s::Service) -> Service {
     let spec = service.spec.clone().unwrap_or_default();
     let all = spec.cluster_ips.unwrap_or_default().into_iter().chain(spec.cluster_ip);
@@ -130,7 +157,6 @@ fn read(service: &k8s::Service) -> Service {
             addresses.push(address);
         }
     }
-    let selects = spec.selector.as_ref().is_some_and(|selector| !selector.is_empty());
     let exposure = match spec.type_.as_deref() {
         Some("ExternalName") => Exposure::External,
         _ if headless => Exposure::Headless,
@@ -158,7 +184,7 @@ fn read(service: &k8s::Service) -> Service {
     let owner = service.owner_references().iter().find(is_import);
     Service {
         external,
-        selects,
+        selector: spec.selector.unwrap_or_default(),
         import: owner.map(|owner| owner.uid.as_str().into()),
         name: name_of(service),
         exposure,

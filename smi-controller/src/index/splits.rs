@@ -12,6 +12,7 @@ use serde_json::Number;
 
 use super::{
     Fact, Facts,
+    holds::Holds,
     table::{Applied, Object, Table, name_of},
 };
 use crate::{
@@ -42,11 +43,12 @@ pub(crate) struct Splits {
     table: Table<Split>,
     /// By root; in each the oldest first (smi.md §5 A7).
     by_root: BTreeMap<ObjectName, BTreeSet<(Timestamp, ObjectName)>>,
+    pub(super) holds: Holds,
 }
 
 impl Default for Splits {
     fn default() -> Self {
-        Self { table: Table::new(Kind::TrafficSplit), by_root: BTreeMap::new() }
+        Self { table: Table::new(Kind::TrafficSplit), by_root: BTreeMap::new(), holds: Holds::default() }
     }
 }
 
@@ -59,21 +61,38 @@ impl Splits {
         self.table.iter()
     }
 
-    /// The splits of a root, the one in effect first.
-    pub(crate) fn of_root(&self, root: &ObjectName) -> impl Iterator<Item = &Object<Split>> {
+    /// The splits of a root, the one that counts first.
+    pub(crate) fn of_root<'a>(&'a self, root: &ObjectName) -> impl Iterator<Item = &'a Object<Split>> + use<'a> {
         self.by_root.get(root).into_iter().flatten().filter_map(|(_, name)| self.table.get(name))
     }
 
+    /// The split by which a root's traffic is divided: the one that counts, as soon as its endpoints are there.
+    pub(crate) fn in_force(&self, root: &ObjectName) -> Option<&Object<Split>> {
+        self.holds.in_force(root, self.of_root(root).next())
+    }
+
     pub(crate) fn change(&mut self, change: Option<Applied<Object<Split>>>, facts: &mut Facts) {
-        let known = match &change {
-            Some(Applied::Gone(name)) => self.get(name).is_some(),
-            Some(Applied::Now(object)) => self.get(&object.name).is_some(),
-            None => false,
+        let Some(change) = change else { return };
+        let (name, now) = match &change {
+            Applied::Now(object) => (&object.name, object.content.root.as_ref()),
+            Applied::Gone(name) => (name, None),
         };
-        if known && broken::is(broken::Fault::StaleSplits) {
+        if broken::is(broken::Fault::StaleSplits) && self.get(name).is_some() {
             return;
         }
-        let Some(changed) = self.table.change(change, facts) else { return };
+        let old = self.table.get(name).and_then(|old| old.content.root.as_ref());
+        let roots: BTreeSet<ObjectName> = old.into_iter().chain(now).cloned().collect();
+        let before: Vec<_> = roots.into_iter().map(|root| (self.of_root(&root).next().cloned(), root)).collect();
+        self.put(change, facts);
+        for (before, root) in before {
+            let first = self.by_root.get(&root).and_then(BTreeSet::first);
+            let now = first.and_then(|(_, name)| self.table.get(name));
+            self.holds.change(&root, before, now, facts);
+        }
+    }
+
+    fn put(&mut self, change: Applied<Object<Split>>, facts: &mut Facts) {
+        let Some(changed) = self.table.change(Some(change), facts) else { return };
         if let Some(old) = changed.before
             && let Some(root) = old.content.root
         {

@@ -147,16 +147,22 @@ impl Registry {
         let checked = self.checks.get(object)?.clone();
         let own = self.count(object)?;
         let away = self.away(object, &own.stamp);
-        Some((checked, count::sum(&own, self.others.say(object), away.as_ref(), self.others.twice())))
+        let mut sum = count::sum(&own, self.others.say(object), away.as_ref(), self.others.twice());
+        if let Some(service) = self.held_for(object) {
+            sum.unknown = Some(format!("the endpoints of Service {service}, which aren't those that it selects yet"));
+        }
+        Some((checked, sum))
     }
 
     /// What is counted of it among the proxies that are connected here.
     pub(super) fn count(&self, object: &ObjectRef) -> Option<Count> {
         let checked = self.checks.get(object)?;
         let peer = (object.kind == Kind::MeshPeer).then(|| self.index().peers.get(&object.name)).flatten();
+        let meanwhile = self.held_at(object);
         let stamp = Stamp {
             uid: checked.uid.clone(),
-            generation: checked.generation,
+            // Other replicas may have let it go already: what is counted here isn't of that writing.
+            generation: meanwhile.unwrap_or(checked.generation),
             bundle: peer.and_then(|peer| peer.content.bundle.as_ref()).map_or(0, HeldBundle::sequence),
             leaving: peer.is_some_and(|peer| peer.content.leaving),
         };
@@ -176,7 +182,7 @@ impl Registry {
         Some(Count {
             stamp,
             concerned,
-            programmed: concerned - progress.behind.len(),
+            programmed: if meanwhile.is_some() { 0 } else { concerned - progress.behind.len() },
             behind: progress.behind.iter().find_map(pod),
             refused: progress.refused.iter().find_map(refusal),
             cut,

@@ -37,6 +37,9 @@ pub(crate) struct Work {
     pub(crate) delta: u64,
     /// without either.
     pub(crate) unchanged: u64,
+    /// Splits that have waited for their endpoints until those were there, and that haven't waited any longer.
+    pub(crate) agreed: u64,
+    pub(crate) expired: u64,
 }
 
 /// The encoded messages of a content.

@@ -34,6 +34,8 @@ pub(crate) struct Hub {
     pub(crate) unsettled: Notify,
     /// What concerns other meshes has changed.
     pub(crate) outlook: Notify,
+    /// Some split waits for its endpoints.
+    pub(super) held: Notify,
     pub(super) watchers: Watchers,
     metrics: Metrics,
 }
@@ -46,6 +48,7 @@ impl Hub {
             synced: watch::Sender::new(false),
             unsettled: Notify::new(),
             outlook: Notify::new(),
+            held: Notify::new(),
             watchers: Watchers::default(),
             metrics,
         }
@@ -57,6 +60,7 @@ impl Hub {
         let result = act(&mut registry);
         let unsettled = registry.is_unsettled();
         let outlook = registry.has_other_outlook();
+        let held = registry.is_look_due();
         self.metrics.count(registry.take_work());
         self.metrics.sessions.set(i64::try_from(registry.session_count()).unwrap_or(i64::MAX));
         drop(registry);
@@ -65,6 +69,9 @@ impl Hub {
         }
         if outlook {
             self.outlook.notify_one();
+        }
+        if held {
+            self.held.notify_one();
         }
         result
     }
@@ -86,7 +93,10 @@ impl Hub {
             next = Instant::now() + PACE;
             synced += batch.iter().filter(|update| update.is_synced()).count();
             let count = batch.len();
-            self.with(|registry| registry.update(batch.drain(..)));
+            self.with(|registry| {
+                registry.update(batch.drain(..));
+                registry.settle(Instant::now());
+            });
             tracing::debug!(changes = count, "took changes in");
             self.metrics.changes.inc_by(count as u64);
             self.metrics.batches.inc();

@@ -27,6 +27,7 @@ use crate::{
 };
 
 mod cuts;
+mod holds;
 mod links;
 mod others;
 mod telling;
@@ -123,6 +124,11 @@ impl Registry {
         for update in updates {
             self.index.update(update, &mut facts);
         }
+        self.remake(facts);
+    }
+
+    /// Makes anew what depends on these.
+    fn remake(&mut self, facts: Facts) {
         let mut touched = self.made.touched(&facts);
         if facts.contains(&Fact::Peers) {
             self.version_of_roots.take();

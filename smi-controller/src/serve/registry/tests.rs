@@ -308,3 +308,35 @@ fn what_no_proxy_would_take_is_not_sent_and_that_is_told() {
     let refusal = registry.sessions[&id].subscriptions[&Key::Bundles].refusal().unwrap();
     assert!(refusal.contains("more than the limit of 8388608"), "{refusal}");
 }
+
+#[test]
+fn a_split_that_waits_for_its_endpoints_is_pending_and_then_in_effect() {
+    let selecting = with(service("blue", "10.43.0.11", &[80]), "/spec/selector", json!({"v": "2"}));
+    let labelled = |name: &str, ip: &str, v: &str| with(pod(name, "blue", ip), "/metadata/labels", json!({"v": v}));
+    let mut registry = registry(shop().into_iter().chain([
+        selecting,
+        labelled("blue-1", "10.42.0.11", "1"),
+        labelled("blue-2", "10.42.0.12", "2"),
+        split(1, 1),
+    ]));
+    registry.begin_holding();
+    let id = open(&mut registry);
+    take(&mut registry, id);
+    let now = tokio::time::Instant::now();
+    registry.update([applied(split(2, 2))]);
+    assert!(registry.settle(now).is_some() && hear(&mut registry, id).is_none(), "nothing changes yet");
+    let object = ObjectRef { kind: Kind::TrafficSplit, name: ObjectName::new("shop", "s") };
+    let waiting = registry.state_of(&object).unwrap().1;
+    assert_eq!((waiting.programmed, waiting.concerned, waiting.is_pending()), (0, 1, true));
+    assert!(waiting.unknown.unwrap().contains("Service shop/"), "it is told for whom");
+    let counted = registry.count(&object).unwrap();
+    assert_eq!(counted.stamp.generation, 1, "for other replicas, which may have let it go");
+    registry.take_unsettled();
+    let late = registry.settle(now + crate::index::HOLD);
+    assert_eq!((late, registry.take_unsettled().contains(&object)), (None, true));
+    take(&mut registry, id);
+    let done = registry.state_of(&object).unwrap().1;
+    assert_eq!((done.programmed, done.concerned, done.is_complete()), (1, 1, true));
+    let work = registry.take_work();
+    assert_eq!((work.agreed, work.expired), (0, 1));
+}
