@@ -22,7 +22,7 @@ use isthmus_core::{
 };
 
 pub(crate) use check::{Checked, check};
-pub(crate) use destination::destination;
+pub(crate) use destination::{dealt, destination};
 pub(crate) use federation::{GATEWAY, Imported, Outlook, bundles, outlook, routes};
 pub(crate) use inbound::inbound;
 pub(crate) use reader::{Objects, Reader, all_objects};

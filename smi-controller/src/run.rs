@@ -34,7 +34,7 @@ use crate::{
     metrics::Metrics,
     replicas::{self, Everywhere, Reporter, Together},
     serve::{Certifier, ControlService, Hub, KubeTokens, Registry, let_splits_go},
-    status::Writer,
+    status::{Shares, Writer},
     telemetry::{self, BadTrust, FrontProxy, Prometheus, PrometheusError, Source, Sources, Traffic},
     watches,
     webhook::{self, Certificate, CertificateError},
@@ -158,8 +158,6 @@ pub async fn run_with(config: Config, client: Client, shutdown: CancellationToke
         Claim { namespace: mesh.config.namespace.clone(), name: NAME.to_owned(), holder: mesh.config.pod.clone() };
     let (leader, contender) = lease::contend(mesh.client.clone(), claim, stop.clone());
     tasks.spawn(contender);
-    let writer = Writer::new(hub.clone(), mesh.client.clone(), leader.clone(), &mesh.metrics);
-    tasks.spawn(writer.run(stop.clone()));
     let certificate = mesh.certify_for_api_server()?;
     mesh.answer_reviews(webhooks, &certificate)?;
     let (written, webhooks) = watch::channel(0);
@@ -184,7 +182,12 @@ pub async fn run_with(config: Config, client: Client, shutdown: CancellationToke
     let replicas = mesh.follow_replicas(hub.clone(), tls)?;
     let prometheus = mesh.ask_prometheus(&hub)?;
     let taps = Everywhere::new(replicas.clone());
-    let sources = Sources { own: Arc::new(Together::new(traffic, replicas)), prometheus };
+    let own = Arc::new(Together::new(traffic, replicas));
+    let shares = Arc::new(Shares::new(hub.clone(), own.clone()));
+    tasks.spawn(shares.clone().run(stop.clone()));
+    let writer = Writer::new(hub.clone(), mesh.client.clone(), leader.clone(), &mesh.metrics, shares);
+    tasks.spawn(writer.run(stop.clone()));
+    let sources = Sources { own, prometheus };
     mesh.answer_metrics(metrics_api, hub.clone(), sources, taps, certificate)?;
     let (standings, peers) = watch::channel(Vec::new());
     let (keeper, speaker) = ca::between();

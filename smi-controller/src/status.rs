@@ -4,9 +4,11 @@ mod conditions;
 mod digest;
 mod due;
 mod events;
+mod shares;
 mod waiting;
 mod writer;
 
 pub(crate) use events::raise;
+pub(crate) use shares::Shares;
 pub(crate) use waiting::WaitingMetrics;
 pub(crate) use writer::Writer;

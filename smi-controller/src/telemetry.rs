@@ -31,5 +31,6 @@ pub use prometheus::{BadUrl, PrometheusConfig, PrometheusError, PrometheusUrl};
 pub(crate) use request::{GROUP, VERSION};
 pub(crate) use source::{Answer, Keep, Of, Query, Source, SourceError};
 pub(crate) use store::LONGEST;
+pub(crate) use sums::shares;
 pub(crate) use tap::{GROUP as TAP_GROUP, VERSION as TAP_VERSION};
 pub(crate) use traffic::Traffic;

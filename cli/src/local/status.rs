@@ -169,13 +169,14 @@ async fn ask(state: &StateDir) -> anyhow::Result<Mesh> {
     let pods = Api::<Pod>::all(client.clone()).list(&all).await?;
     let splits = Api::<TrafficSplit>::all(client.clone()).list(&all).await?;
     let targets = Api::<TrafficTarget>::all(client).list(&all).await?;
-    let statuses = splits.iter().map(|s| s.status.as_ref()).chain(targets.iter().map(|t| t.status.as_ref()));
+    let statuses = splits.iter().map(|s| s.status.as_ref().map(|status| &status.conditions));
+    let statuses = statuses.chain(targets.iter().map(|t| t.status.as_ref().map(|status| &status.conditions)));
     Ok(Mesh {
         controller_ready: controller.is_some_and(|c| mesh::is_ready(&c)),
         pods: pods.items.len(),
         meshed_pods: pods.iter().filter(|p| mesh::has_sidecar(p)).count(),
         policies: splits.items.len() + targets.items.len(),
-        programmed: statuses.filter(|s| s.is_some_and(|s| is_true(&s.conditions, "Programmed"))).count(),
+        programmed: statuses.filter(|all| all.is_some_and(|all| is_true(all, "Programmed"))).count(),
         gateways: gateway.as_ref().map(Replicas::of),
         hub: hub.as_ref().map(Replicas::of),
         connected_peers: peers.iter().filter(|p| is_connected(p)).count(),

@@ -16,6 +16,7 @@ pub mod id;
 pub mod inbound;
 pub mod rate;
 pub mod retry;
+pub mod shares;
 pub mod split;
 pub mod telemetry;
 pub mod trace;

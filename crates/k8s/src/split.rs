@@ -1,10 +1,11 @@
 //! split.smi-spec.io: TrafficSplit (smi.md §1.5).
 
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::CustomResource;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
 
-use crate::status::Status;
+use crate::status::conditions;
 
 /// Divides what clients send to a Service among backends, by weight.
 #[derive(CustomResource, Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -16,7 +17,7 @@ use crate::status::Status;
     singular = "trafficsplit",
     shortname = "ts",
     namespaced,
-    status = "Status",
+    status = "SplitStatus",
     derive = "PartialEq",
     doc = "Divides what clients send to a Service among backends, by weight.",
     printcolumn = r#"{"name":"Service","type":"string","jsonPath":".spec.service","description":"The apex service of this split."}"#,
@@ -62,6 +63,39 @@ pub struct RouteGroupRef {
     pub kind: String,
     /// The group's name.
     pub name: String,
+}
+
+/// What became of a split.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct SplitStatus {
+    /// The `metadata.generation` that the conditions speak of.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub observed_generation: Option<i64>,
+    /// `Accepted`, `ResolvedRefs`, `Programmed` and `WeightVerified`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(schema_with = "conditions")]
+    pub conditions: Vec<Condition>,
+    /// The newest generation that every proxy concerned had in effect.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub generation_in_effect: Option<i64>,
+    /// What each backend got since that generation is in effect, by the callers' proxies.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub backends: Option<Vec<MeasuredBackend>>,
+}
+
+/// One backend's share of the traffic.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct MeasuredBackend {
+    /// The Service.
+    pub service: String,
+    /// Its weight.
+    pub weight: u32,
+    /// What it got of all requests that the split has dealt, in percent, such as `24.9%`.
+    pub share: String,
+    /// How many those are.
+    pub requests: u64,
 }
 
 fn weight(_: &mut SchemaGenerator) -> Schema {

@@ -82,6 +82,19 @@ fn compile_split(reader: &Reader<'_>, split: &Object<index::Split>, root: &Servi
     }
 }
 
+/// The backends among which a split deals, whichever port is called. `None`: they differ from port to port, or there is no root.
+pub(crate) fn dealt<'a>(reader: &Reader<'_>, split: &'a Object<index::Split>) -> Option<Vec<&'a index::Backend>> {
+    let root = reader.service(split.content.root.as_ref()?)?;
+    let takes_part = |backend: &&index::Backend, port: u16| {
+        let service = reader.service(&backend.service);
+        service.is_some_and(|s| matches!(s.exposure, Exposure::Cluster(_)) && s.port(port).is_some())
+    };
+    let at = |port: u16| split.content.backends.iter().filter(|b| takes_part(b, port)).collect::<Vec<_>>();
+    let mut ports = root.ports.iter().map(|p| at(p.port));
+    let first = ports.next()?;
+    ports.all(|other| other == first).then_some(first)
+}
+
 fn all_matches(reader: &Reader<'_>, name: &ObjectName) -> Vec<isthmus_core::http_match::HttpMatch> {
     let Some(group) = reader.group(name) else { return Vec::new() };
     reader.uses(Kind::HttpRouteGroup, group);

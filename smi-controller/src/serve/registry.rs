@@ -331,6 +331,11 @@ impl Registry {
         self.effects.news.unsettled.extend(compile::all_objects(&self.index));
     }
 
+    /// An object of which something else than proxies say is to be told.
+    pub(crate) fn unsettle(&mut self, object: ObjectRef) {
+        self.effects.news.unsettled.insert(object);
+    }
+
     /// What a key stands for, if somebody has subscribed to it.
     pub(crate) fn content(&self, key: &Key) -> Option<Arc<Content>> {
         self.resources.get(key)?.compiled.as_ref().map(|compiled| compiled.content.clone())

@@ -7,12 +7,17 @@ use k8s_openapi::{
     jiff::Timestamp,
 };
 
+use super::shares::Measured;
 use crate::{
     compile::Checked,
     fault::{Effect, Fault, Kind, Reason},
     index::UDP_NOT_ENFORCED,
     serve::{InEffect, Link},
 };
+
+mod verified;
+
+pub(super) use verified::backends;
 
 /// Longest message of a condition, in bytes.
 const MAX_MESSAGE: usize = 8 << 10;
@@ -24,6 +29,7 @@ pub(super) fn status(
     checked: &Checked,
     effect: &InEffect,
     link: Option<&Link>,
+    measured: Option<&Measured>,
     now: Timestamp,
 ) -> Status {
     let generation = if broken::is(broken::Fault::StaleStatus) { 1 } else { checked.generation };
@@ -37,8 +43,13 @@ pub(super) fn status(
         Kind::UdpRoute => vec![accepted(checked), resolved(checked), unenforced()],
         _ => vec![accepted(checked), resolved(checked), programmed(checked, effect)],
     };
-    let conditions = conditions.into_iter().map(|(kind, holds, reason, message)| {
+    let decided = conditions.into_iter().map(|(kind, holds, reason, message)| {
         let status = if holds { "True" } else { "False" };
+        (kind, status, reason, message)
+    });
+    let kept = verified::kept(before, checked, measured);
+    let shares = (kind == Kind::TrafficSplit && kept.is_none()).then(|| verified::verified(checked, measured));
+    let conditions = decided.chain(shares).map(|(kind, status, reason, message)| {
         let since = before.condition(kind).filter(|c| c.status == status).map(|c| c.last_transition_time.clone());
         Condition {
             type_: kind.to_owned(),
@@ -49,7 +60,8 @@ pub(super) fn status(
             last_transition_time: since.unwrap_or(Time(now)),
         }
     });
-    Status { observed_generation: Some(generation), conditions: conditions.collect() }
+    let conditions = conditions.chain(kept.cloned()).collect();
+    Status { observed_generation: Some(generation), conditions }
 }
 
 type Verdict = (&'static str, bool, String, String);

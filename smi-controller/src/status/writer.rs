@@ -7,13 +7,14 @@ use std::{
 };
 
 use futures::StreamExt;
-use isthmus_k8s::status::Status;
+use isthmus_k8s::{split::MeasuredBackend, status::Status};
 use k8s_openapi::jiff::Timestamp;
 use kube::{
     Api, Client,
     api::{ApiResource, DynamicObject, Patch, PatchParams},
 };
 use prometheus::IntCounterVec;
+use serde::{Deserialize, Serialize};
 use serde_json::json;
 use tokio::{sync::watch, time::Instant};
 use tokio_util::sync::CancellationToken;
@@ -22,11 +23,12 @@ use super::{
     conditions,
     due::Due,
     events::{self, Raised},
+    shares::{Measured, Shares},
     waiting::Waiting,
 };
 use crate::{
     compile::Checked,
-    fault::{Kind, ObjectRef},
+    fault::{Effect, Kind, ObjectRef},
     metrics::Metrics,
     serve::{Hub, InEffect, Link},
 };
@@ -48,6 +50,7 @@ pub(crate) struct Writer {
     known: HashMap<ObjectRef, Known>,
     due: Due,
     waiting: Waiting,
+    shares: Arc<Shares>,
 }
 
 /// What this process has written, or found.
@@ -55,16 +58,31 @@ pub(crate) struct Writer {
 struct Known {
     uid: Arc<str>,
     status: Status,
+    dealt: Dealt,
     raised: Raised,
+}
+
+/// What the status of a split says beside that.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Dealt {
+    generation_in_effect: Option<i64>,
+    backends: Option<Vec<MeasuredBackend>>,
 }
 
 type Job = (ObjectRef, Option<(Checked, InEffect)>, Option<Link>);
 
 impl Writer {
     /// It counts in the metrics.
-    pub(crate) fn new(hub: Arc<Hub>, client: Client, leader: watch::Receiver<bool>, metrics: &Metrics) -> Self {
+    pub(crate) fn new(
+        hub: Arc<Hub>,
+        client: Client,
+        leader: watch::Receiver<bool>,
+        metrics: &Metrics,
+        shares: Arc<Shares>,
+    ) -> Self {
         let (writes, waiting) = (metrics.status_writes.clone(), Waiting::new(metrics.waiting.clone()));
-        Self { hub, client, leader, writes, known: HashMap::new(), due: Due::default(), waiting }
+        Self { hub, client, leader, writes, known: HashMap::new(), due: Due::default(), waiting, shares }
     }
 
     /// Works until `stop`.
@@ -102,6 +120,7 @@ impl Writer {
                 self.known.clear();
                 self.due.clear();
                 self.waiting.clear();
+                self.shares.clear();
                 continue;
             }
             objects.extend(self.due.by(Instant::now()));
@@ -142,10 +161,14 @@ impl Writer {
                         self.due.again(object.clone(), now);
                     }
                     let known = self.known.get(&object).filter(|known| known.uid == checked.uid).cloned();
-                    let found = Found { checked, effect, link };
+                    let split = object.kind == Kind::TrafficSplit;
+                    let measured =
+                        split.then(|| self.shares.of(&object, &checked, effect.is_complete(), now)).flatten();
+                    let found = Found { checked, effect, link, measured };
                     work.push(settle(self.client.clone(), object, found, known));
                 }
                 None => {
+                    self.shares.forget(&object);
                     self.due.forget(&object);
                     self.known.remove(&object);
                     self.waiting.forget(&object);
@@ -186,6 +209,25 @@ struct Found {
     checked: Checked,
     effect: InEffect,
     link: Option<Link>,
+    /// Of a split.
+    measured: Option<Measured>,
+}
+
+impl Found {
+    /// `before` is what the status said.
+    fn dealt(&self, kind: Kind, before: &Dealt) -> Dealt {
+        if kind != Kind::TrafficSplit {
+            return Dealt::default();
+        }
+        let accepted = !self.checked.faults.iter().any(|fault| fault.effect == Effect::Excluded);
+        let now = (accepted && self.effect.is_complete()).then_some(self.checked.generation);
+        // Who has just begun to lead hasn't measured anything: what was found before it stays.
+        let kept = before.generation_in_effect == Some(self.checked.generation) && self.measured.is_none();
+        Dealt {
+            generation_in_effect: now.or(before.generation_in_effect),
+            backends: if kept { before.backends.clone() } else { conditions::backends(self.measured.as_ref()) },
+        }
+    }
 }
 
 enum Settled {
@@ -211,9 +253,10 @@ async fn settle(
 async fn write(
     client: &Client,
     object: &ObjectRef,
-    Found { checked, effect, link }: &Found,
+    found: &Found,
     known: Option<Known>,
 ) -> Result<Settled, kube::Error> {
+    let Found { checked, effect, link, measured } = found;
     let resource = resource(object);
     let api: Api<DynamicObject> = match object.kind.is_cluster_scoped() {
         true => Api::all_with(client.clone(), &resource),
@@ -224,23 +267,35 @@ async fn write(
         None => {
             let Some(found) = api.get_opt(&object.name.name).await? else { return Ok(Settled::Gone) };
             // A status that can't be read is one that has to be written anew.
-            let status = found.data.get("status").and_then(|s| serde_json::from_value(s.clone()).ok());
-            Known { uid: checked.uid.clone(), status: status.unwrap_or_default(), raised: Raised::default() }
+            let said = found.data.get("status").cloned().unwrap_or_default();
+            let dealt = serde_json::from_value(said.clone()).unwrap_or_default();
+            let status = serde_json::from_value(said).unwrap_or_default();
+            Known { uid: checked.uid.clone(), status, dealt, raised: Raised::default() }
         }
     };
-    let status = conditions::status(object.kind, &known.status, checked, effect, link.as_ref(), Timestamp::now());
-    let differs = status != known.status;
+    let (link, measured) = (link.as_ref(), measured.as_ref());
+    let status = conditions::status(object.kind, &known.status, checked, effect, link, measured, Timestamp::now());
+    let dealt = found.dealt(object.kind, &known.dealt);
+    let differs = status != known.status || dealt != known.dealt;
     if differs {
         let mut patch = json!({ "status": status });
-        if object.kind == Kind::MeshPeer
-            && let Some(fields) = patch.get_mut("status").and_then(|status| status.as_object_mut())
-        {
-            let count = format!("{}/{}", effect.programmed, effect.concerned);
-            fields.insert("trustPropagated".to_owned(), count.into());
+        if let Some(fields) = patch.get_mut("status").and_then(|status| status.as_object_mut()) {
+            match object.kind {
+                Kind::MeshPeer => {
+                    let count = format!("{}/{}", effect.programmed, effect.concerned);
+                    fields.insert("trustPropagated".to_owned(), count.into());
+                }
+                Kind::TrafficSplit => {
+                    // What isn't said any more is null, which removes it.
+                    fields.insert("generationInEffect".to_owned(), json!(dealt.generation_in_effect));
+                    fields.insert("backends".to_owned(), json!(dealt.backends));
+                }
+                _ => {}
+            }
         }
         let patch = Patch::Merge(patch);
         match api.patch_status(&object.name.name, &PatchParams::default(), &patch).await {
-            Ok(_) => known.status = status,
+            Ok(_) => (known.status, known.dealt) = (status, dealt),
             Err(kube::Error::Api(error)) if error.code == 404 => return Ok(Settled::Gone),
             Err(error) => return Err(error),
         }

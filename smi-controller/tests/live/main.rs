@@ -44,7 +44,7 @@ fn split(weight: u32) -> Value {
 /// `status/reason/message` of a condition.
 fn condition(split: &TrafficSplit, kind: &str) -> String {
     let generation = split.metadata.generation;
-    let found = split.status.as_ref().and_then(|status| status.condition(kind));
+    let found = split.status.as_ref().and_then(|status| status.conditions.iter().find(|c| c.type_ == kind));
     let found = found.filter(|condition| condition.observed_generation == generation);
     found.map(|c| format!("{}/{}/{}", c.status, c.reason, c.message)).unwrap_or_default()
 }
