@@ -7,9 +7,12 @@ use std::process::ExitCode;
 use isthmus_tests::{cluster::Cluster, kubectl, trials};
 use libtest_mimic::Arguments;
 
+mod argo;
 mod callees;
 mod callers;
+mod clients;
 mod controller;
+mod flagger;
 mod late;
 mod leaves;
 mod manifest;
@@ -30,6 +33,8 @@ const ALL: &[(&str, Body)] = &[
     ("callers_are_restarted_one_by_one", callers::run),
     ("the_controller_is_killed_and_comes_back", controller::run),
     ("a_proxy_started_without_a_controller_is_ready_when_it_returns", late::run),
+    ("argo_rollouts_promotes_and_the_old_version_hears_nothing", argo::run),
+    ("flagger_initialises_promotes_and_rolls_back", flagger::run),
     ("the_root_is_rotated", root::run),
     ("leaves_are_rotated_every_few_seconds", leaves::run),
 ];

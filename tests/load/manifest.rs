@@ -75,7 +75,7 @@ spec:
   replicas: {replicas}
   selector: {{ matchLabels: {{ app: callee, version: {version} }} }}
   template:
-    metadata: {{ labels: {{ app: callee, version: {version} }} }}
+    metadata: {{ labels: {{ app: callee, version: {version}, rollouts-pod-template-hash: {version} }} }}
     spec:
       serviceAccountName: callee
       containers:
