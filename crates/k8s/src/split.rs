@@ -84,6 +84,13 @@ pub struct SplitStatus {
     pub backends: Option<Vec<MeasuredBackend>>,
 }
 
+impl SplitStatus {
+    /// The condition of this type.
+    pub fn condition(&self, kind: &str) -> Option<&Condition> {
+        self.conditions.iter().find(|condition| condition.type_ == kind)
+    }
+}
+
 /// One backend's share of the traffic.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
