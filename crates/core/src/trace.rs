@@ -174,28 +174,47 @@ pub struct Found {
     pub present: Formats,
     /// Those of them that could be read.
     pub valid: Formats,
+    /// There is a `tracestate`.
+    pub has_state: bool,
 }
 
 /// Reads a request's trace context. A format that can't be read counts as absent.
 pub fn extract(headers: &HeaderMap) -> Found {
-    let mut found = Found::default();
+    let mut found = present(headers);
     let mut taken = false;
-    for format in Format::ALL {
+    for format in Format::ALL.into_iter().filter(|format| found.present.contains(*format)) {
         let said = match format {
             Format::W3c => w3c::read(headers),
             Format::B3 => b3::read(headers),
             Format::B3Multi => b3::read_multi(headers),
             Format::Jaeger => jaeger::read(headers),
         };
-        let Some(said) = said else { continue };
-        let this = Formats::from_iter([format]);
-        found.present = found.present.and(this);
-        let Ok(said) = said else { continue };
-        found.valid = found.valid.and(this);
+        let Some(Ok(said)) = said else { continue };
+        found.valid = found.valid.and(Formats::from_iter([format]));
         if !taken {
             taken = true;
             (found.parent, found.sampled, found.debug) = (said.parent, said.sampled, said.debug);
         }
+    }
+    found
+}
+
+/// What is there at all: one look at each name in the place of a search for every header, for most requests have none of them.
+fn present(headers: &HeaderMap) -> Found {
+    let mut found = Found::default();
+    for name in headers.keys() {
+        let format = match name.as_str() {
+            "traceparent" => Format::W3c,
+            "b3" => Format::B3,
+            "x-b3-traceid" | "x-b3-sampled" | "x-b3-flags" => Format::B3Multi,
+            "uber-trace-id" => Format::Jaeger,
+            "tracestate" => {
+                found.has_state = true;
+                continue;
+            }
+            _ => continue,
+        };
+        found.present = found.present.and(Formats::from_iter([format]));
     }
     found
 }
@@ -224,7 +243,7 @@ pub struct Context {
 /// Writes a request's trace context in these formats. `tracestate` belongs to the `traceparent` that it came with: it stays
 /// where that was the one followed, and goes where it wasn't.
 pub fn inject(headers: &mut HeaderMap, context: &Context, formats: Formats, found: &Found) {
-    if !found.valid.contains(Format::W3c) {
+    if found.has_state && !found.valid.contains(Format::W3c) {
         headers.remove(state::TRACESTATE);
     }
     for format in Format::ALL.into_iter().filter(|format| formats.contains(*format)) {

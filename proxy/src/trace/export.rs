@@ -22,7 +22,7 @@ use super::{
     outcome::Outcome,
     span::Finished,
 };
-use crate::limits::{TRACE_BATCH, TRACE_FLUSH_TIME, TRACE_PERIOD, TRACE_QUEUE, TRACE_RETRY_TIME};
+use crate::limits::{TRACE_BATCH, TRACE_FLUSH_TIME, TRACE_PERIOD, TRACE_QUEUE, TRACE_RETRY_TIME, TRACE_STEP};
 
 /// Pauses between tries, as the specification of OTLP asks for: growing, and never all at once.
 const RETRY: Backoff = Backoff { base: Duration::from_secs(1), max: Duration::from_secs(16) };
@@ -134,15 +134,17 @@ impl Export {
             read = self.spans.recv_many(&mut batch, TRACE_BATCH) => if read == 0 { self.stop.cancelled().await },
             () = self.stop.cancelled() => {}
         }
-        let period = tokio::time::sleep(TRACE_PERIOD);
-        tokio::pin!(period);
-        while !batch.is_empty() && batch.len() < TRACE_BATCH {
-            let room = TRACE_BATCH - batch.len();
+        let over = tokio::time::Instant::now() + TRACE_PERIOD;
+        // Looked for in steps, so that not every span wakes this thread.
+        while !batch.is_empty() && batch.len() < TRACE_BATCH && tokio::time::Instant::now() < over {
             tokio::select! {
-                biased;
-                read = self.spans.recv_many(&mut batch, room) => if read == 0 { break },
-                () = &mut period => break,
+                () = tokio::time::sleep(TRACE_STEP) => {}
                 () = self.stop.cancelled() => break,
+            }
+            while batch.len() < TRACE_BATCH
+                && let Ok(span) = self.spans.try_recv()
+            {
+                batch.push(span);
             }
         }
         batch

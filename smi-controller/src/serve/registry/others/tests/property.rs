@@ -27,7 +27,7 @@ enum Act {
     Leave(usize),
     /// A replica notices that those have gone who have.
     Notice(usize),
-    /// A proxy takes over what it is sent next. `says`: its acknowledgement arrives.
+    /// A proxy takes over what it is sent next, or refuses it. `says`: its acknowledgement arrives.
     Take {
         proxy: usize,
         says: bool,
@@ -127,6 +127,10 @@ impl World {
         let message = ControllerMessage::decode(&frame[5..]).unwrap();
         if let Some(Content::Bundles(sent)) = &message.content {
             let of_west = sent.bundles.iter().find(|bundle| bundle.trust_domain == "west.local").unwrap();
+            // Proxies don't go back to what they held before (`TrustStore::advance`), whoever sends it.
+            if holds.as_ref().is_some_and(|(_, held)| *held > of_west.sequence) {
+                return registry.refuse(*id, &Key::Bundles, &message.version, "older than what is held");
+            }
             *holds = Some((message.version.clone(), of_west.sequence));
         }
         if says {
