@@ -52,7 +52,7 @@ async fn the_conformance_app_records_what_it_sent_and_got() {
     assert_eq!(failed, (500, "Error completing the request".into()));
     assert_eq!(send("POST", format!("http://{a}/call"), "{").await.0, 400);
     assert_eq!(send("GET", format!("http://{a}/call"), "").await, (200, String::new()));
-    assert_eq!(metrics(b).await["ReqReceived"], json!(["app-a"]));
+    assert_eq!(metrics(b).await["ReqReceived"], json!(["app-a", "app-a"]));
     let seen = metrics(a).await;
     assert_eq!(seen["RespSucceeded"][0]["URL"], json!(format!("http://{b}/echo")));
     assert_eq!(seen["RespFailed"][0]["Method"], "GET");

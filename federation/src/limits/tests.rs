@@ -5,7 +5,7 @@ const PAGE: &str = include_str!("../../../docs/limits.md");
 
 /// Federation's part of the page.
 fn table() -> &'static str {
-    PAGE.split_once("\n# Limits of federation\n").unwrap().1
+    PAGE.split_once("\n# Limits of federation\n").unwrap().1.split("\n# ").next().unwrap()
 }
 
 /// A value as the table writes it: a number without its type, multiplied out, with its unit.
