@@ -58,6 +58,8 @@ pub(crate) fn in_all_clusters(scene: &Scene) -> anyhow::Result<()> {
         expect_eq("b's root", signer(b)?, signer(a)?)
     })?;
     println!("    b: {}", phase(b)?);
+    // The root that b would want if it became the first: never the one before.
+    until("b's isthmus-ca to hold the new root", PATIENCE, || expect_eq("b's wish", wanted(b)?, signer(b)?))?;
     // What was made under the new root alone in either cluster is believed in the other.
     a.kubectl.apply(NAMESPACE, siblings::IMPORT)?;
     b.kubectl.apply(NAMESPACE, siblings::LET_IN)?;
@@ -81,7 +83,16 @@ fn phase(mesh: &Mesh) -> anyhow::Result<String> {
 
 /// The root that signs, as its Secret has it.
 fn signer(mesh: &Mesh) -> anyhow::Result<String> {
-    let secret = mesh.kubectl.get(SYSTEM, "secret", "isthmus-trust")?;
-    let root = secret.pointer("/data/signer.crt").and_then(Value::as_str);
-    Ok(root.context("no signer.crt")?.to_owned())
+    certificate(mesh, "isthmus-trust", "signer.crt")
+}
+
+/// The root that the cluster's own Secret asks for.
+fn wanted(mesh: &Mesh) -> anyhow::Result<String> {
+    certificate(mesh, "isthmus-ca", "tls.crt")
+}
+
+fn certificate(mesh: &Mesh, secret: &str, entry: &str) -> anyhow::Result<String> {
+    let secret = mesh.kubectl.get(SYSTEM, "secret", secret)?;
+    let found = secret.get("data").and_then(|data| data.get(entry)).and_then(Value::as_str);
+    Ok(found.with_context(|| format!("no {entry}"))?.to_owned())
 }

@@ -133,7 +133,7 @@ impl Keeper {
                 if let Some(given) = given.filter(|given| given.rotation.sequence > present.rotation.sequence) {
                     return self.follow(secret, &given, first).await;
                 }
-                self.decline(first).await?;
+                self.keep(first, &present).await?;
                 present.goal().clone()
             }
         };
@@ -168,9 +168,9 @@ impl Keeper {
         self.adopt(roots)
     }
 
-    /// Somebody asks this cluster for what is another's to do.
-    async fn decline(&self, first: &Cluster) -> Result<(), CaError> {
-        if wanted::decline(&self.api, &self.parts.names).await? {
+    /// Has the same wish as the first cluster; somebody may ask this one for what is the other's to do.
+    async fn keep(&self, first: &Cluster, present: &Roots) -> Result<(), CaError> {
+        if wanted::keep(&self.api, &self.parts.names, present).await? {
             let message = format!("cluster {first} rotates the root of this mesh, and this one follows: ask there");
             self.note(Note { reason: "RotationDeclined", message, warning: true }).await;
         }

@@ -3,11 +3,11 @@
 use std::{sync::Arc, time::SystemTime};
 
 use isthmus_core::id::ObjectName;
-use isthmus_identity::Authority;
+use isthmus_identity::{Authority, Phase, RootId};
 use k8s_openapi::{ByteString, api::core::v1::Secret, apimachinery::pkg::apis::meta::v1::ObjectMeta};
 use kube::{Api, ResourceExt, api::PostParams};
 
-use super::{CaError, Names, ROOT_LIFETIME};
+use super::{CaError, Names, ROOT_LIFETIME, Roots};
 use crate::annotations::ROTATE_ROOT;
 
 /// Key of the certificate in the Secret.
@@ -70,15 +70,33 @@ pub(super) async fn renew(api: &Api<Secret>, names: &Names, present: &Arc<Author
     Ok(Wanted { root: read(names, &found)?, declined })
 }
 
-/// Takes off what asks for a new root. `true`: there was something.
-pub(super) async fn decline(api: &Api<Secret>, names: &Names) -> Result<bool, CaError> {
+/// Keeps the Secret of a cluster that follows: it asks for nothing, and holds the mesh's root, so that this cluster has the same wish
+/// if it becomes the first. A root of somebody else's stays, and so does what cert-manager keeps. `true`: it was asked for a new root.
+pub(super) async fn keep(api: &Api<Secret>, names: &Names, present: &Roots) -> Result<bool, CaError> {
     let failed = CaError::kubernetes(&names.wanted);
-    let Some(mut found) = api.get_opt(&names.wanted.name).await.map_err(failed)? else { return Ok(false) };
-    if found.annotations_mut().remove(ROTATE_ROOT).is_none() {
-        return Ok(false);
+    let Some(mut found) = api.get_opt(&names.wanted.name).await.map_err(failed)? else {
+        return match api.create(&PostParams::default(), &write(&names.wanted, present.signer())).await {
+            Err(error) if !matches!(&error, kube::Error::Api(status) if status.code == 409) => Err(failed(error)),
+            _ => Ok(false),
+        };
+    };
+    let asked = found.annotations_mut().remove(ROTATE_ROOT).is_some();
+    let behind = !found.annotations().contains_key(CERT_MANAGER)
+        && read(names, &found).is_ok_and(|held| is_behind(held.root(), present));
+    if behind {
+        found.data = write(&names.wanted, present.signer()).data;
     }
-    api.replace(&names.wanted.name, &PostParams::default(), &found).await.map_err(failed)?;
-    Ok(true)
+    if asked || behind {
+        api.replace(&names.wanted.name, &PostParams::default(), &found).await.map_err(failed)?;
+    }
+    Ok(asked)
+}
+
+/// Was the mesh's root this one, and is another now? While the other is only being published, it may still be given up.
+fn is_behind(held: RootId, present: &Roots) -> bool {
+    matches!(present.rotation.phase, Phase::Turning { .. })
+        && held != present.signer().root()
+        && present.all().iter().any(|root| root.root() == held)
 }
 
 fn make(names: &Names) -> Result<Authority, CaError> {
