@@ -50,11 +50,8 @@ pub(super) async fn load(api: &Api<Secret>, names: &Names) -> Result<Arc<Authori
 pub(super) async fn renew(api: &Api<Secret>, names: &Names, present: &Arc<Authority>) -> Result<Wanted, CaError> {
     let failed = CaError::kubernetes(&names.wanted);
     let Some(mut found) = api.get_opt(&names.wanted.name).await.map_err(failed)? else {
-        return match api.create(&PostParams::default(), &write(&names.wanted, present)).await {
-            // Somebody else's counts from the next look on.
-            Err(error) if !matches!(&error, kube::Error::Api(status) if status.code == 409) => Err(failed(error)),
-            _ => Ok(Wanted { root: present.clone(), declined: None }),
-        };
+        create(api, names, present).await?;
+        return Ok(Wanted { root: present.clone(), declined: None });
     };
     if found.annotations_mut().remove(ROTATE_ROOT).is_none() {
         return Ok(Wanted { root: read(names, &found)?, declined: None });
@@ -75,10 +72,8 @@ pub(super) async fn renew(api: &Api<Secret>, names: &Names, present: &Arc<Author
 pub(super) async fn keep(api: &Api<Secret>, names: &Names, present: &Roots) -> Result<bool, CaError> {
     let failed = CaError::kubernetes(&names.wanted);
     let Some(mut found) = api.get_opt(&names.wanted.name).await.map_err(failed)? else {
-        return match api.create(&PostParams::default(), &write(&names.wanted, present.signer())).await {
-            Err(error) if !matches!(&error, kube::Error::Api(status) if status.code == 409) => Err(failed(error)),
-            _ => Ok(false),
-        };
+        create(api, names, present.signer()).await?;
+        return Ok(false);
     };
     let asked = found.annotations_mut().remove(ROTATE_ROOT).is_some();
     let behind = !found.annotations().contains_key(CERT_MANAGER)
@@ -97,6 +92,16 @@ fn is_behind(held: RootId, present: &Roots) -> bool {
     matches!(present.rotation.phase, Phase::Turning { .. })
         && held != present.signer().root()
         && present.all().iter().any(|root| root.root() == held)
+}
+
+/// Writes the Secret that isn't there. If somebody else has meanwhile, that counts from the next look on.
+async fn create(api: &Api<Secret>, names: &Names, root: &Authority) -> Result<(), CaError> {
+    match api.create(&PostParams::default(), &write(&names.wanted, root)).await {
+        Err(error) if !matches!(&error, kube::Error::Api(status) if status.code == 409) => {
+            Err(CaError::kubernetes(&names.wanted)(error))
+        }
+        _ => Ok(()),
+    }
 }
 
 fn make(names: &Names) -> Result<Authority, CaError> {

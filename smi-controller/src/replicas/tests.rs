@@ -216,7 +216,7 @@ async fn what_all_replicas_proxies_told_is_one_answer_and_a_silent_replica_is_na
 }
 
 #[tokio::test]
-async fn nobody_but_the_controller_is_told_of_traffic() {
+async fn nobody_but_the_controller_is_told_of_traffic_or_taps_through_a_replica() {
     let listener = TcpListener::bind("127.0.0.2:0").await.unwrap();
     let mesh = Mesh::new(listener.local_addr().unwrap().port());
     let addr = listener.local_addr().unwrap();
@@ -224,8 +224,9 @@ async fn nobody_but_the_controller_is_told_of_traffic() {
     let parts = Parts { tls: mesh.tls("web"), ..running.parts.take().unwrap() };
     let channel = follow::connect(&parts, addr).await.unwrap();
     let mut client = isthmus_api::replica::v1::replicas_client::ReplicasClient::new(channel);
-    let refused = client.observe(isthmus_api::replica::v1::ObserveRequest::default()).await.unwrap_err();
-    assert_eq!(refused.code(), tonic::Code::PermissionDenied);
+    let observed = client.observe(isthmus_api::replica::v1::ObserveRequest::default()).await.unwrap_err();
+    let tapped = client.tap(isthmus_api::replica::v1::TapRequest::default()).await.unwrap_err();
+    assert_eq!([observed.code(), tapped.code()], [tonic::Code::PermissionDenied; 2]);
 }
 
 #[tokio::test]
@@ -287,17 +288,4 @@ async fn a_tap_sees_the_proxies_of_all_replicas_and_ends_at_all() {
     drop(tapping);
     until("its end at a", &a, &[]).await;
     until("its end at b", &b, &[]).await;
-}
-
-#[tokio::test]
-async fn nobody_but_the_controller_may_tap_through_a_replica() {
-    let listener = TcpListener::bind("127.0.0.2:0").await.unwrap();
-    let mesh = Mesh::new(listener.local_addr().unwrap().port());
-    let addr = listener.local_addr().unwrap();
-    let mut running = mesh.replica("a", listener).await;
-    let parts = Parts { tls: mesh.tls("web"), ..running.parts.take().unwrap() };
-    let channel = follow::connect(&parts, addr).await.unwrap();
-    let mut client = isthmus_api::replica::v1::replicas_client::ReplicasClient::new(channel);
-    let refused = client.tap(isthmus_api::replica::v1::TapRequest::default()).await.unwrap_err();
-    assert_eq!(refused.code(), tonic::Code::PermissionDenied);
 }
