@@ -28,6 +28,9 @@ const LOAD: [(&str, &str, u32); 5] = [
     ("front", "ok", 40),
 ];
 
+/// What a request adds to at its two ends, when it begins and when it has ended.
+const COUNTERS: [&str; 4] = ["inbound_requests", "inbound_responses", "outbound_requests", "outbound_responses"];
+
 /// All of it has happened, and Prometheus has seen it.
 pub(crate) struct Scene {
     pub(crate) cluster: Cluster,
@@ -74,16 +77,21 @@ impl Scene {
         for (host, ..) in LOAD.iter().filter(|(_, path, _)| *path == "ok").take(2) {
             self.call(host, "ok")?;
         }
-        let begun = "count(sum by (destination_workload) (isthmus_inbound_requests_total) == 1)";
-        until("the first requests are scraped", PATIENCE, || self.prometheus.expect(begun, 2.0))?;
+        // Each sidecar is scraped in a moment of its own: the caller's figures may be older than its servers'.
+        let begun = |series: &str| format!("count(sum by (destination_workload) (isthmus_{series}_total) == 1)");
+        until("the first requests are scraped", PATIENCE, || {
+            COUNTERS.iter().try_for_each(|series| self.prometheus.expect(&begun(series), 2.0))
+        })?;
         for (host, path, times) in LOAD {
             for _ in 0..times {
                 self.call(host, path)?;
             }
         }
         let all: u32 = LOAD.iter().map(|(.., times)| times).sum();
-        let seen = "sum(isthmus_inbound_requests_total{source_workload=\"caller\"})";
-        until("all requests are scraped", PATIENCE, || self.prometheus.expect(seen, f64::from(all + 2)))
+        let seen = |series: &str| format!("sum(isthmus_{series}_total{{source_workload=\"caller\"}})");
+        until("all requests are scraped", PATIENCE, || {
+            COUNTERS.iter().try_for_each(|series| self.prometheus.expect(&seen(series), f64::from(all + 2)))
+        })
     }
 }
 
