@@ -6,7 +6,7 @@
 use std::{
     fs::{self, File},
     io,
-    os::unix::fs::{DirBuilderExt, OpenOptionsExt},
+    os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt},
     path::{Path, PathBuf},
     thread,
     time::{Duration, Instant},
@@ -56,7 +56,18 @@ pub(crate) struct StateDir {
 
 /// Held for as long as the cluster runs.
 #[derive(Debug)]
-pub(crate) struct Held(#[expect(dead_code, reason = "held for its lock")] Flock<File>);
+pub(crate) struct Held {
+    path: PathBuf,
+    _lock: Flock<File>,
+}
+
+/// What became of a try to lock.
+enum Tried {
+    Locked(Flock<File>),
+    Busy,
+    /// The folder isn't there, or its last holder has removed it meanwhile.
+    Gone,
+}
 
 impl StateDir {
     /// The folder for a name, whether or not it exists.
@@ -108,14 +119,21 @@ impl StateDir {
 
     /// Makes the folder (for its owner alone) and takes the lock.
     pub(crate) fn hold(&self) -> anyhow::Result<Held> {
-        fs::DirBuilder::new().recursive(true).mode(0o700).create(&self.path).context("state folder")?;
-        let lock = patiently(LET_GO_WITHIN, || self.try_lock())?;
+        let lock = patiently(LET_GO_WITHIN, || {
+            match fs::DirBuilder::new().recursive(true).mode(0o700).create(&self.path) {
+                // It was there, and its last holder has removed it since.
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists && !self.path.exists() => return Ok(None),
+                made => made.context("state folder")?,
+            }
+            let tried = self.try_lock(true, FlockArg::LockExclusiveNonblock)?;
+            Ok(if let Tried::Locked(lock) = tried { Some(lock) } else { None })
+        })?;
         if let Some(lock) = lock {
             // Its last holder may have been killed just now: what it has left is cleaned up only once it is reaped.
             let process = self.record().map(|r| PathBuf::from(format!("/proc/{}", r.pid)));
             let gone = || Ok(process.as_ref().is_none_or(|p| !p.exists()).then_some(()));
             patiently(REAPED_WITHIN, gone)?;
-            return Ok(Held(lock));
+            return Ok(Held { path: self.path.clone(), _lock: lock });
         }
         bail!(
             "cluster {:?} is running already (process {}); `isthmus down --name {0}` stops it, or choose another --name",
@@ -126,16 +144,20 @@ impl StateDir {
 
     /// Does a process hold the cluster?
     pub(crate) fn is_running(&self) -> anyhow::Result<bool> {
-        Ok(self.path.is_dir() && self.try_lock()?.is_none())
+        // Shared, so that those who look don't take each other for a cluster.
+        Ok(matches!(self.try_lock(false, FlockArg::LockSharedNonblock)?, Tried::Busy))
     }
 
-    fn try_lock(&self) -> anyhow::Result<Option<Flock<File>>> {
+    fn try_lock(&self, create: bool, how: FlockArg) -> anyhow::Result<Tried> {
         let path = self.path.join("lock");
-        let file = fs::OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).open(&path);
-        let file = file.with_context(|| path.display().to_string())?;
-        match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
-            Ok(lock) => Ok(Some(lock)),
-            Err((_, Errno::EWOULDBLOCK)) => Ok(None),
+        let file = fs::OpenOptions::new().create(create).truncate(false).write(true).mode(0o600).open(&path);
+        let file = match file {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Tried::Gone),
+            file => file.with_context(|| path.display().to_string())?,
+        };
+        match Flock::lock(file, how) {
+            Ok(lock) => Ok(if is_still(&lock, &path) { Tried::Locked(lock) } else { Tried::Gone }),
+            Err((_, Errno::EWOULDBLOCK)) => Ok(Tried::Busy),
             Err((_, errno)) => Err(errno).with_context(|| path.display().to_string()),
         }
     }
@@ -178,14 +200,47 @@ impl StateDir {
         written.and_then(|()| fs::rename(&new, &target)).with_context(|| target.display().to_string())
     }
 
-    /// Removes the folder and what is in it.
+    /// Removes the folder and what is in it, unless somebody holds it: a cluster that is only just starting stays.
     pub(crate) fn remove(&self) -> anyhow::Result<()> {
-        match fs::remove_dir_all(&self.path) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => {
-                Err(error).with_context(|| self.path.display().to_string())
-            }
-            _ => Ok(()),
+        match self.try_lock(true, FlockArg::LockExclusiveNonblock)? {
+            Tried::Locked(lock) => Held { path: self.path.clone(), _lock: lock }.remove(),
+            Tried::Busy | Tried::Gone => Ok(()),
         }
+    }
+}
+
+impl Held {
+    /// Removes the folder and what is in it. The lock goes last: until then nobody else begins here, and whoever waits for it
+    /// finds a folder of his own, or none.
+    pub(crate) fn remove(self) -> anyhow::Result<()> {
+        let lock = self.path.join("lock");
+        let remove = || -> io::Result<()> {
+            for entry in fs::read_dir(&self.path)? {
+                let (path, kind) = entry.and_then(|entry| Ok((entry.path(), entry.file_type()?)))?;
+                match path == lock {
+                    true => {}
+                    false if kind.is_dir() => fs::remove_dir_all(path)?,
+                    false => fs::remove_file(path)?,
+                }
+            }
+            fs::remove_file(&lock)?;
+            match fs::remove_dir(&self.path) {
+                // The next one has begun already; or has even ended.
+                Err(error) if matches!(error.kind(), io::ErrorKind::DirectoryNotEmpty | io::ErrorKind::NotFound) => {
+                    Ok(())
+                }
+                removed => removed,
+            }
+        };
+        remove().with_context(|| self.path.display().to_string())
+    }
+}
+
+/// Is the opened file still the one of that name? Its last holder may have removed it.
+fn is_still(open: &File, path: &Path) -> bool {
+    match (open.metadata(), fs::metadata(path)) {
+        (Ok(open), Ok(found)) => (open.dev(), open.ino()) == (found.dev(), found.ino()),
+        _ => false,
     }
 }
 

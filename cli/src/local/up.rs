@@ -167,19 +167,18 @@ fn plans(args: &UpArgs) -> anyhow::Result<Vec<Plan>> {
 
 /// Runs one cluster until the shutdown.
 async fn one(plan: &Plan, progress: Progress, shutdown: CancellationToken) -> anyhow::Result<()> {
-    let _held = plan.state.hold()?;
+    let held = plan.state.hold()?;
     let mut record = plan.record();
     plan.state.write_record(&record)?;
     let begun = Instant::now();
     progress.head(&format!("Cluster {:?}", plan.state.name));
     let Some(started) = shutdown.run_until_cancelled(start(plan, &progress)).await else {
-        plan.state.remove()?;
-        return Ok(());
+        return held.remove();
     };
     let cluster = match started {
         Ok(cluster) => cluster,
         Err(error) => {
-            plan.state.remove()?;
+            held.remove()?;
             return Err(error);
         }
     };
@@ -194,7 +193,7 @@ async fn one(plan: &Plan, progress: Progress, shutdown: CancellationToken) -> an
             Ok(())
         })
         .await?;
-    plan.state.remove()
+    held.remove()
 }
 
 /// The cluster, then the mesh in it.

@@ -1,3 +1,5 @@
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+
 use super::*;
 
 #[test]
@@ -24,6 +26,42 @@ fn whoever_holds_the_lock_runs_and_nobody_else_can() {
     assert!(!state.is_running().unwrap());
     state.remove().unwrap();
     state.remove().unwrap();
+}
+
+/// Commands of one name at the same moment: each cluster has its folder to itself, from before it begins until it has ended.
+#[test]
+fn a_folder_is_made_and_removed_by_many_at_once() {
+    let root = tempfile::tempdir().unwrap();
+    let state = StateDir::below(root.path(), "test").unwrap();
+    let (inside, held) = (AtomicUsize::new(0), AtomicUsize::new(0));
+    thread::scope(|scope| {
+        for worker in 0..6 {
+            let (state, inside, held) = (&state, &inside, &held);
+            scope.spawn(move || {
+                while held.load(Relaxed) < 300 {
+                    if worker >= 4 {
+                        state.is_running().unwrap();
+                        state.remove().unwrap();
+                        continue;
+                    }
+                    match state.hold() {
+                        Ok(lock) => {
+                            assert_eq!(inside.fetch_add(1, Relaxed), 0, "two clusters in one folder");
+                            assert!(state.is_running().unwrap());
+                            state.forget().unwrap();
+                            state.ask_to_end().unwrap();
+                            inside.fetch_sub(1, Relaxed);
+                            held.fetch_add(1, Relaxed);
+                            lock.remove().unwrap();
+                        }
+                        Err(error) => assert!(error.to_string().contains("is running already"), "{error:#}"),
+                    }
+                }
+            });
+        }
+    });
+    state.remove().unwrap();
+    assert!(!state.path().exists());
 }
 
 #[test]

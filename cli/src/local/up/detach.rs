@@ -53,9 +53,10 @@ fn start(args: &UpArgs, plans: &[Plan]) -> anyhow::Result<(Child, File)> {
     if args.no_mesh {
         command.arg("--no-mesh");
     }
+    let told = File::open(&path)?;
     drop(held);
     let child = command.stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log).spawn()?;
-    Ok((child, File::open(&path)?))
+    Ok((child, told))
 }
 
 /// Shows what the child writes until all is ready, or has failed.

@@ -23,7 +23,7 @@ use super::{END_WITHIN, MeshName, Parts, Place, Plan, Progress, StateDir, UpArgs
 use crate::{
     args::Usage,
     federation::{Side, invite::invite, join::join},
-    local::mesh,
+    local::{mesh, state::Held},
 };
 
 /// As many as there may be clusters.
@@ -94,7 +94,7 @@ pub(super) async fn run(plans: &[Plan], join: bool, shutdown: &CancellationToken
     let begun = Instant::now();
     let started = shutdown.run_until_cancelled(start(plans, join, &progress)).await.transpose();
     let Ok(Some(clusters)) = started else {
-        plans.iter().try_for_each(|plan| plan.state.remove())?;
+        held.into_iter().try_for_each(Held::remove)?;
         return started.map(drop);
     };
     for (plan, cluster) in plans.iter().zip(&clusters) {
@@ -102,7 +102,7 @@ pub(super) async fn run(plans: &[Plan], join: bool, shutdown: &CancellationToken
         plan.state.write_record(&record)?;
     }
     ready(plans, &progress, begun);
-    let lives = plans.iter().zip(clusters).zip(held).map(async |((plan, cluster), _held)| {
+    let lives = plans.iter().zip(clusters).zip(held).map(async |((plan, cluster), held)| {
         tokio::select! {
             () = shutdown.cancelled() => {}
             () = asked_to_end(&plan.state) => {}
@@ -112,7 +112,7 @@ pub(super) async fn run(plans: &[Plan], join: bool, shutdown: &CancellationToken
             Ok(())
         };
         steps(plan).step("stopping", end).await?;
-        plan.state.remove()
+        held.remove()
     });
     join_all(lives).await.into_iter().collect()
 }

@@ -13,6 +13,8 @@ use super::Error;
 /// Locked as long as the cluster runs; the kernel unlocks it however the process ends. Holds the process's id, for people.
 const LOCK: &str = "cluster.lock";
 const KUBECONFIG: &str = "kubeconfig";
+/// How often a directory is made anew that another cluster, at its end, has removed.
+const TRIES: u8 = 100;
 
 #[derive(Debug)]
 pub(super) struct StateDir {
@@ -28,17 +30,28 @@ impl StateDir {
             Some(path) => path.to_owned(),
             None => default_path(name, |variable| std::env::var_os(variable).map(PathBuf::from))?,
         };
-        let at = |file: PathBuf| move |source| Error::StateFile { file, source };
-        DirBuilder::new().recursive(true).mode(0o700).create(&path).map_err(at(path.clone()))?;
-        let path = path.canonicalize().map_err(at(path.clone()))?;
-        // There are keys and tokens below.
-        fs::set_permissions(&path, Permissions::from_mode(0o700)).map_err(at(path.clone()))?;
-        let lock = lock(&path.join(LOCK), name)?;
-        let state = StateDir { path, _lock: lock };
+        let mut again = 0..TRIES;
+        let state = loop {
+            match Self::make(&path, name) {
+                Err(Error::StateFile { source, .. }) if is_race(&source) && again.next().is_some() => {}
+                made => break made?,
+            }
+        };
         state.remove_file(KUBECONFIG);
         crate::control_plane::end_leftovers(&state.path);
-        isthmus_local_node::remove_leftovers(&state.path.join("node")).map_err(at(state.path.join("node")))?;
+        let node = state.path.join("node");
+        isthmus_local_node::remove_leftovers(&node).map_err(|source| Error::StateFile { file: node, source })?;
         Ok(state)
+    }
+
+    fn make(path: &Path, name: &str) -> Result<Self, Error> {
+        let at = |source| Error::StateFile { file: path.to_owned(), source };
+        DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(at)?;
+        let path = path.canonicalize().map_err(at)?;
+        // There are keys and tokens below.
+        fs::set_permissions(&path, Permissions::from_mode(0o700)).map_err(at)?;
+        let lock = lock(&path.join(LOCK), name)?;
+        Ok(StateDir { path, _lock: lock })
     }
 
     pub(super) fn path(&self) -> &Path {
@@ -107,6 +120,11 @@ fn lock(file: &Path, name: &str) -> Result<Flock<File>, Error> {
             Err((_, error)) => return Err(failed(error.into())),
         }
     }
+}
+
+/// A cluster that ends just now may take the directory away while the next one makes it.
+fn is_race(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::AlreadyExists)
 }
 
 fn is_still(open: &File, file: &Path) -> bool {

@@ -1,3 +1,5 @@
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+
 use super::*;
 
 #[test]
@@ -37,4 +39,24 @@ fn a_directory_belongs_to_one_cluster_at_a_time() {
     assert!(!held.kubeconfig().exists());
     held.remove();
     assert_eq!(fs::read_dir(&path).unwrap().count(), 1, "only what others put there is left");
+}
+
+/// What a cluster does at its end, whenever the next one has got to.
+#[test]
+fn a_directory_may_go_while_the_next_cluster_makes_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("one");
+    let made = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            while !made.load(Relaxed) {
+                let _ = fs::remove_dir(&path);
+            }
+        });
+        let claims = (0..200).map(|_| StateDir::claim(Some(&path), "one").map(StateDir::remove));
+        let claims: Result<Vec<()>, Error> = claims.collect();
+        made.store(true, Relaxed);
+        claims.unwrap();
+    });
+    assert!(!path.exists());
 }
