@@ -48,7 +48,7 @@ pub(crate) struct Exchange {
     sent_times: Cell<u32>,
     /// Inbound: what let it in.
     pub(crate) grant: OnceCell<ObjectName>,
-    /// Of an opaque connection that both sides have.
+    /// Of an opaque connection on which somebody has spoken.
     open: OnceCell<Open>,
     pub(crate) status: Cell<u16>,
     /// That a call of gRPC has of its own, once it was said.
@@ -153,8 +153,9 @@ impl Exchange {
         let _ = self.grant.set(grant.clone());
     }
 
-    /// Both sides of an opaque connection are there.
-    pub(crate) fn connected(&self) {
+    /// An opaque connection is traffic from its first byte on. A caller's sidecar opens one, too, to hear whether the server speaks
+    /// first; if the client then speaks HTTP after all, it ends without a word, and was never anybody's.
+    fn begin(&self) {
         if self.protocol == Protocol::Tcp && !self.forgotten.get() && self.open.get().is_none() {
             self.on_edge(|edge| drop(self.open.set(Open::on(edge))));
         }
@@ -162,6 +163,9 @@ impl Exchange {
 
     /// Bytes have passed: of the client, and to it. An opaque connection's are counted at once, for it may last.
     pub(crate) fn moved(&self, received: u64, sent: u64) {
+        if received > 0 || sent > 0 {
+            self.begin();
+        }
         self.received.set(self.received.get().saturating_add(received));
         self.sent.set(self.sent.get().saturating_add(sent));
         if let Some(open) = self.open.get() {

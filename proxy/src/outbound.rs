@@ -103,7 +103,6 @@ impl Departure {
                         if let Ok(1) = read {
                             self.destination.server_first.set(true);
                             if transport.write_all(&first).await.is_ok() {
-                                exchange.connected();
                                 exchange.moved(0, 1);
                                 tcp::relay(Stream::Plain(transport), upstream, &exchange, &self.live).await;
                             }

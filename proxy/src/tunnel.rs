@@ -38,7 +38,6 @@ where
     A: AsyncRead + AsyncWrite + Unpin,
     B: AsyncRead + AsyncWrite + Unpin,
 {
-    exchange.connected();
     let mut client = Counted { io: client, exchange };
     tokio::io::copy_bidirectional_with_sizes(&mut client, server, COPY_BYTES, COPY_BYTES).await.map(drop)
 }

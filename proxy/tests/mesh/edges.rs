@@ -93,6 +93,30 @@ async fn a_connection_is_counted_while_it_lasts() {
     both(&pair, "responses_total", "classification=\"success\"", "tcp", 1.0).await;
 }
 
+/// While the client is silent, its sidecar opens the server, which might speak first. That is no traffic.
+#[tokio::test]
+async fn a_request_that_comes_late_is_one_request() {
+    let pair = Pair::http().await;
+    let mut late = Talk::open(pair.caller.call(0)).await;
+    let opened = "isthmus_tls_handshakes_total{direction=\"inbound\",outcome=\"ok\"}";
+    eventually("the server is opened", async || pair.callee.counted(opened).await == 1.0).await;
+    late.say("GET / HTTP/1.1\r\nhost: web\r\nconnection: close\r\n\r").await;
+    let mut answer = vec![late.line().await];
+    while answer.len() < 10 && answer.last().is_some_and(|line| line != "app") {
+        answer.push(late.line().await);
+    }
+    assert_eq!((&*answer[0], &**answer.last().unwrap()), ("HTTP/1.1 200 OK", "app"), "{answer:?}");
+    both(&pair, "responses_total", "classification=\"success\"", "http", 1.0).await;
+    // The connection for requests alone is left.
+    let open = "isthmus_open_connections{direction=\"inbound\"}";
+    eventually("the other has ended", async || pair.callee.counted(open).await == 1.0).await;
+    for (pod, of) in [(&pair.caller, "isthmus_outbound_"), (&pair.callee, "isthmus_inbound_")] {
+        let metrics = pod.metrics().await;
+        let tcp = metrics.lines().find(|line| line.starts_with(of) && line.contains("protocol=\"tcp\""));
+        assert_eq!(tcp, None);
+    }
+}
+
 #[tokio::test]
 async fn whoever_is_outside_the_mesh_is_unknown() {
     let pair = Pair::http().await;
