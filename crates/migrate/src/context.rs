@@ -26,6 +26,29 @@ pub(crate) struct ServicePort {
     pub(crate) target: Option<u16>,
     /// What it says it speaks: `appProtocol`, else the first part of its name.
     pub(crate) speaks: String,
+    /// What OSM takes it for.
+    pub(crate) osm: Osm,
+}
+
+/// What OSM does with a port: `serviceToMeshServices` in its pkg/compute/kube/client.go, and `getInboundMeshFilterChains` in
+/// pkg/envoy/generator/lds/inmesh.go.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Osm {
+    Tcp,
+    /// HTTP, or a protocol that it serves nothing for.
+    Other,
+}
+
+impl Osm {
+    /// `appProtocol` as it stands, in any case; else what stands before the name's first dash, which must be there; else HTTP.
+    fn of(name: &str, app_protocol: Option<&str>) -> Self {
+        let before_dash = || ["tcp-server-first-", "tcp-"].iter().any(|prefix| name.starts_with(prefix));
+        let tcp = match app_protocol.map(str::to_ascii_lowercase) {
+            Some(word) => matches!(word.as_str(), "tcp" | "tcp-server-first"),
+            None => before_dash(),
+        };
+        if tcp { Self::Tcp } else { Self::Other }
+    }
 }
 
 impl<'a> Context<'a> {
@@ -93,7 +116,7 @@ impl<'a> Context<'a> {
                     known = true;
                     let opaque = match self.reading {
                         Reading::TraefikMesh => traffic_type(service) == Some("tcp"),
-                        _ => OPAQUE.contains(&reached.speaks.as_str()),
+                        _ => reached.osm == Osm::Tcp,
                     };
                     if !opaque {
                         return false;
@@ -104,9 +127,6 @@ impl<'a> Context<'a> {
         known
     }
 }
-
-/// What OSM takes for TCP; everything else, an unnamed port too, is HTTP to it.
-const OPAQUE: [&str; 4] = ["tcp", "tcp-server-first", "mysql", "https"];
 
 fn traffic_type(service: &Document) -> Option<&str> {
     let annotations = service.value.pointer("/metadata/annotations")?;
@@ -127,9 +147,9 @@ pub(crate) fn ports(service: &Value) -> Vec<ServicePort> {
         };
         let text = |key| entry.get(key).and_then(Value::as_str).filter(|text: &&str| !text.is_empty());
         let name = text("name").unwrap_or_default();
-        let named = ["tcp-server-first"].into_iter().find(|p| name.starts_with(p));
-        let speaks = text("appProtocol").or(named).unwrap_or_else(|| name.split('-').next().unwrap_or_default());
-        Some(ServicePort { port, target, speaks: speaks.to_owned() })
+        let app_protocol = text("appProtocol");
+        let speaks = app_protocol.unwrap_or_else(|| name.split('-').next().unwrap_or_default());
+        Some(ServicePort { port, target, speaks: speaks.to_owned(), osm: Osm::of(name, app_protocol) })
     };
     tcp.filter_map(one).collect()
 }

@@ -7,9 +7,9 @@ use serde_json::{Map, Value, json};
 
 use crate::{context, fields::Blame, input::Document, smi::group::REGEX_MATCH};
 
-/// Conditions on headers in one match.
+/// Conditions on headers in one match: `HTTPRouteMatch.headers` in Gateway API's apis/v1/httproute_types.go.
 const MOST_HEADERS: usize = 16;
-/// Bytes of a path's expression, and of a header's.
+/// Bytes of a path's expression, and of a header's: the `MaxLength` there, which counts characters.
 const MOST_PATH: usize = 1024;
 const MOST_VALUE: usize = 4096;
 

@@ -6,19 +6,19 @@ use serde_json::{Value, json};
 
 use super::{Options, matches};
 use crate::{
-    context::{Context, ServicePort},
+    context::{Context, Osm, ServicePort},
     fields::Blame,
     input::Document,
     smi::{beside, made_name, service_name},
 };
 
-/// The greatest weight that Gateway API takes.
+/// The greatest weight that Gateway API takes: `BackendRef.weight` in its apis/v1/shared_types.go.
 const MOST_WEIGHT: u64 = 1_000_000;
-/// Limits of an HTTPRoute's schema.
+/// Limits of an HTTPRoute's schema: the `MaxItems` in Gateway API's apis/v1/httproute_types.go.
 const MOST_BACKENDS: usize = 16;
-const MOST_RULES: usize = 16;
 const MOST_MATCHES: usize = 64;
-/// All matches of a route.
+/// All matches of a route, by a rule of the same schema. A rule without any is given one, of everything. They never need more than the 16
+/// rules that there may be.
 const MOST_IN_ALL: usize = 128;
 /// What says of a port that it isn't HTTP.
 const NOT_HTTP: [&str; 8] = ["tcp", "tls", "https", "mysql", "redis", "mongo", "postgres", "udp"];
@@ -44,7 +44,7 @@ pub(super) fn routes(
     let namespace = split.namespace();
     let ports = match (services.ports(namespace, root), options.port) {
         (Some(ports), _) => ports,
-        (None, Some(port)) => vec![ServicePort { port, target: None, speaks: String::new() }],
+        (None, Some(port)) => vec![ServicePort { port, target: None, speaks: String::new(), osm: Osm::Other }],
         (None, None) => {
             let why = format!("Gateway API names Services by port, and {root} isn't among the input");
             return Err(Blame::new("spec.service", why, "give the Services too, or --port"));
@@ -85,8 +85,11 @@ fn route(
         None => rules.push(json!({ "backendRefs": backends })),
         Some(matched) => {
             caveats.extend(matched.caveats.iter().cloned());
-            if matched.list.len() > MOST_IN_ALL || matched.list.len().div_ceil(MOST_MATCHES) + 1 > MOST_RULES {
-                let why = format!("{} matches; an HTTPRoute has at most {MOST_IN_ALL}", matched.list.len());
+            if matched.list.len() >= MOST_IN_ALL {
+                let why = format!(
+                    "{} matches; an HTTPRoute has at most {MOST_IN_ALL}, with that of the last rule",
+                    matched.list.len()
+                );
                 return Err(Blame::new("spec.matches", why, "write fewer"));
             }
             rules.extend(matched.list.chunks(MOST_MATCHES).map(|m| json!({ "matches": m, "backendRefs": backends })));

@@ -29,7 +29,7 @@ fn any_of(mut condition: Fields, depth: u8) -> Result<Vec<Both>, Blame> {
         let why = "an HTTPRouteGroup can't say that something must not match";
         return Err(Blame::new(condition.at("not"), why, "name what shall match instead"));
     }
-    let path = condition.text("pathRegex")?;
+    let path = condition.text("pathRegex")?.map(|path| path.trim().to_owned());
     let method = condition.text("method")?;
     let mut found = vec![Both { path, method }];
     for inner in condition.maps("all")? {
@@ -45,6 +45,26 @@ fn any_of(mut condition: Fields, depth: u8) -> Result<Vec<Both>, Blame> {
     }
     condition.end()?;
     Ok(found)
+}
+
+/// Has the expression alternatives that nothing encloses? Linkerd anchors an expression as a text, where it has no anchor (`convert_req_match` in
+/// linkerd2-proxy's linkerd/service-profiles/src/proto.rs): of `a|b` it makes `^a|b$`, which is what begins with a or ends with b.
+pub(crate) fn is_open(expression: &str) -> bool {
+    let (mut depth, mut class, mut escaped) = (0_u32, false, false);
+    for character in expression.chars() {
+        match character {
+            _ if std::mem::take(&mut escaped) => {}
+            '\\' => escaped = true,
+            ']' => class = false,
+            _ if class => {}
+            '[' => class = true,
+            '(' => depth += 1,
+            ')' => depth = depth.saturating_sub(1),
+            '|' if depth == 0 => return true,
+            _ => {}
+        }
+    }
+    false
 }
 
 fn product(at: &str, left: Vec<Both>, right: &[Both]) -> Result<Vec<Both>, Blame> {

@@ -44,7 +44,7 @@ pub(crate) fn translate(
     let mut objects = Vec::new();
     if !routes.is_empty() {
         let mut metadata = beside(document, &made_name(&format!("{service}-routes")));
-        // Linkerd's expressions match the whole path.
+        // Linkerd's expressions match the whole path: see `condition::is_open`.
         metadata.insert("annotations".into(), json!({ (REGEX_MATCH): "full" }));
         objects.push(object("specs.smi-spec.io", "HTTPRouteGroup", metadata, json!({ "matches": routes })));
         let why = "the routes are named conditions; alone they do nothing, and grant nothing";
@@ -101,6 +101,11 @@ fn routes(document: &Document, outcome: &mut Outcome, spec: &mut Fields) -> Resu
         let conditions = route.map("condition").and_then(condition::read);
         if let Some(field) = route.rest().into_iter().next() {
             outcome.part(document, field, "this field isn't known", "look what it is for");
+        }
+        let paths = conditions.iter().flatten().filter_map(|both| both.path.as_deref());
+        if paths.into_iter().any(condition::is_open) {
+            let why = "Linkerd anchors a|b as ^a|b$, which begins with a or ends with b; here a or b is the whole path";
+            outcome.part(document, &at, why, "write (a|b), if that is what is meant; else one route for each");
         }
         match conditions.and_then(|any| named(&name, &at, any)) {
             Ok(matches) => found.extend(matches),

@@ -118,3 +118,19 @@ fn what_was_exported_is_read_back_as_the_same_split() {
     let expected = json!([{"name": "match-1", "pathRegex": "/a$", "methods": ["GET"], "headers": {"x": "^y$"}}]);
     assert_eq!(back.objects[0]["spec"]["matches"], expected);
 }
+
+/// The rule that leads the rest to the root is given a match by the schema's default, which counts.
+#[test]
+fn a_route_has_room_for_127_matches_and_the_rest() {
+    let services = service("web", "{port: 80}") + &service("v1", "{port: 80}") + &service("v2", "{port: 80}");
+    let split = split(&format!("{TWO}, matches: [{{kind: HTTPRouteGroup, name: g}}]"));
+    let tried = |count: usize| {
+        let entries: Vec<String> = (0..count).map(|n| format!("{{name: m{n}, pathRegex: /{n}}}")).collect();
+        let group = group("pathRegex: /").replace("{name: m, pathRegex: /}", &entries.join(", "));
+        let exported = exported(&format!("{split}{group}{services}"), Options::default());
+        let rules = exported.outcome.objects.first().and_then(|o| o.pointer("/spec/rules")?.as_array().cloned());
+        rules.map(|rules| rules.iter().map(|r| r["matches"].as_array().map_or(1, Vec::len)).collect::<Vec<_>>())
+    };
+    assert_eq!(tried(127), Some(vec![64, 63, 1]));
+    assert_eq!(tried(128), None);
+}

@@ -57,6 +57,18 @@ fn what_routes_have_beside_their_condition_is_told() {
 }
 
 #[test]
+fn alternatives_that_linkerd_anchors_one_by_one_are_told() {
+    let path = |path: &str| profile(&format!("routes: [{{name: r, condition: {{pathRegex: '{path}'}}}}]"));
+    for whole in ["/(a|b)", r"/a\|b", "/[|]", " /a "] {
+        let (objects, left) = translated(From::Auto, &path(whole));
+        assert_eq!(objects[0]["spec"]["matches"][0]["pathRegex"], whole.trim());
+        assert_eq!(left, Vec::<String>::new(), "{whole}");
+    }
+    let (objects, left) = translated(From::Auto, &path("/a|/b"));
+    assert_eq!((objects.len(), left), (1, vec!["Part spec.routes[0].condition".to_owned()]));
+}
+
+#[test]
 fn overrides_become_a_split_unless_linkerd_smi_has_written_them() {
     let to = |authority: &str| {
         format!(

@@ -179,7 +179,7 @@ fn a_target_is_printed_whole_or_not_at_all() {
 #[test]
 fn a_tcp_route_alone_is_translated_where_services_tell_that_its_ports_are_no_http() {
     let route = "---\n{apiVersion: specs.smi-spec.io/v1alpha4, kind: TCPRoute, metadata: {name: r, namespace: shop}, spec: {matches: {ports: [3306]}}}\n";
-    let service = |name| {
+    let service = |name: &str| {
         format!(
             "---\n{{apiVersion: v1, kind: Service, metadata: {{name: db, namespace: shop}}, spec: {{ports: [{{name: {name}, port: 3306}}]}}}}\n"
         )
@@ -187,8 +187,21 @@ fn a_tcp_route_alone_is_translated_where_services_tell_that_its_ports_are_no_htt
     let target = target("v1alpha3", "", "[{kind: TCPRoute, name: r}]");
     let (objects, left) = translated(From::Osm, &format!("{target}{route}{}", service("tcp-mysql")));
     assert_eq!((objects.len(), left), (2, vec![]));
-    for service in [service("http"), String::new()] {
-        assert_eq!(translated(From::Osm, &format!("{target}{route}{service}")).1, ["Object spec.rules"]);
+    // OSM reads a name's prefix with its dash, and serves nothing at all where it doesn't know the protocol.
+    let says = |word: &str| service(&format!("db, appProtocol: {word}"));
+    for service in [
+        service("http"),
+        service("tcp"),
+        service("mysql-db"),
+        says("https"),
+        says("mysql"),
+        says("http"),
+        String::new(),
+    ] {
+        assert_eq!(translated(From::Osm, &format!("{target}{route}{service}")).1, ["Object spec.rules"], "{service}");
+    }
+    for service in [service("tcp-server-first-db"), says("TCP"), says("tcp-server-first")] {
+        assert_eq!(translated(From::Osm, &format!("{target}{route}{service}")).0.len(), 2, "{service}");
     }
 }
 
