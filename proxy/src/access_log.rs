@@ -4,16 +4,12 @@ mod line;
 mod record;
 mod time;
 
-use std::{
-    cell::{Cell, RefCell},
-    fmt,
-    sync::Arc,
-};
+use std::{cell::Cell, fmt, sync::Arc};
 
 use isthmus_core::telemetry::settings::{AccessLog as Said, LogFormat};
 use isthmus_runtime::logging;
 
-pub(crate) use self::record::Record;
+pub(crate) use self::{record::Record, time::Clock};
 
 /// Where the lines go.
 pub trait Lines: fmt::Debug + Send + Sync {
@@ -22,8 +18,14 @@ pub trait Lines: fmt::Debug + Send + Sync {
         true
     }
 
-    /// Takes a whole line, with its end. It never waits.
-    fn put(&self, line: &[u8]);
+    /// A worker's own way there.
+    fn lane(&self) -> Box<dyn Lane>;
+}
+
+/// Where one worker's lines go.
+pub trait Lane: fmt::Debug {
+    /// Takes a whole line, with its end, that is appended to what is given. It never waits.
+    fn put(&self, write: &mut dyn FnMut(&mut Vec<u8>));
 }
 
 /// Where the process's log goes, unless its filter has `access` off.
@@ -35,8 +37,14 @@ impl Lines for ProcessLog {
         tracing::enabled!(target: "access", tracing::Level::INFO)
     }
 
-    fn put(&self, line: &[u8]) {
-        logging::put(line);
+    fn lane(&self) -> Box<dyn Lane> {
+        Box::new(logging::lane())
+    }
+}
+
+impl Lane for logging::Lane {
+    fn put(&self, write: &mut dyn FnMut(&mut Vec<u8>)) {
+        self.put(write);
     }
 }
 
@@ -63,13 +71,13 @@ pub(crate) struct AccessLog {
     said: Cell<Said>,
     /// What was drawn last, for samples.
     drawn: Cell<u64>,
-    /// Kept, so that a line costs no memory of its own.
-    line: RefCell<Vec<u8>>,
+    lane: Box<dyn Lane>,
 }
 
 impl AccessLog {
     pub(crate) fn new(settings: Settings, seed: u64) -> Self {
-        Self { settings, said: Cell::default(), drawn: Cell::new(seed), line: RefCell::default() }
+        let lane = settings.lines.lane();
+        Self { settings, said: Cell::default(), drawn: Cell::new(seed), lane }
     }
 
     /// From now on it is as users say.
@@ -88,10 +96,8 @@ impl AccessLog {
         if sample.is_some_and(|share| !record.is_remarkable() && !share.takes(self.draw())) {
             return;
         }
-        let mut text = self.line.borrow_mut();
-        text.clear();
-        line::write(record, format.unwrap_or(self.settings.format), &mut text);
-        self.settings.lines.put(&text);
+        let format = format.unwrap_or(self.settings.format);
+        self.lane.put(&mut |lines| line::write(record, format, lines));
     }
 
     /// 64 bits that are spread evenly (SplitMix64).

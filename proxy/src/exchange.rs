@@ -248,10 +248,11 @@ impl Exchange {
 
 impl Drop for Exchange {
     fn drop(&mut self) {
-        let took = self.started.elapsed();
+        let ended = Instant::now();
+        let took = ended.saturating_duration_since(self.started);
         if !self.forgotten.get() {
             self.count(took);
-            self.watch.see(|| self.record(took));
+            self.watch.see(ended, || self.record(took));
         }
         if let Some(span) = self.span.take() {
             span.end(self, took);

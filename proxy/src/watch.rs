@@ -1,9 +1,9 @@
 //! Everybody who watches a worker's traffic: the access log, and taps.
 
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
 use crate::{
-    access_log::{AccessLog, Record},
+    access_log::{AccessLog, Clock, Record},
     tap::Taps,
 };
 
@@ -12,11 +12,12 @@ pub(crate) struct Watch {
     pub(crate) log: AccessLog,
     pub(crate) taps: Taps,
     started: Instant,
+    clock: Clock,
 }
 
 impl Watch {
     pub(crate) fn new(log: AccessLog, taps: Taps) -> Self {
-        Self { log, taps, started: Instant::now() }
+        Self { log, taps, started: Instant::now(), clock: Clock::new() }
     }
 
     /// The time that taps count by.
@@ -24,13 +25,13 @@ impl Watch {
         self.started.elapsed()
     }
 
-    /// Shows them a record, which is made only if somebody looks.
-    pub(crate) fn see<'r>(&self, record: impl FnOnce() -> Record<'r>) {
+    /// Shows them a record of what has just ended, which is made only if somebody looks.
+    pub(crate) fn see<'r>(&self, ended: Instant, record: impl FnOnce() -> Record<'r>) {
         let (log, tap) = (self.log.is_on(), !self.taps.are_idle());
         if !log && !tap {
             return;
         }
-        let record = Record { ended: Some(SystemTime::now()), ..record() };
+        let record = Record { ended: Some(self.clock.time(ended)), ..record() };
         if log {
             self.log.write(&record);
         }

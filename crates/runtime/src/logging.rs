@@ -109,11 +109,38 @@ pub fn say(line: &str) {
     put(format!("{line}\n").as_bytes());
 }
 
-/// Writes a line, with its end, that has a form of its own. The same holds.
-pub fn put(line: &[u8]) {
+fn put(line: &[u8]) {
     match QUEUE.get() {
         Some(queue) => queue.put(line),
         None => drop(io::stderr().write_all(line)),
+    }
+}
+
+/// A way to the log for a thread that has many lines: it shares no lock with others that have many.
+pub struct Lane(Option<queue::Lane>);
+
+/// Opens one.
+pub fn lane() -> Lane {
+    Lane(QUEUE.get().map(Queue::lane))
+}
+
+impl Lane {
+    /// Writes a line, with its end, by appending it to what it is given. What can't be written is lost: nothing waits for it.
+    pub fn put(&self, write: impl FnOnce(&mut Vec<u8>)) {
+        match &self.0 {
+            Some(lane) => lane.put(write),
+            None => {
+                let mut line = Vec::new();
+                write(&mut line);
+                let _ = io::stderr().write_all(&line);
+            }
+        }
+    }
+}
+
+impl fmt::Debug for Lane {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("logging::Lane")
     }
 }
 

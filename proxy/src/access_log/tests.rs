@@ -13,12 +13,18 @@ use serde_json::Value;
 
 use super::*;
 
-#[derive(Debug, Default)]
-struct Kept(Mutex<Vec<u8>>);
+#[derive(Debug, Clone, Default)]
+struct Kept(Arc<Mutex<Vec<u8>>>);
 
 impl Lines for Kept {
-    fn put(&self, line: &[u8]) {
-        self.0.lock().unwrap().extend_from_slice(line);
+    fn lane(&self) -> Box<dyn Lane> {
+        Box::new(self.clone())
+    }
+}
+
+impl Lane for Kept {
+    fn put(&self, write: &mut dyn FnMut(&mut Vec<u8>)) {
+        write(&mut self.0.lock().unwrap());
     }
 }
 

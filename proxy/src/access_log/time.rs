@@ -1,8 +1,35 @@
 //! The time as logs write it.
 
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::{
+    cell::Cell,
+    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
+};
 
 const DAY: u64 = 86_400;
+/// For so long the wall's clock goes as the other one does; then it is looked at again, for it may have been set.
+const AGREED: Duration = Duration::from_secs(1);
+
+/// Tells the time of what was measured by the monotonic clock, so that nobody asks two clocks about one request.
+#[derive(Debug)]
+pub(crate) struct Clock(Cell<(Instant, SystemTime)>);
+
+impl Clock {
+    pub(crate) fn new() -> Self {
+        Self(Cell::new((Instant::now(), SystemTime::now())))
+    }
+
+    /// When it was `instant`, which is now or has just been.
+    pub(crate) fn time(&self, instant: Instant) -> SystemTime {
+        let (looked, time) = self.0.get();
+        let since = instant.saturating_duration_since(looked);
+        if since < AGREED {
+            return time + since;
+        }
+        let now = SystemTime::now();
+        self.0.set((instant, now));
+        now
+    }
+}
 
 /// In UTC, with microseconds: `2026-01-31T23:59:59.000001Z`. What is before 1970 is 1970; years have four digits.
 pub(crate) fn rfc3339(at: SystemTime) -> [u8; 27] {
@@ -44,9 +71,18 @@ fn date(days: u64) -> (u64, u64, u64) {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
+
+    #[test]
+    fn the_clocks_agree_for_a_second() {
+        let clock = Clock::new();
+        let (looked, time) = clock.0.get();
+        assert_eq!(clock.time(looked + Duration::from_micros(1500)), time + Duration::from_micros(1500));
+        // The wall's clock was set back an hour.
+        clock.0.set((looked, time - Duration::from_secs(3600)));
+        assert!(clock.time(looked + AGREED) >= time);
+        assert!(clock.time(looked + AGREED + Duration::from_millis(1)) >= time);
+    }
 
     #[test]
     fn times_are_written_as_in_rfc_3339() {

@@ -2,13 +2,42 @@
 
 const DIGITS: [u8; 16] = *b"0123456789abcdef";
 
-fn digit(byte: u8) -> Option<u8> {
-    char::from(byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok())
+/// What isn't a digit.
+const NONE: u8 = 0x10;
+/// The value of each byte as a digit. Every request's ids are read and written, so they are looked up.
+const VALUES: [u8; 256] = values();
+
+#[expect(clippy::indexing_slicing, reason = "only the compiler does it")]
+const fn values() -> [u8; 256] {
+    let mut values = [NONE; 256];
+    let mut value = 0;
+    while value < 16 {
+        let digit = DIGITS[value as usize];
+        values[digit as usize] = value;
+        values[digit.to_ascii_uppercase() as usize] = value;
+        value += 1;
+    }
+    values
+}
+
+fn value(digit: u8) -> u8 {
+    VALUES.get(usize::from(digit)).copied().unwrap_or(NONE)
 }
 
 /// A number of exactly so many bytes.
 pub(super) fn exact<const N: usize>(text: &[u8]) -> Option<[u8; N]> {
-    if text.len() == 2 * N { padded(text) } else { None }
+    let (pairs, rest) = text.as_chunks::<2>();
+    if pairs.len() != N || !rest.is_empty() {
+        return None;
+    }
+    let mut bytes = [0; N];
+    let mut faults = 0;
+    for (byte, [high, low]) in bytes.iter_mut().zip(pairs) {
+        let (high, low) = (value(*high), value(*low));
+        faults |= (high | low) & NONE;
+        *byte = high << 4 | low;
+    }
+    (faults == 0).then_some(bytes)
 }
 
 /// The same, where leading zeros may be missing.
@@ -18,7 +47,10 @@ pub(super) fn padded<const N: usize>(text: &[u8]) -> Option<[u8; N]> {
     }
     let mut bytes = [0; N];
     for (place, byte) in text.iter().rev().enumerate() {
-        let digit = digit(*byte)?;
+        let digit = value(*byte);
+        if digit == NONE {
+            return None;
+        }
         let target = bytes.get_mut(N.checked_sub(1 + place / 2)?)?;
         *target |= if place % 2 == 0 { digit } else { digit << 4 };
     }
@@ -28,9 +60,8 @@ pub(super) fn padded<const N: usize>(text: &[u8]) -> Option<[u8; N]> {
 /// Appends the digits of these bytes.
 pub(super) fn write(text: &mut Vec<u8>, bytes: &[u8]) {
     for byte in bytes {
-        for nibble in [byte >> 4, byte & 0xf] {
-            text.extend(DIGITS.get(usize::from(nibble)));
-        }
+        let digit = |nibble: u8| DIGITS.get(usize::from(nibble)).copied().unwrap_or_default();
+        text.extend_from_slice(&[digit(byte >> 4), digit(byte & 0xf)]);
     }
 }
 

@@ -3,7 +3,10 @@
 
 use std::{
     io::{self, ErrorKind, Write},
-    sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Condvar, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
     thread,
     time::Duration,
 };
@@ -11,17 +14,31 @@ use std::{
 use prometheus::IntCounter;
 use tracing_subscriber::fmt::MakeWriter;
 
-/// Most bytes of lines that wait to be written.
+/// Most bytes of lines that wait to be written, in each lane.
 pub const QUEUE_BYTES: usize = 1 << 20;
 /// Lines of this time are written together, so that logging costs few wakeups.
 const BATCH_TIME: Duration = Duration::from_millis(10);
 
-/// The lines that wait; clones are the same.
+/// The lines that wait, in a lane for each thread that has many, so that none waits for another; clones are the same.
 #[derive(Clone)]
-pub(super) struct Queue(Arc<Shared>);
+pub(super) struct Queue {
+    shared: Arc<Shared>,
+    /// Of the process's own log.
+    common: Lane,
+}
+
+/// A way in, for one thread: its lines come out in their order.
+#[derive(Clone)]
+pub(super) struct Lane {
+    lines: Arc<Mutex<Vec<u8>>>,
+    shared: Arc<Shared>,
+}
 
 struct Shared {
     state: Mutex<State>,
+    lanes: Mutex<Vec<Arc<Mutex<Vec<u8>>>>>,
+    /// The writer waits for lines, and wants to be told.
+    idle: AtomicBool,
     /// There is something to write, or somebody waits for it.
     filled: Condvar,
     /// Something was written, or given up.
@@ -31,77 +48,121 @@ struct Shared {
 
 #[derive(Default)]
 struct State {
-    lines: Vec<u8>,
-    /// The writer waits for lines, and wants to be told.
-    idle: bool,
     /// The writer has lines that it has taken out.
     writing: bool,
     hurry: bool,
 }
 
+impl Lane {
+    /// Puts in a line that is written there and then, if there is room.
+    pub(super) fn put(&self, write: impl FnOnce(&mut Vec<u8>)) {
+        let mut lines = lock(&self.lines);
+        let before = lines.len();
+        write(&mut lines);
+        if lines.len() > QUEUE_BYTES {
+            lines.truncate(before);
+            drop(lines);
+            return self.shared.dropped.inc();
+        }
+        drop(lines);
+        // The writer says that it is idle before it looks into the lanes, so a line that it hasn't seen sees this.
+        if self.shared.idle.load(Ordering::Acquire) && self.shared.idle.swap(false, Ordering::AcqRel) {
+            let _state = lock(&self.shared.state);
+            self.shared.filled.notify_one();
+        }
+    }
+}
+
 impl Queue {
     /// Starts the writer's thread.
     pub(super) fn start(out: impl Write + Send + 'static, dropped: IntCounter) -> io::Result<Self> {
-        let shared = Shared { state: Mutex::default(), filled: Condvar::new(), written: Condvar::new(), dropped };
-        let queue = Self(Arc::new(shared));
-        let writer = queue.clone();
+        let shared = Arc::new(Shared {
+            state: Mutex::default(),
+            lanes: Mutex::default(),
+            idle: AtomicBool::new(false),
+            filled: Condvar::new(),
+            written: Condvar::new(),
+            dropped,
+        });
+        let queue = Self { common: shared.lane(), shared };
+        let writer = Arc::clone(&queue.shared);
         thread::Builder::new().name("log".into()).spawn(move || writer.write_to(out))?;
         Ok(queue)
     }
 
+    /// A lane of one's own.
+    pub(super) fn lane(&self) -> Lane {
+        self.shared.lane()
+    }
+
     /// Puts a line in, if there is room.
     pub(super) fn put(&self, line: &[u8]) {
-        let mut state = self.0.lock();
-        if state.lines.len() + line.len() > QUEUE_BYTES {
-            drop(state);
-            return self.0.dropped.inc();
-        }
-        state.lines.extend_from_slice(line);
-        if std::mem::take(&mut state.idle) {
-            drop(state);
-            self.0.filled.notify_one();
-        }
+        self.common.put(|lines| lines.extend_from_slice(line));
     }
 
     /// Waits until all lines are out, but no longer than this.
     pub(super) fn flush(&self, limit: Duration) {
-        let mut state = self.0.lock();
+        let mut state = lock(&self.shared.state);
         state.hurry = true;
-        self.0.filled.notify_one();
-        let busy = |state: &mut State| state.writing || !state.lines.is_empty();
-        let waited = self.0.written.wait_timeout_while(state, limit, busy).unwrap_or_else(PoisonError::into_inner);
-        let (mut state, _) = waited;
+        self.shared.filled.notify_one();
+        let busy = |state: &mut State| state.writing || !self.shared.is_empty();
+        let waited = self.shared.written.wait_timeout_while(state, limit, busy);
+        let (mut state, _) = waited.unwrap_or_else(PoisonError::into_inner);
         state.hurry = false;
+    }
+}
+
+impl Shared {
+    fn lane(self: &Arc<Self>) -> Lane {
+        let lines = Arc::default();
+        lock(&self.lanes).push(Arc::clone(&lines));
+        Lane { lines, shared: Arc::clone(self) }
+    }
+
+    fn is_empty(&self) -> bool {
+        lock(&self.lanes).iter().all(|lines| lock(lines).is_empty())
     }
 
     fn write_to(&self, mut out: impl Write) {
         let mut batch = Vec::new();
         loop {
-            let mut state = self.0.lock();
-            while state.lines.is_empty() {
-                state.idle = true;
-                state = self.0.filled.wait(state).unwrap_or_else(PoisonError::into_inner);
-            }
-            state.idle = false;
-            let more = self.0.filled.wait_timeout_while(state, BATCH_TIME, |state| !state.hurry);
+            let state = self.wait();
+            let more = self.filled.wait_timeout_while(state, BATCH_TIME, |state| !state.hurry);
             let (mut state, _) = more.unwrap_or_else(PoisonError::into_inner);
-            std::mem::swap(&mut state.lines, &mut batch);
             state.writing = true;
             drop(state);
-            if let Err(unwritten) = write_all(&mut out, &batch) {
-                self.0.dropped.inc_by(unwritten);
+            let lanes = lock(&self.lanes).clone();
+            for lines in &lanes {
+                std::mem::swap(&mut *lock(lines), &mut batch);
+                if let Err(unwritten) = write_all(&mut out, &batch) {
+                    self.dropped.inc_by(unwritten);
+                }
+                batch.clear();
             }
-            batch.clear();
-            self.0.lock().writing = false;
-            self.0.written.notify_all();
+            drop(lanes);
+            // Its thread has ended, and its last lines are out.
+            lock(&self.lanes).retain(|lines| Arc::strong_count(lines) > 1 || !lock(lines).is_empty());
+            lock(&self.state).writing = false;
+            self.written.notify_all();
+        }
+    }
+
+    /// Until there are lines.
+    fn wait(&self) -> MutexGuard<'_, State> {
+        let mut state = lock(&self.state);
+        loop {
+            self.idle.store(true, Ordering::Release);
+            if !self.is_empty() {
+                self.idle.store(false, Ordering::Release);
+                return state;
+            }
+            state = self.filled.wait(state).unwrap_or_else(PoisonError::into_inner);
         }
     }
 }
 
-impl Shared {
-    fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Writes all lines; on an error the number of those that weren't written whole.

@@ -3,7 +3,10 @@ use std::sync::{Arc, Mutex};
 use http::Request;
 use http_body_util::Full;
 use isthmus_core::telemetry::settings::{AccessLog, LogFormat, Settings};
-use isthmus_proxy::{Config, access_log::Lines};
+use isthmus_proxy::{
+    Config,
+    access_log::{Lane, Lines},
+};
 use serde_json::Value;
 
 use crate::support::{
@@ -23,8 +26,14 @@ static LINES: Mutex<Vec<u8>> = Mutex::new(Vec::new());
 struct Kept;
 
 impl Lines for Kept {
-    fn put(&self, line: &[u8]) {
-        LINES.lock().unwrap().extend_from_slice(line);
+    fn lane(&self) -> Box<dyn Lane> {
+        Box::new(Self)
+    }
+}
+
+impl Lane for Kept {
+    fn put(&self, write: &mut dyn FnMut(&mut Vec<u8>)) {
+        write(&mut LINES.lock().unwrap());
     }
 }
 

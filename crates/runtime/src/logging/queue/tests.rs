@@ -1,6 +1,6 @@
 use std::{
     fs::File,
-    io::Read,
+    io::{BufRead, Read},
     sync::mpsc::{self, Receiver, Sender},
     time::Instant,
 };
@@ -64,7 +64,7 @@ fn a_pipe_that_nobody_reads_holds_up_nobody() {
     // Twice what queue and pipe can hold; it would hang here if it blocked.
     let lines = 2 * (QUEUE_BYTES + (64 << 10)) / 1000;
     tracing::subscriber::with_default(subscriber, || (0..lines).for_each(|n| tracing::info!(n, line, "line")));
-    assert!(dropped.get() > 0 && queue.0.lock().lines.len() <= QUEUE_BYTES);
+    assert!(dropped.get() > 0 && lock(&queue.common.lines).len() <= QUEUE_BYTES);
     // Somebody reads again: what was kept comes out, and new lines too.
     let reader = thread::spawn(move || {
         let mut all = Vec::new();
@@ -118,7 +118,7 @@ fn a_disk_that_has_room_again_is_written_to_again() {
     let ((go, gone), (say, said)) = (mpsc::channel(), mpsc::channel());
     let queue = Queue::start(Failing(gone, say, true), dropped.clone()).unwrap();
     queue.put(b"one\n");
-    eventually("taken out", || queue.0.lock().writing);
+    eventually("taken out", || lock(&queue.shared.state).writing);
     queue.put(b"two\n");
     go.send(()).unwrap();
     go.send(()).unwrap();
@@ -133,6 +133,25 @@ fn a_flush_ends_at_its_limit() {
     let queue = Queue::start(Failing(gone, say, false), counter()).unwrap();
     queue.put(b"never out\n");
     queue.flush(Duration::from_millis(20));
-    assert!(queue.0.lock().writing || !queue.0.lock().lines.is_empty());
+    assert!(lock(&queue.shared.state).writing || !queue.shared.is_empty());
     drop(go);
+}
+
+#[test]
+fn every_lane_comes_out_whole_and_those_that_have_ended_go() {
+    let (read, write) = io::pipe().unwrap();
+    let queue = Queue::start(write, counter()).unwrap();
+    let threads = [0, 1, 2].map(|lane| {
+        let own = queue.lane();
+        thread::spawn(move || (0..1000).for_each(|n| own.put(|lines| lines.extend(format!("{lane} {n}\n").bytes()))))
+    });
+    threads.into_iter().for_each(|thread| thread.join().unwrap());
+    queue.put(b"the last\n");
+    let lines: Vec<String> = io::BufReader::new(read).lines().take(3001).map(Result::unwrap).collect();
+    for lane in 0..3 {
+        let of = lines.iter().filter_map(|line| line.strip_prefix(&format!("{lane} ")));
+        assert!(of.eq((0..1000).map(|n| n.to_string()).collect::<Vec<_>>().iter()), "lane {lane}");
+    }
+    queue.flush(DEADLINE);
+    assert_eq!(lock(&queue.shared.lanes).len(), 1);
 }
