@@ -4,12 +4,20 @@ mod line;
 mod record;
 mod time;
 
-use std::{cell::Cell, fmt, sync::Arc};
+use std::{
+    cell::Cell,
+    fmt,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use isthmus_core::telemetry::settings::{AccessLog as Said, LogFormat};
 use isthmus_runtime::logging;
 
 pub(crate) use self::{record::Record, time::Clock};
+
+/// For so long an answer holds whether anybody wants lines: filters change seldom, and each request would look through all of them.
+const ASKED: Duration = Duration::from_millis(100);
 
 /// Where the lines go.
 pub trait Lines: fmt::Debug + Send + Sync {
@@ -72,12 +80,14 @@ pub(crate) struct AccessLog {
     /// What was drawn last, for samples.
     drawn: Cell<u64>,
     lane: Box<dyn Lane>,
+    /// When it was last asked whether anybody wants lines, and the answer.
+    wanted: Cell<(Option<Instant>, bool)>,
 }
 
 impl AccessLog {
     pub(crate) fn new(settings: Settings, seed: u64) -> Self {
         let lane = settings.lines.lane();
-        Self { settings, said: Cell::default(), drawn: Cell::new(seed), lane }
+        Self { settings, said: Cell::default(), drawn: Cell::new(seed), lane, wanted: Cell::default() }
     }
 
     /// From now on it is as users say.
@@ -85,9 +95,19 @@ impl AccessLog {
         self.said.set(said);
     }
 
-    /// Might there be a line?
-    pub(crate) fn is_on(&self) -> bool {
-        self.said.get().on.unwrap_or(self.settings.on) && self.settings.lines.are_wanted()
+    /// Might there be a line now?
+    pub(crate) fn is_on(&self, now: Instant) -> bool {
+        self.said.get().on.unwrap_or(self.settings.on) && self.is_wanted(now)
+    }
+
+    fn is_wanted(&self, now: Instant) -> bool {
+        let (asked, wanted) = self.wanted.get();
+        if asked.is_some_and(|asked| now.saturating_duration_since(asked) < ASKED) {
+            return wanted;
+        }
+        let wanted = self.settings.lines.are_wanted();
+        self.wanted.set((Some(now), wanted));
+        wanted
     }
 
     /// Writes a line, unless it belongs to what isn't sampled.

@@ -5,7 +5,7 @@ use std::{
     net::SocketAddr,
     rc::Rc,
     sync::Arc,
-    time::{Duration, Instant},
+    time::{Duration, Instant, SystemTime},
 };
 
 use http::{HeaderMap, Method, uri::PathAndQuery};
@@ -211,14 +211,14 @@ impl Exchange {
     }
 
     /// What is told of it.
-    fn record(&self, took: Duration) -> Record<'_> {
+    fn record(&self, ended: SystemTime, took: Duration) -> Record<'_> {
         let (caller, backend) = (self.caller.get(), self.backend.get());
         let outbound = backend.filter(|_| self.direction == Direction::Outbound);
         let endpoint = outbound.zip(self.chosen.get()).and_then(|(backend, index)| backend.endpoint(index));
         let callee = endpoint.and_then(|endpoint| endpoint.peer.borrow().1.clone());
         let http = self.protocol != Protocol::Tcp;
         Record {
-            ended: None,
+            ended: Some(ended),
             direction: self.direction.as_str(),
             protocol: self.protocol.as_str(),
             client: Some(self.client),
@@ -252,7 +252,7 @@ impl Drop for Exchange {
         let took = ended.saturating_duration_since(self.started);
         if !self.forgotten.get() {
             self.count(took);
-            self.watch.see(ended, || self.record(took));
+            self.watch.see(ended, |at| self.record(at, took));
         }
         if let Some(span) = self.span.take() {
             span.end(self, took);

@@ -1,6 +1,6 @@
 //! Everybody who watches a worker's traffic: the access log, and taps.
 
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use crate::{
     access_log::{AccessLog, Clock, Record},
@@ -26,12 +26,12 @@ impl Watch {
     }
 
     /// Shows them a record of what has just ended, which is made only if somebody looks.
-    pub(crate) fn see<'r>(&self, ended: Instant, record: impl FnOnce() -> Record<'r>) {
-        let (log, tap) = (self.log.is_on(), !self.taps.are_idle());
+    pub(crate) fn see<'r>(&self, ended: Instant, record: impl FnOnce(SystemTime) -> Record<'r>) {
+        let (log, tap) = (self.log.is_on(ended), !self.taps.are_idle());
         if !log && !tap {
             return;
         }
-        let record = Record { ended: Some(self.clock.time(ended)), ..record() };
+        let record = record(self.clock.time(ended));
         if log {
             self.log.write(&record);
         }

@@ -161,9 +161,9 @@ fn a_sample_leaves_out_what_went_well_and_nothing_else() {
     let kept = Arc::new(Kept::default());
     let settings = Settings { on: false, lines: Arc::clone(&kept) as _, ..Settings::default() };
     let log = AccessLog::new(settings, 1);
-    assert!(!log.is_on());
+    assert!(!log.is_on(Instant::now()));
     log.set(Said { on: Some(true), format: None, sample: Some(Ratio::default()) });
-    assert!(log.is_on());
+    assert!(log.is_on(Instant::now()));
     let well = |status| Record { status: Some(status), ..Record::default() };
     for record in [
         well(503),
