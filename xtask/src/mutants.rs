@@ -35,7 +35,7 @@ pub(crate) struct MutantsArgs {
     /// fails goes unseen
     #[arg(long)]
     quick: bool,
-    /// Take the results that an earlier run left in target/mutants
+    /// Take the results that earlier runs have left in target/mutants, and try only what they lack
     #[arg(long)]
     resume: bool,
     /// Take a program that was built with `--features broken`, instead of building it
@@ -56,23 +56,27 @@ pub(crate) fn run(args: &MutantsArgs) -> anyhow::Result<()> {
     declared::must_be_all(&declared, &program.faults()?)?;
     let chosen = chosen(&declared, &args.only)?;
     let mut results = Results::new();
+    let all_cases = program.cases()?;
     let all_declared: BTreeSet<String> = chosen.iter().flat_map(|fault| fault.fails.iter().cloned()).collect();
     // The sound mesh first: if it fails, the rest would show nothing.
     let meshes: Vec<&str> = std::iter::once("").chain(chosen.iter().map(|fault| fault.fault.as_str())).collect();
     for (number, fault) in meshes.iter().enumerate() {
         let begun = Instant::now();
         let kept = program.folder().join(format!("{}.json", if fault.is_empty() { "sound" } else { fault }));
-        let known = if args.resume { fs::read_to_string(&kept).ok() } else { None };
         let tried = chosen.iter().find(|declared| declared.fault == *fault).map_or(&all_declared, |found| &found.fails);
-        let tried = Some(tried).filter(|_| args.quick);
-        let report = match known {
-            Some(report) => report,
-            None => program.report(fault, tried).with_context(|| format!("the mesh with {fault:?}"))?,
-        };
-        let mut outcomes = judge::outcomes(&report)?;
+        let tried = if args.quick { tried } else { &all_cases };
+        let known = if args.resume { fs::read_to_string(&kept).ok() } else { None };
+        let mut outcomes = known.map_or_else(|| Ok(BTreeMap::new()), |known| judge::outcomes(&known))?;
+        // A case that was written or renamed since.
+        let missing: BTreeSet<String> = tried.iter().filter(|case| !outcomes.contains_key(*case)).cloned().collect();
+        if !missing.is_empty() {
+            let only = Some(&missing).filter(|_| missing.len() < all_cases.len());
+            let report = program.report(fault, only).with_context(|| format!("the mesh with {fault:?}"))?;
+            outcomes.extend(judge::outcomes(&report)?);
+            fs::write(&kept, judge::report(&outcomes)?)?;
+        }
         // A filter takes all cases that have it in their names.
-        outcomes.retain(|case, _| tried.is_none_or(|tried| tried.contains(case)));
-        fs::write(&kept, &report)?;
+        outcomes.retain(|case, _| tried.contains(case));
         let failed = outcomes.values().filter(|outcome| **outcome == Outcome::Failed).count();
         println!(
             "{:>3} of {}  {:<24} {failed} of {} cases failed, {:.1} s",

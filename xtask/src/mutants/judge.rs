@@ -2,12 +2,12 @@
 
 use std::{collections::BTreeMap, fmt};
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use super::{Declared, Results};
 
 /// What a case came to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub(super) enum Outcome {
     Passed,
@@ -16,12 +16,12 @@ pub(super) enum Outcome {
     Skipped,
 }
 
-#[derive(Deserialize)]
+#[derive(Serialize, Deserialize)]
 struct Report {
     cases: Vec<Case>,
 }
 
-#[derive(Deserialize)]
+#[derive(Serialize, Deserialize)]
 struct Case {
     id: String,
     verdict: Outcome,
@@ -31,6 +31,12 @@ struct Case {
 pub(super) fn outcomes(report: &str) -> anyhow::Result<BTreeMap<String, Outcome>> {
     let report: Report = serde_json::from_str(report)?;
     Ok(report.cases.into_iter().map(|case| (case.id, case.verdict)).collect())
+}
+
+/// Writes so much of such a report as [`outcomes`] reads.
+pub(super) fn report(outcomes: &BTreeMap<String, Outcome>) -> anyhow::Result<String> {
+    let cases = outcomes.iter().map(|(id, verdict)| Case { id: id.clone(), verdict: *verdict }).collect();
+    Ok(serde_json::to_string_pretty(&Report { cases })?)
 }
 
 /// What the matrix must not show.

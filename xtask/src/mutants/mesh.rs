@@ -29,6 +29,11 @@ struct Version {
 }
 
 #[derive(Deserialize)]
+struct Listed {
+    id: String,
+}
+
+#[derive(Deserialize)]
 struct Broken {
     faults: Vec<String>,
 }
@@ -68,6 +73,14 @@ impl Program {
         let version: Version = serde_json::from_slice(&output.stdout)
             .context("the program tells of no faults: it was built without --features broken")?;
         Ok(version.broken.faults)
+    }
+
+    /// The suite's cases.
+    pub(super) fn cases(&self) -> anyhow::Result<BTreeSet<String>> {
+        let output = self.isthmus("", &["conformance", "list", "-o", "json"]).output()?;
+        succeed("conformance list", &output)?;
+        let cases: Vec<Listed> = serde_json::from_slice(&output.stdout)?;
+        Ok(cases.into_iter().map(|case| case.id).collect())
     }
 
     /// The suite's report on a mesh with a fault, or with none; of these cases alone, if some are given.

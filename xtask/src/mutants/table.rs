@@ -30,7 +30,9 @@ pub(super) fn render(faults: &[&Declared], results: &Results) -> String {
         let _ = writeln!(text, "{:width$}  –{heads}", "");
     }
     for case in cases {
-        let tried = |fault: &str| results.get(fault).is_some_and(|r| r.contains_key(case));
+        let tried = |fault: &str| {
+            results.get(fault).and_then(|r| r.get(case)).is_some_and(|outcome| *outcome != Outcome::Skipped)
+        };
         let mark = |fault: &str| match (failed(fault, case), tried(fault)) {
             (true, _) => 'x',
             (false, true) => '·',

@@ -23,6 +23,12 @@ fn a_matrix_as_declared_has_no_flaw() {
 }
 
 #[test]
+fn what_is_kept_is_read_again() {
+    let outcomes = results(&[("one", &["a"])]).remove("one").unwrap();
+    assert_eq!(super::outcomes(&report(&outcomes).unwrap()).unwrap(), outcomes);
+}
+
+#[test]
 fn each_flaw_is_told() {
     let (one, two) = (declared("one", &["a", "b"]), declared("two", &["b"]));
     let results = results(&[("", &["b"]), ("one", &["a", "c"]), ("two", &[])]);
