@@ -9,10 +9,10 @@ pub struct Limits {
     pub object_bytes: usize,
     /// Watches open at one time. Default 10,000.
     pub watches: usize,
-    /// Events kept for watches, for each resource. Default 10,000.
+    /// Events kept for watches, for each resource. Default 2,000: a client that is further behind lists anew, as on any cluster.
     pub log_events: usize,
     /// Bytes of objects (as JSON) that the kept events of each resource may hold; the newest event is always kept.
-    /// Default 32 MiB.
+    /// Default 4 MiB; in memory they are several times that.
     pub log_bytes: usize,
     /// Bytes of the log file after which a snapshot replaces it, unless the snapshot is larger. Default 16 MiB.
     pub file_bytes: u64,
@@ -24,8 +24,8 @@ impl Default for Limits {
             objects: 100_000,
             object_bytes: 1536 * 1024,
             watches: 10_000,
-            log_events: 10_000,
-            log_bytes: 32 * 1024 * 1024,
+            log_events: 2_000,
+            log_bytes: 4 * 1024 * 1024,
             file_bytes: 16 * 1024 * 1024,
         }
     }
