@@ -2,6 +2,7 @@
 
 mod clean;
 mod docs;
+mod joined;
 mod list;
 mod run;
 

@@ -18,6 +18,8 @@ use crate::{
     progress::Progress,
 };
 pub(crate) use target::Side;
+#[cfg(feature = "conformance")]
+pub(crate) use target::{PeerArgs, Target};
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum FederationCommand {

@@ -11,6 +11,7 @@ use std::{collections::BTreeMap, fmt};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::meshes::Side;
 pub use api::{ApiCall, Send};
 pub use library::all;
 pub use step::{Answer, Check, Protocol, Shares, Step};
@@ -85,11 +86,19 @@ pub struct App {
     pub namespace: Option<String>,
     /// Whether its pods stay outside of the mesh.
     pub outside: bool,
+    /// Whether it is in the mesh that the one under test is joined with.
+    pub peer: bool,
 }
 
 impl Default for App {
     fn default() -> Self {
-        Self { account: None, labels: BTreeMap::new(), replicas: 1, namespace: None, outside: false }
+        Self { account: None, labels: BTreeMap::new(), replicas: 1, namespace: None, outside: false, peer: false }
+    }
+}
+
+impl App {
+    pub(crate) fn side(&self) -> Side {
+        if self.peer { Side::Peer } else { Side::Own }
     }
 }
 
@@ -97,6 +106,12 @@ impl Case {
     /// The part of the suite that it belongs to.
     pub fn group(&self) -> &str {
         self.id.split('-').next().unwrap_or_default()
+    }
+
+    /// Where it has something: in the mesh under test, and in the peer if it has any part there.
+    pub(crate) fn sides(&self) -> impl Iterator<Item = Side> {
+        let there = self.apps.values().any(|app| app.peer) || self.steps.iter().any(|s| matches!(s, Step::Peer(_)));
+        std::iter::once(Side::Own).chain(there.then_some(Side::Peer))
     }
 }
 

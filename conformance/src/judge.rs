@@ -31,6 +31,8 @@ pub(crate) struct Seen {
     pub(crate) service: Option<String>,
     pub(crate) host: Option<String>,
     pub(crate) port: Option<u16>,
+    /// Who called, as the program was told.
+    pub(crate) caller: Option<String>,
     /// `closed`, `refused`, `timeout` or `other`, of a request without an answer.
     pub(crate) fault: Option<String>,
     pub(crate) message: Option<String>,
@@ -51,9 +53,10 @@ pub(crate) fn holds(check: &Check, seen: &[Seen], profile: &Profile) -> bool {
         }
         return statistics::fit(asked, &counts);
     }
+    let is_called = |outcome: &Seen| check.caller.is_none() || outcome.caller == check.caller;
     let hosts: BTreeSet<_> = seen.iter().filter_map(|outcome| outcome.host.as_ref()).collect();
     !seen.is_empty()
-        && seen.iter().all(|outcome| is(check, outcome, profile))
+        && seen.iter().all(|outcome| is(check, outcome, profile) && is_called(outcome))
         && check.pods.is_none_or(|pods| hosts.len() == pods)
 }
 
@@ -71,6 +74,12 @@ fn is(check: &Check, outcome: &Seen, profile: &Profile) -> bool {
         Answer::Forbidden => outcome.service.is_none() && outcome.status == Some(403),
         Answer::Unavailable => unavailable(outcome),
     }
+}
+
+/// Did something come through that should have been refused?
+pub(crate) fn leaked(check: &Check, seen: &[Seen]) -> bool {
+    let refuses = check.by.is_none() && matches!(check.is, Answer::Denied | Answer::Forbidden);
+    refuses && seen.iter().any(|outcome| outcome.service.is_some())
 }
 
 fn unavailable(outcome: &Seen) -> bool {
@@ -103,6 +112,9 @@ pub(crate) fn words(check: &Check, seen: &[Seen]) -> String {
         let mut words = outcome.words();
         if let (Some(_), Some(port)) = (check.at, outcome.port) {
             words += &format!(" at {port}");
+        }
+        if let (Some(_), Some(caller)) = (&check.caller, &outcome.caller) {
+            words += &format!(", called by {caller}");
         }
         if let (Some(_), Some(host)) = (check.pods, &outcome.host) {
             words += &format!(" in {host}");
@@ -145,6 +157,9 @@ pub(crate) fn expected(check: &Check) -> String {
     }
     if let Some(pods) = check.pods {
         words += &format!(" by {pods} pods");
+    }
+    if let Some(caller) = &check.caller {
+        words += &format!(", called by {caller}");
     }
     words
 }

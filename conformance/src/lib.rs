@@ -10,6 +10,7 @@ mod expected;
 mod judge;
 mod kube_api;
 mod manifest;
+pub mod meshes;
 pub mod profile;
 pub mod report;
 pub mod run;

@@ -3,10 +3,11 @@
 #[cfg(test)]
 mod tests;
 
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use crate::{
     case::{App, Case, HTTP, HTTP_ALT, TCP},
+    meshes::{Side, Words},
     profile::Profile,
 };
 
@@ -41,24 +42,26 @@ pub(crate) fn namespaces(case: &Case, profile: &Profile, run: &str) -> Vec<Value
         .collect()
 }
 
-/// Everything that is there before the first step, in the order in which it is applied.
-pub(crate) fn objects(case: &Case, profile: &Profile, namespace: &str, image: &str) -> Vec<Value> {
+/// Everything that is there before the first step, in the order in which it is applied. What a case lists is in the mesh under test.
+pub(crate) fn objects(case: &Case, profile: &Profile, words: &Words<'_>, image: &str, side: Side) -> Vec<Value> {
     let mut objects = Vec::new();
-    for (name, app) in &case.apps {
-        objects.extend(program(name, app, profile, &within(namespace, app.namespace.as_deref()), image));
+    for (name, app) in case.apps.iter().filter(|(_, app)| app.side() == side) {
+        objects.extend(program(name, app, profile, &within(&words.namespace, app.namespace.as_deref()), image));
     }
     if case.open && !profile.reads("TrafficTarget").is_empty() {
-        objects.extend(opening(case, namespace));
+        objects.extend(opening(case, words, side));
     }
-    objects.extend(case.objects.iter().map(|object| placed(object, namespace)));
+    if side == Side::Own {
+        objects.extend(case.objects.iter().map(|object| placed(object, words)));
+    }
     objects
 }
 
-/// The object with `$(namespace)` filled in, and in the case's namespace if it names none.
-pub(crate) fn placed(object: &Value, namespace: &str) -> Value {
-    let mut object = substituted(object, namespace);
+/// The object with its placeholders filled in, and in the case's namespace if it names none.
+pub(crate) fn placed(object: &Value, words: &Words<'_>) -> Value {
+    let mut object = words.fill(object);
     if let Some(metadata) = object.get_mut("metadata").and_then(Value::as_object_mut) {
-        metadata.entry("namespace").or_insert_with(|| namespace.into());
+        metadata.entry("namespace").or_insert_with(|| words.namespace.as_str().into());
     }
     object
 }
@@ -123,15 +126,20 @@ fn program(name: &str, app: &App, profile: &Profile, namespace: &str, image: &st
 }
 
 /// Every program may be called by every program, at every port.
-fn opening(case: &Case, namespace: &str) -> Vec<Value> {
-    let place = |app: &App| within(namespace, app.namespace.as_deref());
-    let sources: Vec<Value> = case
-        .apps
-        .iter()
-        .map(|(name, app)| json!({ "kind": "ServiceAccount", "name": account(name, app), "namespace": place(app) }))
-        .collect();
+fn opening(case: &Case, words: &Words<'_>, side: Side) -> Vec<Value> {
+    let place = |app: &App| within(&words.namespace, app.namespace.as_deref());
+    let (_, others) = side.names(words.parties);
+    let source = |(name, app): (&String, &App)| {
+        let account = account(name, app);
+        if app.side() == side {
+            return json!({ "kind": "ServiceAccount", "name": account, "namespace": place(app) });
+        }
+        let domain = others.map_or("", |names| &names.trust_domain);
+        json!({ "kind": "SPIFFEIdentity", "name": format!("spiffe://{domain}/ns/{}/sa/{account}", place(app)) })
+    };
+    let sources: Vec<Value> = case.apps.iter().map(source).collect();
     let mut objects = Vec::new();
-    for (name, app) in &case.apps {
+    for (name, app) in case.apps.iter().filter(|(_, app)| app.side() == side) {
         let route = json!({
             "apiVersion": "specs.smi-spec.io/v1alpha4", "kind": "TCPRoute",
             "metadata": { "name": "everything", "namespace": place(app) },
@@ -151,19 +159,6 @@ fn opening(case: &Case, namespace: &str) -> Vec<Value> {
         }));
     }
     objects
-}
-
-/// The value with `$(namespace)` filled in.
-pub(crate) fn substituted(value: &Value, namespace: &str) -> Value {
-    match value {
-        Value::String(text) => text.replace("$(namespace)", namespace).into(),
-        Value::Array(items) => items.iter().map(|item| substituted(item, namespace)).collect(),
-        Value::Object(fields) => {
-            let fields = fields.iter().map(|(key, value)| (key.clone(), substituted(value, namespace)));
-            Value::Object(fields.collect::<Map<_, _>>())
-        }
-        other => other.clone(),
-    }
 }
 
 /// Adds the fields of one map to another.

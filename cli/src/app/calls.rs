@@ -65,6 +65,9 @@ struct Outcome {
     host: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     port: Option<u16>,
+    /// Who called, as the program was told.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    caller: Option<String>,
     /// `closed`, `refused`, `timeout` or `other`.
     #[serde(skip_serializing_if = "Option::is_none")]
     fault: Option<&'static str>,
@@ -163,6 +166,7 @@ async fn http(request: Request<Bytes>, http2: bool) -> anyhow::Result<Outcome> {
         service: text(conformance::SERVICE_NAME),
         host: text(conformance::HOST_NAME),
         port: text(conformance::PORT).and_then(|port| port.parse().ok()),
+        caller: text(conformance::CALLER),
         ..Outcome::default()
     })
 }

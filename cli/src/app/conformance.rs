@@ -9,13 +9,15 @@ use http_body_util::Full;
 use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
 
-use super::{App, answer as text, client, host};
+use super::{App, answer as text, caller, client, host};
 
 /// The header in which an app says who it is. It proves nothing.
 pub(super) const SERVICE_NAME: &str = "servicename";
 /// Headers of answers: the pod, and the port that was reached.
 pub(super) const HOST_NAME: &str = "hostname";
 pub(super) const PORT: &str = "port";
+/// And who called, as the mesh has told the app.
+pub(super) const CALLER: &str = "caller";
 
 /// What `/metrics` tells.
 #[derive(Debug, Default)]
@@ -52,7 +54,8 @@ struct Call {
 pub(super) async fn answer(app: &App, request: &Request<Bytes>) -> Response<Full<Bytes>> {
     let mut response = answered(app, request).await;
     let about = [(SERVICE_NAME, app.args.service_name.clone()), (HOST_NAME, host()), (PORT, app.port.to_string())];
-    for (name, value) in about {
+    let caller = caller(request).map(|caller| (CALLER, caller.to_owned()));
+    for (name, value) in about.into_iter().chain(caller) {
         // A name that no header can carry isn't said.
         response.headers_mut().extend(HeaderValue::from_str(&value).map(|v| (HeaderName::from_static(name), v)));
     }

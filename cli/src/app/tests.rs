@@ -136,6 +136,7 @@ async fn calls_are_counted_by_outcome() {
             { "url": format!("http://{b}/metrics"), "method": "PUT" },
             { "url": format!("http://{free}/") },
             { "tcp": line.to_string(), "times": 2 },
+            { "url": format!("http://{b}/echo"), "headers": { CLIENT_ID: "spiffe://east.local/ns/n/sa/a" } },
         ] }),
     )
     .await;
@@ -147,4 +148,5 @@ async fn calls_are_counted_by_outcome() {
     assert_eq!(one(2, "status"), json!(400));
     assert_eq!((one(3, "fault"), one(3, "status")), (json!("refused"), Value::Null));
     assert_eq!((one(4, "service"), one(4, "port"), one(4, "count")), (json!("b"), json!(7), json!(2)));
+    assert_eq!((one(5, "caller"), one(0, "caller")), (json!("spiffe://east.local/ns/n/sa/a"), Value::Null));
 }

@@ -10,16 +10,23 @@ use std::{
 use clap::{Args, ValueEnum};
 use isthmus_conformance::{
     case::Case,
+    meshes::{Meshes, Parties, Side},
     profile::Profile,
     report::{self, CaseResult, Outcome, Report},
     run::{self, Event, Options},
 };
 use isthmus_runtime::{build, signals};
 use k8s_openapi::jiff::Timestamp;
+#[cfg(feature = "local")]
 use kube::Client;
 
-use super::{DEFAULT_PROFILE, SelectArgs, docs, list, profile};
-use crate::{args::Output, cluster::ClusterArgs, progress::Progress, stdout};
+use super::{DEFAULT_PROFILE, SelectArgs, docs, joined, list, profile};
+use crate::{
+    args::Output,
+    federation::{PeerArgs, Target},
+    progress::Progress,
+    stdout,
+};
 
 /// As what a program ended that SIGINT has ended.
 const INTERRUPTED: u8 = 130;
@@ -33,7 +40,9 @@ const MOST_AT_ONCE: usize = 8;
 #[derive(Debug, Args)]
 pub(crate) struct RunArgs {
     #[command(flatten)]
-    cluster: ClusterArgs,
+    target: Target,
+    #[command(flatten)]
+    peer: PeerArgs,
     #[command(flatten)]
     select: SelectArgs,
     /// What is peculiar to the mesh: isthmus, linkerd, osm, traefik-mesh, nginx-service-mesh, generic, or a file of your own
@@ -85,20 +94,24 @@ pub(super) fn run(args: &RunArgs) -> anyhow::Result<ExitCode> {
         return list::print(&cases, Output::Table);
     }
     let options = args.options();
-    if args.dry_run {
-        stdout::say(&plans(&cases, &profile, &options)?)?;
-        return Ok(ExitCode::SUCCESS);
-    }
+    // Without a peer nobody need be asked what its names are.
+    let named = args.peer.target(&args.target).is_some();
     tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(async {
+        if args.dry_run {
+            let meshes = async || joined::meshes(&args.target, &args.peer, &profile).await;
+            let parties = if named { meshes().await?.parties } else { Parties::default() };
+            stdout::say(&plans(&cases, &profile, &parties, &options)?)?;
+            return Ok(ExitCode::SUCCESS);
+        }
         let shutdown = signals::shutdown_token()?;
-        let client = args.cluster.client().await?;
+        let meshes = joined::meshes(&args.target, &args.peer, &profile).await?;
         let progress = if args.output == Form::Table { Progress::new("") } else { Progress::to_stderr() };
         if !profile.note.is_empty() {
             progress.say(&format!("{}: {}", profile.title, profile.note.trim()));
         }
-        let tried = shutdown.run_until_cancelled(tried(&progress, &client, &profile, &cases, &options)).await;
+        let tried = shutdown.run_until_cancelled(tried(&progress, &meshes, &profile, &cases, &options)).await;
         // What is still there, and on its way out: the next run shall not meet it.
-        let cleaned = if args.keep { None } else { Some(run::clean(&client, Some(&options.run)).await) };
+        let cleaned = if args.keep { None } else { Some(run::clean(&meshes, Some(&options.run)).await) };
         let Some(report) = tried else {
             progress.say("\nInterrupted.");
             cleaned.transpose()?;
@@ -119,12 +132,13 @@ pub(super) fn run(args: &RunArgs) -> anyhow::Result<ExitCode> {
 pub(crate) async fn summary(client: &Client, filter: &[&str]) -> anyhow::Result<Report> {
     let select = SelectArgs { filter: filter.iter().map(|&text| text.to_owned()).collect(), ..SelectArgs::default() };
     let options = Options { parallel: at_once(), ..options(IMAGE, TIMEOUT) };
-    let report = tried(&Progress::silent(), client, &profile(DEFAULT_PROFILE)?, &select.cases()?, &options).await;
-    run::clean(client, Some(&options.run)).await?;
+    let meshes = Meshes::one(client.clone());
+    let report = tried(&Progress::silent(), &meshes, &profile(DEFAULT_PROFILE)?, &select.cases()?, &options).await;
+    run::clean(&meshes, Some(&options.run)).await?;
     Ok(report)
 }
 
-async fn tried(progress: &Progress, client: &Client, profile: &Profile, cases: &[Case], options: &Options) -> Report {
+async fn tried(progress: &Progress, meshes: &Meshes, profile: &Profile, cases: &[Case], options: &Options) -> Report {
     let (began, begun) = (Timestamp::now(), Instant::now());
     let ended = AtomicUsize::new(0);
     let tell = |event: Event<'_>| {
@@ -133,7 +147,7 @@ async fn tried(progress: &Progress, client: &Client, profile: &Profile, cases: &
             say(progress, result, &format!("[{number}/{}] ", cases.len()));
         }
     };
-    let results = run::run(client, profile, cases, options, &tell).await;
+    let results = run::run(meshes, profile, cases, options, &tell).await;
     Report {
         results,
         mesh: profile.title.clone(),
@@ -156,14 +170,15 @@ fn say(progress: &Progress, result: &CaseResult, number: &str) {
     }
 }
 
-fn plans(cases: &[Case], profile: &Profile, options: &Options) -> anyhow::Result<String> {
+fn plans(cases: &[Case], profile: &Profile, parties: &Parties, options: &Options) -> anyhow::Result<String> {
     let mut out = String::new();
     for case in cases {
         out += &format!("# {}: {}\n", case.id, case.title);
-        match run::plan(case, profile, options) {
+        match run::plan(case, profile, parties, options) {
             Ok(objects) => {
-                for object in objects {
-                    out += &format!("---\n{}", serde_saphyr::to_string(&object)?);
+                for (side, object) in objects {
+                    let place = if side == Side::Peer { "# in the peer\n" } else { "" };
+                    out += &format!("---\n{place}{}", serde_saphyr::to_string(&object)?);
                 }
             }
             Err(why) => out += &format!("# skipped: {why}\n"),

@@ -6,7 +6,7 @@ mod far;
 mod report;
 mod state;
 
-use std::{net::SocketAddr, path::PathBuf, process::ExitCode};
+use std::{net::SocketAddr, process::ExitCode};
 
 use anyhow::Context;
 use clap::Args;
@@ -15,10 +15,9 @@ use isthmus_k8s::federation::{BundleStatus, Mesh, MeshPeer};
 use isthmus_smi_controller::annotations::PROXY_CONTAINER;
 use kube::ResourceExt;
 
-use super::target::{Side, Target};
+use super::target::{PeerArgs, Side, Target};
 use crate::{
     args::Output,
-    cluster::ClusterArgs,
     output,
     probe::{Kind, Probe, Request},
 };
@@ -41,12 +40,8 @@ pub(crate) struct CheckArgs {
     /// What the request is for, such as http://catalog-west.shop/
     #[arg(long, requires = "from")]
     url: Option<String>,
-    /// Kubeconfig of the peer's cluster, to look from that side too
-    #[arg(long, value_name = "FILE")]
-    peer_kubeconfig: Option<PathBuf>,
-    /// Context of the peer's cluster, to look from that side too
-    #[arg(long)]
-    peer_context: Option<String>,
+    #[command(flatten)]
+    peer: PeerArgs,
     #[command(flatten)]
     target: Target,
     /// How to print what was found
@@ -56,7 +51,7 @@ pub(crate) struct CheckArgs {
 
 pub(super) async fn run(args: &CheckArgs) -> anyhow::Result<ExitCode> {
     let here = Look::from(args.target.side().await?).await?;
-    let there = match args.peer() {
+    let there = match args.peer.target(&args.target) {
         Some(target) => Some(Look::from(target.side().await.context("the peer's side")?).await?),
         None => None,
     };
@@ -66,19 +61,6 @@ pub(super) async fn run(args: &CheckArgs) -> anyhow::Result<ExitCode> {
     let colours = super::progress(args.output);
     output::print_one(args.output, &report, |report| report.text(|sgr, text| colours.paint(sgr, text)))?;
     Ok(if report.success { ExitCode::SUCCESS } else { ExitCode::FAILURE })
-}
-
-impl CheckArgs {
-    fn peer(&self) -> Option<Target> {
-        (self.peer_kubeconfig.is_some() || self.peer_context.is_some()).then(|| Target {
-            cluster: ClusterArgs {
-                // Without one of its own, the peer's context is in the same file.
-                kubeconfig: self.peer_kubeconfig.clone().or_else(|| self.target.cluster.kubeconfig.clone()),
-                context: self.peer_context.clone(),
-            },
-            namespace: self.target.namespace.clone(),
-        })
-    }
 }
 
 /// One side, and what it says of itself.

@@ -1,5 +1,7 @@
 //! Which cluster a command is about, and the mesh in it.
 
+use std::path::PathBuf;
+
 use anyhow::{Context, bail};
 use clap::Args;
 use isthmus_core::{federation::MeshName, id::TrustDomain};
@@ -12,10 +14,37 @@ use crate::cluster::ClusterArgs;
 #[derive(Debug, Clone, Args)]
 pub(crate) struct Target {
     #[command(flatten)]
-    pub(super) cluster: ClusterArgs,
+    pub(crate) cluster: ClusterArgs,
     /// Namespace of the control plane
     #[arg(long, default_value = SYSTEM_NAMESPACE)]
     pub(super) namespace: String,
+}
+
+/// The cluster of a mesh that this one is joined with.
+#[derive(Debug, Clone, Default, Args)]
+pub(crate) struct PeerArgs {
+    /// Kubeconfig of the peer's cluster
+    #[arg(long, value_name = "FILE")]
+    peer_kubeconfig: Option<PathBuf>,
+    /// Context of the peer's cluster [default: the current one of its kubeconfig]
+    #[arg(long, value_name = "NAME")]
+    peer_context: Option<String>,
+}
+
+impl PeerArgs {
+    /// `None`: nobody has named it.
+    pub(crate) fn cluster(&self, own: &ClusterArgs) -> Option<ClusterArgs> {
+        (self.peer_kubeconfig.is_some() || self.peer_context.is_some()).then(|| ClusterArgs {
+            // Without one of its own, the peer's context is in the same file.
+            kubeconfig: self.peer_kubeconfig.clone().or_else(|| own.kubeconfig.clone()),
+            context: self.peer_context.clone(),
+        })
+    }
+
+    /// The same, with its control plane where this one's is.
+    pub(crate) fn target(&self, own: &Target) -> Option<Target> {
+        self.cluster(&own.cluster).map(|cluster| Target { cluster, namespace: own.namespace.clone() })
+    }
 }
 
 /// A cluster, and which mesh it is of.
@@ -29,7 +58,7 @@ pub(crate) struct Side {
 }
 
 impl Target {
-    pub(super) async fn side(&self) -> anyhow::Result<Side> {
+    pub(crate) async fn side(&self) -> anyhow::Result<Side> {
         Side::of(self.cluster.client().await?, &self.namespace).await
     }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, de::Error};
 use serde_json::Value;
 
 use super::ApiCall;
@@ -34,12 +34,29 @@ pub enum Step {
     Closed(Vec<String>),
     /// Connections that were opened are still there.
     Open(Vec<String>),
+    /// One of `apply`, `try-apply`, `delete` and `api`, in the peer's cluster.
+    Peer(#[serde(deserialize_with = "of_cluster")] Box<Step>),
 }
 
 impl Step {
     /// What it applies.
     pub(crate) fn objects_mut(&mut self) -> &mut [Value] {
-        if let Self::Apply(objects) | Self::TryApply(objects) = self { objects } else { &mut [] }
+        match self {
+            Self::Apply(objects) | Self::TryApply(objects) => objects,
+            Self::Peer(step) => step.objects_mut(),
+            _ => &mut [],
+        }
+    }
+}
+
+/// What is about a cluster and not about traffic: programs are where the case has them.
+fn of_cluster<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Box<Step>, D::Error> {
+    let step = Step::deserialize(deserializer)?;
+    match step {
+        Step::Apply(_) | Step::TryApply(_) | Step::Delete(_) | Step::Api(_) => Ok(Box::new(step)),
+        _ => Err(D::Error::custom(
+            "peer: only apply, try-apply, delete and api; say where a program is by its own peer: true",
+        )),
     }
 }
 
@@ -84,6 +101,9 @@ pub struct Check {
     /// By how many different pods they are answered.
     #[serde(default)]
     pub pods: Option<usize>,
+    /// Of HTTP: the SPIFFE ID of the caller, as the program that answers was told it.
+    #[serde(default)]
+    pub caller: Option<String>,
 }
 
 /// Shares in percent, by program.

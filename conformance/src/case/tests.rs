@@ -1,7 +1,11 @@
 use std::collections::BTreeSet;
 
 use super::*;
-use crate::{profile::Profile, run, statistics};
+use crate::{
+    meshes::{Names, Parties},
+    profile::Profile,
+    run, statistics,
+};
 
 fn suite() -> Vec<Case> {
     all().unwrap()
@@ -47,15 +51,22 @@ fn every_step_names_what_is_there() {
 }
 
 fn expects(step: &Step) -> bool {
+    if let Step::Peer(step) = step {
+        return expects(step);
+    }
     !matches!(step, Step::Apply(_) | Step::TryApply(_) | Step::Delete(_) | Step::Scale { .. } | Step::Hold(_))
 }
 
 fn checked(case: &Case, check: &Check) {
     let id = &case.id;
-    let services = case.objects.iter().chain(case.steps.iter().flat_map(applied)).filter(|o| o["kind"] == "Service");
-    let services: BTreeSet<&str> = services.filter_map(|o| o["metadata"]["name"].as_str()).collect();
-    assert!(case.apps.contains_key(&check.from), "{id}: no {}", check.from);
-    assert!(case.apps.contains_key(&check.to) || services.contains(check.to.as_str()), "{id}: no {}", check.to);
+    let from = case.apps.get(&check.from).unwrap_or_else(|| panic!("{id}: no {}", check.from));
+    let steps = case.steps.iter().flat_map(|step| applied(step, from.peer));
+    let objects = case.objects.iter().filter(|_| !from.peer).chain(steps);
+    let services = objects.filter(|o| o["kind"] == "Service" || o["kind"] == "ImportedService");
+    let services: BTreeSet<&str> =
+        services.filter_map(|o| o["spec"]["as"].as_str().or(o["metadata"]["name"].as_str())).collect();
+    let beside = case.apps.get(&check.to).is_some_and(|to| to.peer == from.peer);
+    assert!(beside || services.contains(check.to.as_str()), "{id}: no {} where {} is", check.to, check.from);
     assert!(check.namespace.as_ref().is_none_or(|n| case.namespaces.contains(n)), "{id}: {:?}", check.namespace);
     let Some(shares) = &check.by else { return };
     assert_eq!(shares.values().sum::<u32>(), 100, "{id}: shares");
@@ -63,8 +74,33 @@ fn checked(case: &Case, check: &Check) {
     assert!(exact || check.times >= statistics::ENOUGH, "{id}: too few requests for shares");
 }
 
-fn applied(step: &Step) -> &[Value] {
-    if let Step::Apply(objects) | Step::TryApply(objects) = step { objects } else { &[] }
+/// What a step applies there.
+fn applied(step: &Step, peer: bool) -> &[Value] {
+    match step {
+        Step::Apply(objects) | Step::TryApply(objects) if !peer => objects,
+        Step::Peer(step) if peer => applied(step, false),
+        _ => &[],
+    }
+}
+
+/// Who has no second mesh is to hear of that, and of nothing else.
+#[test]
+fn what_needs_a_peer_says_so() {
+    for case in suite() {
+        let joined = case.sides().count() > 1;
+        assert_eq!(joined, case.needs.iter().any(|need| need == "federation"), "{}", case.id);
+        assert_eq!(joined, case.group() == "federation", "{}", case.id);
+    }
+}
+
+#[test]
+fn only_what_is_about_a_cluster_is_done_in_the_peer() {
+    let read = crate::yaml::read::<Step>;
+    assert!(read("{ peer: { delete: [TrafficTarget/x] } }").is_ok());
+    for step in ["{ peer: { scale: { app: x, replicas: 2 } } }", "{ peer: { peer: { delete: [] } } }"] {
+        let error = read(step).unwrap_err();
+        assert!(error.contains("peer: only apply, try-apply, delete and api"), "{error}");
+    }
 }
 
 /// What a case is about has to be tried on our own mesh: no case is for show.
@@ -78,8 +114,10 @@ fn our_own_mesh_lacks_nothing() {
         timeout: std::time::Duration::ZERO,
         keep: false,
     };
+    let names = |mesh: &str| Some(Names { mesh: mesh.to_owned(), trust_domain: format!("{mesh}.local") });
+    let parties = Parties { own: names("east"), peer: names("west") };
     for case in suite() {
-        run::plan(&case, &profile, &options).unwrap_or_else(|why| panic!("{}: {why}", case.id));
+        run::plan(&case, &profile, &parties, &options).unwrap_or_else(|why| panic!("{}: {why}", case.id));
     }
 }
 

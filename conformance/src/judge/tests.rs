@@ -51,6 +51,23 @@ fn a_refusal_is_one_of_the_mesh() {
 }
 
 #[test]
+fn who_called_is_what_the_program_was_told() {
+    let called = |caller: Option<&str>| Seen { caller: caller.map(str::to_owned), ..by("server", 1) };
+    let (one, other) = ("spiffe://east.local/ns/n/sa/client", "spiffe://west.local/ns/n/sa/client");
+    let asked = format!("caller: \"{one}\"");
+    assert!(good(&asked, &[called(Some(one))]) && good("", &[called(Some(one))]));
+    assert!(!good(&asked, &[called(Some(other))]) && !good(&asked, &[called(None)]));
+    assert_eq!(words(&check(&asked), &[called(Some(other))]), format!("200 by server, called by {other}"));
+}
+
+#[test]
+fn only_what_came_through_has_leaked() {
+    assert!(leaked(&check("is: denied"), &[status(403), by("server", 1)]));
+    assert!(!leaked(&check("is: denied"), &[status(503)]), "there may be nobody yet");
+    assert!(!leaked(&check(""), &[by("server", 1)]));
+}
+
+#[test]
 fn meshes_refuse_in_their_own_way() {
     let osm = Profile::named("osm").unwrap();
     assert!(holds(&check("is: denied"), &[fault("refused")], &osm));

@@ -10,7 +10,8 @@ use crate::{
     Error,
     case::{ApiCall, Send},
     expected::mismatch,
-    kube_api::Body,
+    kube_api::{Body, Cluster},
+    meshes::Side,
     report::{Asked, Failure},
 };
 
@@ -18,7 +19,8 @@ const BETWEEN_TRIES: Duration = Duration::from_millis(250);
 
 impl Scene<'_> {
     /// Asks; what only reads, until the answer is as expected or the time is over.
-    pub(super) async fn api(&mut self, number: usize, ask: &ApiCall) -> Result<Option<Failure>, Error> {
+    pub(super) async fn api(&mut self, number: usize, side: Side, ask: &ApiCall) -> Result<Option<Failure>, Error> {
+        let cluster = self.on(side)?;
         let path = self.filled(&ask.path.as_str().into());
         let path = path.as_str().unwrap_or_default();
         let expected = ask.is.as_ref().map(|is| self.filled(is));
@@ -27,7 +29,7 @@ impl Scene<'_> {
         }
         let deadline = Instant::now() + self.timeout();
         loop {
-            let (status, answer) = self.sent(path, ask.send.as_ref()).await?;
+            let (status, answer) = self.sent(&cluster, path, ask.send.as_ref()).await?;
             let why = match &expected {
                 _ if !is_status(ask.status, status) => Some(format!("the answer's status is {status}")),
                 Some(expected) => mismatch(expected, &answer),
@@ -47,20 +49,20 @@ impl Scene<'_> {
         }
     }
 
-    async fn sent(&self, path: &str, send: Option<&Send>) -> Result<(u16, Value), Error> {
+    async fn sent(&self, cluster: &Cluster, path: &str, send: Option<&Send>) -> Result<(u16, Value), Error> {
         let filled = |value: &Value| self.filled(value);
         match send {
-            None => self.cluster.request("GET", path, None).await,
-            Some(Send::Delete {}) => self.cluster.request("DELETE", path, None).await,
-            Some(Send::Create(object)) => self.cluster.request("POST", path, Some((Body::Json, filled(object)))).await,
+            None => cluster.request("GET", path, None).await,
+            Some(Send::Delete {}) => cluster.request("DELETE", path, None).await,
+            Some(Send::Create(object)) => cluster.request("POST", path, Some((Body::Json, filled(object)))).await,
             Some(Send::MergePatch(patch)) => {
-                self.cluster.request("PATCH", path, Some((Body::MergePatch, filled(patch)))).await
+                cluster.request("PATCH", path, Some((Body::MergePatch, filled(patch)))).await
             }
             Some(Send::JsonPatch(patch)) => {
-                self.cluster.request("PATCH", path, Some((Body::JsonPatch, filled(patch)))).await
+                cluster.request("PATCH", path, Some((Body::JsonPatch, filled(patch)))).await
             }
             Some(Send::Typed(fields)) => {
-                let (status, mut object) = self.cluster.request("GET", path, None).await?;
+                let (status, mut object) = cluster.request("GET", path, None).await?;
                 if status != 200 {
                     return Ok((status, object));
                 }
@@ -68,7 +70,7 @@ impl Scene<'_> {
                     object.retain(|name, _| matches!(name.as_str(), "apiVersion" | "kind" | "metadata"));
                     object.extend(fields);
                 }
-                self.cluster.request("PUT", path, Some((Body::Json, object))).await
+                cluster.request("PUT", path, Some((Body::Json, object))).await
             }
         }
     }

@@ -13,21 +13,22 @@ use crate::{
     judge::Seen,
     kube_api::{Applied, Cluster},
     manifest,
+    meshes::{Meshes, Side, Words},
     profile::Profile,
     report::{Asked, Failure},
     versions,
 };
 
 pub(super) struct Scene<'a> {
-    pub(super) cluster: &'a Cluster,
+    meshes: &'a Meshes,
     pub(super) profile: &'a Profile,
     case: &'a Case,
     options: &'a Options,
-    pub(super) namespace: String,
+    words: Words<'a>,
     /// By program, one for each of its pods.
     doors: BTreeMap<String, Vec<Door>>,
-    /// What the case has applied of the mesh's, by `<Kind>/<name>`.
-    pub(super) applied: BTreeMap<String, Applied>,
+    /// What the case has applied of the meshes', by side and `<Kind>/<name>`.
+    pub(super) applied: BTreeMap<(Side, String), Applied>,
     /// The connections that stay: their program, and its number for them.
     pub(super) held: BTreeMap<String, (String, u64)>,
     /// Is what was applied known to be in effect? Then what it refuses has to be refused at once.
@@ -35,10 +36,10 @@ pub(super) struct Scene<'a> {
 }
 
 impl<'a> Scene<'a> {
-    pub(super) fn new(cluster: &'a Cluster, profile: &'a Profile, case: &'a Case, options: &'a Options) -> Self {
+    pub(super) fn new(meshes: &'a Meshes, profile: &'a Profile, case: &'a Case, options: &'a Options) -> Self {
         Self {
-            namespace: manifest::namespace(&options.run, case),
-            cluster,
+            words: Words { namespace: manifest::namespace(&options.run, case), parties: &meshes.parties },
+            meshes,
             profile,
             case,
             options,
@@ -49,17 +50,25 @@ impl<'a> Scene<'a> {
         }
     }
 
+    pub(super) fn on(&self, side: Side) -> Result<Cluster, Error> {
+        self.meshes.cluster(side)
+    }
+
     pub(super) fn timeout(&self) -> Duration {
         self.options.timeout
     }
 
     /// Makes namespaces and programs, and waits until they can be spoken to.
     pub(super) async fn set_up(&mut self) -> Result<(), Error> {
-        for namespace in manifest::namespaces(self.case, self.profile, &self.options.run) {
-            self.cluster.apply(&namespace).await?;
+        let mut before = None;
+        for side in self.case.sides() {
+            let cluster = self.on(side)?;
+            for namespace in manifest::namespaces(self.case, self.profile, &self.options.run) {
+                cluster.apply(&namespace).await?;
+            }
+            let objects = manifest::objects(self.case, self.profile, &self.words, &self.options.image, side);
+            before = before.or(self.apply(side, &objects, false).await?);
         }
-        let objects = manifest::objects(self.case, self.profile, &self.namespace, &self.options.image);
-        let before = self.apply(&objects, false).await?;
         let ready = self.case.apps.iter().map(|(name, app)| async {
             Ok::<_, Error>((name.clone(), self.doors_of(name, app, app.replicas as usize).await?))
         });
@@ -70,30 +79,47 @@ impl<'a> Scene<'a> {
         Ok(())
     }
 
-    /// A document of the case, with `$(namespace)` filled in.
+    /// A document of the case, with its placeholders filled in.
     pub(super) fn filled(&self, value: &Value) -> Value {
-        manifest::substituted(value, &self.namespace)
+        self.words.fill(value)
+    }
+
+    /// A check with its placeholders filled in.
+    pub(super) fn filled_check(&self, check: &Check) -> Check {
+        Check { caller: check.caller.as_ref().map(|caller| self.words.text(caller)), ..check.clone() }
     }
 
     pub(super) async fn tear_down(&self) -> Result<(), Error> {
-        let others = self.case.namespaces.iter().map(|other| manifest::within(&self.namespace, Some(other)));
-        self.cluster.delete_namespaces(std::iter::once(self.namespace.clone()).chain(others)).await
+        let namespace = &self.words.namespace;
+        let others = self.case.namespaces.iter().map(|other| manifest::within(namespace, Some(other)));
+        let all: Vec<String> = std::iter::once(namespace.clone()).chain(others).collect();
+        let mut deleted = Ok(());
+        for side in self.case.sides() {
+            deleted = deleted.and(self.on(side)?.delete_namespaces(all.iter().cloned()).await);
+        }
+        deleted
     }
 
     /// Applies objects of the case, those of the mesh in versions that it reads. What a version can't say is the inner error.
     /// Where they may be refused, one that is changes nothing.
-    pub(super) async fn apply(&mut self, objects: &[Value], may_be_refused: bool) -> Result<Option<String>, Error> {
+    pub(super) async fn apply(
+        &mut self,
+        side: Side,
+        objects: &[Value],
+        may_be_refused: bool,
+    ) -> Result<Option<String>, Error> {
+        let cluster = self.on(side)?;
         for object in objects {
-            let mut object = manifest::placed(object, &self.namespace);
+            let mut object = manifest::placed(object, &self.words);
             if let Err(why) = versions::rewrite(&mut object, self.profile) {
                 return Ok(Some(why));
             }
-            let applied = match self.cluster.apply(&object).await {
+            let applied = match cluster.apply(&object).await {
                 Err(error) if may_be_refused && error.is_refusal() => continue,
                 applied => applied?,
             };
             if applied.of_mesh {
-                self.applied.insert(applied.to_string(), applied);
+                self.applied.insert((side, applied.to_string()), applied);
             }
         }
         Ok(None)
@@ -105,8 +131,8 @@ impl<'a> Scene<'a> {
             tokio::time::sleep(Duration::from_secs(self.profile.settle_seconds)).await;
             return Ok(None);
         };
-        for object in self.applied.values() {
-            if let Err(why) = self.cluster.in_effect(object, condition, self.timeout()).await? {
+        for ((side, _), object) in &self.applied {
+            if let Err(why) = self.on(*side)?.in_effect(object, condition, self.timeout()).await? {
                 return Ok(Some(why));
             }
         }
@@ -124,8 +150,9 @@ impl<'a> Scene<'a> {
             objects: Vec::new(),
             ..self.case.clone()
         };
-        for object in manifest::objects(&only, self.profile, &self.namespace, &self.options.image) {
-            self.cluster.apply(&object).await?;
+        let cluster = self.on(app.side())?;
+        for object in manifest::objects(&only, self.profile, &self.words, &self.options.image, app.side()) {
+            cluster.apply(&object).await?;
         }
         let doors = self.doors_of(name, &app, replicas as usize).await?;
         self.doors.insert(name.to_owned(), doors);
@@ -134,9 +161,10 @@ impl<'a> Scene<'a> {
     }
 
     async fn doors_of(&self, name: &str, app: &App, count: usize) -> Result<Vec<Door>, Error> {
-        let namespace = manifest::within(&self.namespace, app.namespace.as_deref());
-        let pods = self.cluster.ready_pods(&namespace, name, count).await?;
-        let doors: Vec<Door> = pods.into_iter().map(|pod| Door::new(self.cluster.pods(&namespace), pod)).collect();
+        let cluster = self.on(app.side())?;
+        let namespace = manifest::within(&self.words.namespace, app.namespace.as_deref());
+        let pods = cluster.ready_pods(&namespace, name, count).await?;
+        let doors: Vec<Door> = pods.into_iter().map(|pod| Door::new(cluster.pods(&namespace), pod)).collect();
         try_join_all(doors.iter().map(Door::open)).await?;
         Ok(doors)
     }
@@ -188,18 +216,20 @@ impl<'a> Scene<'a> {
 
     /// Where a check's requests go: host and port.
     pub(super) fn address(&self, check: &Check) -> String {
-        let namespace = manifest::within(&self.namespace, check.namespace.as_deref());
+        let namespace = manifest::within(&self.words.namespace, check.namespace.as_deref());
         format!("{}:{}", self.profile.host(&check.to, &namespace), check.port)
     }
 
     /// A failure, with the objects as they are now.
     pub(super) async fn failure(&self, step: usize, why: String, asked: Vec<Asked>) -> Failure {
         let mut objects = Vec::new();
-        for applied in self.applied.values() {
-            let text = match self.cluster.get(applied).await {
+        for ((side, _), applied) in &self.applied {
+            let read = async { self.on(*side)?.get(applied).await };
+            let text = match read.await {
                 Ok(mut live) => {
                     live.metadata.managed_fields = None;
-                    serde_saphyr::to_string(&live).unwrap_or_default()
+                    let place = if *side == Side::Peer { "# in the peer\n" } else { "" };
+                    format!("{place}{}", serde_saphyr::to_string(&live).unwrap_or_default())
                 }
                 Err(error) => format!("# {}\n", error.line()),
             };

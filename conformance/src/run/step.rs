@@ -8,8 +8,9 @@ use tokio::time::{Instant, sleep};
 use super::scene::Scene;
 use crate::{
     Error,
-    case::{Answer, Check, Step},
+    case::{Check, Step},
     judge::{self, Seen},
+    meshes::Side,
     report::{Asked, Failure},
 };
 
@@ -23,15 +24,19 @@ const BETWEEN_TRIES: Duration = Duration::from_millis(250);
 impl Scene<'_> {
     /// Does it. What isn't as expected is a failure; an error is that it couldn't be found out.
     pub(super) async fn step(&mut self, number: usize, step: &Step) -> Result<Option<Failure>, Error> {
+        let (side, step) = match step {
+            Step::Peer(step) => (Side::Peer, step.as_ref()),
+            step => (Side::Own, step),
+        };
         let why = match step {
             Step::Apply(objects) | Step::TryApply(objects) => {
                 self.settled = false;
-                match self.apply(objects, matches!(step, Step::TryApply(_))).await? {
+                match self.apply(side, objects, matches!(step, Step::TryApply(_))).await? {
                     Some(why) => Some(why),
                     None => self.wait_in_effect().await?,
                 }
             }
-            Step::Delete(objects) => self.delete(objects).await?,
+            Step::Delete(objects) => self.delete(side, objects).await?,
             Step::Scale { app, replicas } => {
                 self.scale(app, *replicas).await?;
                 None
@@ -43,9 +48,10 @@ impl Scene<'_> {
                 }
                 None
             }
-            Step::Api(call) => return self.api(number, call).await,
+            Step::Api(call) => return self.api(number, side, call).await,
             Step::Closed(names) => self.held_are(names, false).await?,
             Step::Open(names) => self.held_are(names, true).await?,
+            Step::Peer(_) => Some("a step in the peer of the peer".to_owned()),
         };
         match why {
             None => Ok(None),
@@ -53,19 +59,22 @@ impl Scene<'_> {
         }
     }
 
-    async fn delete(&mut self, objects: &[String]) -> Result<Option<String>, Error> {
+    async fn delete(&mut self, side: Side, objects: &[String]) -> Result<Option<String>, Error> {
         self.settled = false;
+        let cluster = self.on(side)?;
         for name in objects {
-            let Some(object) = self.applied.remove(name) else {
+            let Some(object) = self.applied.remove(&(side, name.clone())) else {
                 return Ok(Some(format!("{name} was never applied")));
             };
-            self.cluster.delete(&object).await?;
+            cluster.delete(&object).await?;
         }
         Ok(None)
     }
 
     /// Asks until everything is as expected several times in a row, or the time is over.
     async fn expect(&self, number: usize, checks: &[Check]) -> Result<Option<Failure>, Error> {
+        let filled: Vec<Check> = checks.iter().map(|check| self.filled_check(check)).collect();
+        let checks = filled.as_slice();
         let deadline = Instant::now() + self.timeout();
         let rounds = if checks.iter().any(|check| check.times >= MANY) { 1 } else { ROUNDS };
         let mut good = 0;
@@ -81,7 +90,7 @@ impl Scene<'_> {
                 continue;
             }
             good = 0;
-            let leaked = self.settled && checks.iter().zip(&verdicts).any(|(check, holds)| !holds && refuses(check));
+            let leaked = self.settled && checks.iter().zip(&seen).any(|(check, seen)| judge::leaked(check, seen));
             if leaked || Instant::now() >= deadline {
                 let why = if leaked {
                     "what was applied is in effect, by its status, and isn't kept".to_owned()
@@ -124,10 +133,6 @@ impl Scene<'_> {
         }
         Ok(None)
     }
-}
-
-fn refuses(check: &Check) -> bool {
-    check.by.is_none() && matches!(check.is, Answer::Denied | Answer::Forbidden)
 }
 
 fn asked(checks: &[Check], seen: &[Vec<Seen>], verdicts: &[bool]) -> Vec<Asked> {
