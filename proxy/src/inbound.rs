@@ -252,7 +252,8 @@ impl Arrival {
         caller: Caller,
     ) -> Self {
         let caller = Rc::new(caller);
-        let client_id = identity.as_ref().and_then(|id| HeaderValue::from_str(id.as_str()).ok());
+        let told = identity.as_ref().filter(|_| !broken::is(broken::Fault::CallerUntold));
+        let client_id = told.and_then(|id| HeaderValue::from_str(id.as_str()).ok());
         Self { worker: Rc::clone(worker), live, peer, identity, client_id, caller, app: OnceCell::new(), addr }
     }
 

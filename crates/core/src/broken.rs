@@ -63,6 +63,8 @@ faults! {
     PortsIgnored = "ports-ignored",
     /// IdentityBindings name nobody.
     BindingsIgnored = "bindings-ignored",
+    /// The SPIFFE IDs of IdentityBindings name nobody.
+    BindingsSpiffeIgnored = "bindings-spiffe-ignored",
 
     // --- specs ---
     /// A path expression must match the whole path.
@@ -145,6 +147,26 @@ faults! {
     StaleStatus = "stale-status",
     /// A status says of every object that all that it names is there.
     StatusFlatters = "status-flatters",
+
+    // --- federation ---
+    /// Programs aren't told who calls them.
+    CallerUntold = "caller-untold",
+    /// Callers of other meshes need no grant.
+    ImportUnauthorized = "import-unauthorized",
+    /// A source's trust domain isn't looked at, only its namespace and ServiceAccount.
+    AnyTrustDomain = "any-trust-domain",
+    /// What is exported to one mesh is exported to all.
+    ExportsToEveryone = "exports-to-everyone",
+    /// An export's ports are ignored: all are exported.
+    ExportedPortsIgnored = "exported-ports-ignored",
+    /// A Service that was imported once stays imported when its export is gone.
+    ImportOutlivesExport = "import-outlives-export",
+    /// Of another mesh's pods the first gets everything.
+    RemoteEndpointsFirstOnly = "remote-endpoints-first-only",
+    /// An import stands in for no Service.
+    FailoverIgnored = "failover-ignored",
+    /// Edges don't tell of which mesh the other end is.
+    MetricsMeshLost = "metrics-mesh-lost",
 }
 
 /// The fault of this process, if the variable names one that there is.

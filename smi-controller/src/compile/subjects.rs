@@ -49,7 +49,9 @@ pub(super) fn sources(reader: &Reader<'_>, subject: &Subject) -> Vec<Source> {
             }
             let account = binding.content.account.as_ref().and_then(|account| reader.settings().identity(account));
             let mut sources: Vec<Source> = account.map(Source::Identity).into_iter().collect();
-            sources.extend(binding.content.identities.iter().map(source));
+            if !broken::is(Fault::BindingsSpiffeIgnored) {
+                sources.extend(binding.content.identities.iter().map(source));
+            }
             if binding.content.labels.is_some() {
                 let pods = labelled(reader, &binding.content, &binding.name);
                 sources.extend(pods.into_iter().map(|(id, addresses)| Source::Pods(id, addresses)));

@@ -8,6 +8,7 @@ use std::{
 };
 
 use isthmus_core::{
+    broken::{self, Fault},
     federation::{GatewayAddress, HostName, MeshName},
     id::ObjectName,
 };
@@ -192,10 +193,14 @@ impl Catalogs {
             let state = held.pulse.freshness(now, import.max_stale);
             let before = import.clusters.iter().find(|known| *known.name == *cluster.as_str());
             let gateways = self.addresses.of(&held.gateways, before.map_or(&[], |before| &before.gateways));
-            let gateways = gateways.iter().map(ToString::to_string).collect();
+            let gateways: Vec<String> = gateways.iter().map(ToString::to_string).collect();
+            let before = || before.map(|before| known(before, gateways.clone()));
             let catalog = match &held.exports {
-                Some(exports) => offered(of_mesh.merged.get(service), exports, service, cluster, gateways),
-                None => before.map(|before| known(before, gateways)),
+                Some(exports) if broken::is(Fault::ImportOutlivesExport) && !exports.services.contains_key(service) => {
+                    before()
+                }
+                Some(exports) => offered(of_mesh.merged.get(service), exports, service, cluster, gateways.clone()),
+                None => before(),
             };
             if let Some(catalog) = catalog {
                 content.state = content.state.min(state);

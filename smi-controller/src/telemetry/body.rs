@@ -144,7 +144,7 @@ fn peer(peer: &Peer) -> Value {
     let parts = [("kind", &peer.kind), ("namespace", &peer.namespace), ("name", &peer.name)];
     let known = parts.into_iter().filter(|(_, value)| !value.is_empty());
     let mut resource: Map<String, Value> = known.map(|(field, value)| (field.to_owned(), json!(value))).collect();
-    if let Some(mesh) = &peer.mesh {
+    if let Some(mesh) = peer.mesh.as_ref().filter(|_| !broken::is(Fault::MetricsMeshLost)) {
         resource.insert("mesh".to_owned(), json!(mesh));
     }
     Value::Object(resource)

@@ -1,4 +1,4 @@
-//! One mesh after the other: a program that can be broken, a cluster with it, the suite against that.
+//! One fault after the other: a program that can be broken, a mesh with it or two that are joined, the suite against that.
 
 use std::{
     collections::BTreeSet,
@@ -10,8 +10,10 @@ use std::{
 use anyhow::{Context, bail};
 use serde::Deserialize;
 
-/// The cluster's name.
-const CLUSTER: &str = "mutants";
+/// The cluster's name, or that of two together.
+const TOGETHER: &str = "mutants";
+/// Of the two, the one under test and its peer.
+const MESHES: [&str; 2] = ["east", "west"];
 /// As `crates/core/src/broken.rs` has it.
 const VARIABLE: &str = "ISTHMUS_BROKEN";
 /// Longest run of the suite, as `timeout` takes it: a mesh that is broken badly makes every case wait.
@@ -83,18 +85,27 @@ impl Program {
         Ok(cases.into_iter().map(|case| case.id).collect())
     }
 
-    /// The suite's report on a mesh with a fault, or with none; of these cases alone, if some are given.
-    pub(super) fn report(&self, fault: &str, only: Option<&BTreeSet<String>>) -> anyhow::Result<String> {
+    /// The suite's report on a mesh with a fault, or with none; of these cases alone, if some are given. `joined`: with a peer that has
+    /// the same fault; without, cases of federation are skipped.
+    pub(super) fn report(&self, fault: &str, joined: bool, only: Option<&BTreeSet<String>>) -> anyhow::Result<String> {
         // Of an interrupted run.
-        let _ = self.isthmus("", &["down", "--name", CLUSTER]).output();
-        succeed("up", &self.isthmus(fault, &["up", "--detach", "--name", CLUSTER]).output()?)?;
-        let kubeconfig = self.folder.join("state/isthmus").join(CLUSTER).join("kubeconfig");
+        let _ = self.isthmus("", &["down", "--name", TOGETHER]).output();
+        let meshes = MESHES.join(",");
+        let peer: &[&str] = if joined { &["--meshes", &meshes] } else { &[] };
+        succeed("up", &self.isthmus(fault, &[&["up", "--detach", "--name", TOGETHER], peer].concat()).output()?)?;
+        let kubeconfig = |cluster: &str| self.folder.join("state/isthmus").join(cluster).join("kubeconfig");
         let mut suite = Command::new("timeout");
-        suite.arg(LONGEST).arg(&self.file).args(["conformance", "run", "-o", "json", "--kubeconfig"]).arg(kubeconfig);
+        suite.arg(LONGEST).arg(&self.file).args(["conformance", "run", "-o", "json", "--kubeconfig"]);
+        if joined {
+            let [own, peer] = MESHES.map(kubeconfig);
+            suite.arg(own).arg("--peer-kubeconfig").arg(peer);
+        } else {
+            suite.arg(kubeconfig(TOGETHER));
+        }
         suite.args(only.into_iter().flatten().flat_map(|case| ["--filter", case.as_str()]));
         // The suite itself is sound.
         let output = suite.env_remove(VARIABLE).output().context("can't start timeout")?;
-        succeed("down", &self.isthmus("", &["down", "--name", CLUSTER]).output()?)?;
+        succeed("down", &self.isthmus("", &["down", "--name", TOGETHER]).output()?)?;
         let report = String::from_utf8(output.stdout).context("the report isn't UTF-8")?;
         if report.trim().is_empty() {
             bail!("the suite made no report: {}", String::from_utf8_lossy(&output.stderr));

@@ -21,7 +21,7 @@ use crate::{
 pub(crate) fn catalog(reader: &Reader<'_>, to: &MeshName, gateways: &BTreeSet<GatewayAddress>) -> Exports {
     let flat = peers::named(reader, to).is_some_and(|peer| peer.object.content.flat);
     let mut catalog = Exports { gateways: gateways.clone(), ..Exports::default() };
-    for export in reader.exports().filter(|export| exports::is_sound(export) && export.content.to.contains(to)) {
+    for export in reader.exports().filter(|export| exports::is_sound(export) && exports::is_for(&export.content, to)) {
         let name = &export.content.service;
         let before = catalog.services.get(name).map(|service| (**service).clone());
         let Some(service) = add(reader, export, flat, before) else { continue };

@@ -3,7 +3,8 @@
 use std::collections::BTreeSet;
 
 use isthmus_core::{
-    federation::Token,
+    broken::{self, Fault},
+    federation::{MeshName, Token},
     id::{ObjectName, SpiffeId, TrustDomain},
     inbound,
 };
@@ -43,8 +44,13 @@ pub(crate) fn exports(reader: &Reader<'_>, pod: &Pod) -> Vec<inbound::Export> {
 
 /// The trust domains of the meshes that an export is for.
 fn audience(reader: &Reader<'_>, export: &Export) -> BTreeSet<TrustDomain> {
-    let peers = peers::in_force(reader).into_iter().filter(|peer| export.to.contains(peer.mesh));
+    let peers = peers::in_force(reader).into_iter().filter(|peer| is_for(export, peer.mesh));
     peers.map(|peer| peer.trust_domain.clone()).collect()
+}
+
+/// Is it offered to that mesh?
+pub(crate) fn is_for(export: &Export, mesh: &MeshName) -> bool {
+    export.to.contains(mesh) || broken::is(Fault::ExportsToEveryone)
 }
 
 pub(crate) fn is_sound(export: &Object<Export>) -> bool {
@@ -58,7 +64,7 @@ pub(crate) fn is_exportable(service: &Service) -> bool {
 
 /// The Service's ports that an export is about.
 pub(crate) fn chosen<'s>(export: &Export, service: &'s Service) -> impl Iterator<Item = &'s ServicePort> {
-    let ports = export.ports.clone();
+    let ports = export.ports.clone().filter(|_| !broken::is(Fault::ExportedPortsIgnored));
     service.ports.iter().filter(move |port| ports.as_ref().is_none_or(|chosen| chosen.contains(&port.port)))
 }
 

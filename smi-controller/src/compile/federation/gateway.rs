@@ -18,7 +18,7 @@ pub(crate) fn routes(reader: &Reader<'_>) -> Routes {
     let own = peers::has_siblings(reader).then(|| reader.settings().mesh.clone());
     let audience: BTreeSet<_> = peers::in_force(reader).iter().map(|peer| peer.mesh.clone()).chain(own).collect();
     for export in reader.exports().filter(|export| exports::is_sound(export)) {
-        if export.content.to.is_disjoint(&audience) {
+        if !audience.iter().any(|mesh| exports::is_for(&export.content, mesh)) {
             continue;
         }
         let Some(service) = reader.service(&export.content.service).filter(|s| exports::is_exportable(s)) else {

@@ -3,6 +3,7 @@
 use std::{net::SocketAddr, sync::Arc};
 
 use isthmus_core::{
+    broken::{self, Fault},
     destination::{Endpoint, Remote},
     federation::RemoteName,
     id::ObjectName,
@@ -37,7 +38,8 @@ pub(crate) fn remote(reader: &Reader<'_>, import: &Object<Import>, port: u16, pr
     let mut endpoints = Vec::new();
     for cluster in import.content.clusters.iter().filter(|cluster| cluster.state != Freshness::Expired) {
         let gateways: &[SocketAddr] = own.as_deref().unwrap_or(&cluster.gateways);
-        for pod in cluster.endpoints.iter().filter(|pod| pod.ports.contains(&port)) {
+        let most = if broken::is(Fault::RemoteEndpointsFirstOnly) { 1 } else { usize::MAX };
+        for pod in cluster.endpoints.iter().filter(|pod| pod.ports.contains(&port)).take(most) {
             // Who speaks for one mesh can't name workloads of another.
             if pod.identity.trust_domain() != origin.trust_domain {
                 continue;
@@ -66,6 +68,9 @@ pub(crate) fn remote(reader: &Reader<'_>, import: &Object<Import>, port: u16, pr
 /// The remote endpoints that stand in for a Service's own, in their order.
 pub(crate) fn standing_in(reader: &Reader<'_>, service: &Service, port: &ServicePort) -> Vec<Endpoint> {
     let mut endpoints = Vec::new();
+    if broken::is(Fault::FailoverIgnored) {
+        return endpoints;
+    }
     for (priority, import) in reader.standing_in_for(&service.name) {
         if in_effect(reader, &import.content.local).is_none_or(|counts| counts.name != import.name) {
             continue;
