@@ -42,6 +42,17 @@ pub(crate) struct Applied {
     pub(crate) of_mesh: bool,
 }
 
+/// Whether an object is in effect, by its status.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum InEffect {
+    /// It is, or it never will be, and says so.
+    Settled,
+    /// Its status says something else: what.
+    Not(String),
+    /// The mesh has written no condition at all.
+    Untold,
+}
+
 impl Cluster {
     pub(crate) fn new(client: Client) -> Self {
         Self { client }
@@ -79,13 +90,12 @@ impl Cluster {
     }
 
     /// Waits until the condition says that the object is in effect, or `Accepted` that it has none.
-    /// The inner error is what its status says in place of that.
     pub(crate) async fn in_effect(
         &self,
         object: &Applied,
         condition: &str,
         within: Duration,
-    ) -> Result<Result<(), String>, Error> {
+    ) -> Result<InEffect, Error> {
         let deadline = Instant::now() + within;
         loop {
             let live = self.get(object).await?;
@@ -93,11 +103,15 @@ impl Cluster {
             // A mesh may take a kind that it doesn't enforce, and say so.
             let unenforced = has_condition(&live, condition, "reason", "NotEnforced", object.generation);
             if is(condition, "True") || is("Accepted", "False") || unenforced {
-                return Ok(Ok(()));
+                return Ok(InEffect::Settled);
             }
             if Instant::now() >= deadline {
-                let status = live.data.get("status").map_or_else(|| "no status".to_owned(), Value::to_string);
-                return Ok(Err(format!("{object} isn't {condition} after {} s: {status}", within.as_secs())));
+                if conditions(&live).next().is_none() {
+                    return Ok(InEffect::Untold);
+                }
+                let status = live.data.get("status").map(Value::to_string).unwrap_or_default();
+                let why = format!("{object} isn't {condition} after {} s: {status}", within.as_secs());
+                return Ok(InEffect::Not(why));
             }
             sleep(LOOK_EVERY).await;
         }
@@ -184,9 +198,12 @@ fn is_gone(status: &Status) -> bool {
     matches!(status.code, 404 | 409)
 }
 
+fn conditions(object: &DynamicObject) -> impl Iterator<Item = &Value> {
+    object.data.pointer("/status/conditions").and_then(Value::as_array).into_iter().flatten()
+}
+
 fn has_condition(object: &DynamicObject, kind: &str, field: &str, value: &str, generation: i64) -> bool {
-    let conditions = object.data.pointer("/status/conditions").and_then(Value::as_array);
-    conditions.into_iter().flatten().any(|condition| {
+    conditions(object).any(|condition| {
         let text = |key| condition.get(key).and_then(Value::as_str);
         let of = condition.get("observedGeneration").and_then(Value::as_i64).unwrap_or(generation);
         text("type") == Some(kind) && text(field) == Some(value) && of >= generation

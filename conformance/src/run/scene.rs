@@ -11,7 +11,7 @@ use crate::{
     case::{App, Case, Check, Protocol},
     door::Door,
     judge::Seen,
-    kube_api::{Applied, Cluster},
+    kube_api::{Applied, Cluster, InEffect},
     manifest,
     meshes::{Meshes, Side, Words},
     profile::Profile,
@@ -31,6 +31,8 @@ pub(super) struct Scene<'a> {
     pub(super) applied: BTreeMap<(Side, String), Applied>,
     /// The connections that stay: their program, and its number for them.
     pub(super) held: BTreeMap<String, (String, u64)>,
+    /// Has the mesh left an object without any condition, for all the time that it had? It isn't waited for again.
+    untold: bool,
     /// Is what was applied known to be in effect? Then what it refuses has to be refused at once.
     pub(super) settled: bool,
 }
@@ -46,6 +48,7 @@ impl<'a> Scene<'a> {
             doors: BTreeMap::new(),
             applied: BTreeMap::new(),
             held: BTreeMap::new(),
+            untold: false,
             settled: false,
         }
     }
@@ -127,13 +130,19 @@ impl<'a> Scene<'a> {
 
     /// Waits until all that was applied is in effect; or what keeps it from that.
     pub(super) async fn wait_in_effect(&mut self) -> Result<Option<String>, Error> {
-        let Some(condition) = &self.profile.in_effect else {
+        let Some(condition) = self.profile.in_effect.as_ref().filter(|_| !self.untold) else {
             tokio::time::sleep(Duration::from_secs(self.profile.settle_seconds)).await;
             return Ok(None);
         };
         for ((side, _), object) in &self.applied {
-            if let Err(why) = self.on(*side)?.in_effect(object, condition, self.timeout()).await? {
-                return Ok(Some(why));
+            match self.on(*side)?.in_effect(object, condition, self.timeout()).await? {
+                InEffect::Settled => {}
+                InEffect::Not(why) => return Ok(Some(why)),
+                // That is for the cases about statuses to tell: what the others ask for, they find out by asking.
+                InEffect::Untold => {
+                    self.untold = true;
+                    return Ok(None);
+                }
             }
         }
         self.settled = true;

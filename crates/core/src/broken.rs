@@ -49,6 +49,8 @@ faults! {
     FrozenGrants = "frozen-grants",
     /// Of several targets that cover a request, the first decides alone who may send it.
     FirstRouteWins = "first-route-wins",
+    /// Of several targets with the same destination, only the first counts.
+    FirstTargetWins = "first-target-wins",
     /// A target without rules allows everything.
     EmptyRulesAllow = "empty-rules-allow",
     /// A rule without `matches` allows nothing of its group.
@@ -83,6 +85,8 @@ faults! {
     MethodsIgnored = "methods-ignored",
     /// `GET` includes `HEAD`.
     GetIsHead = "get-is-head",
+    /// Methods have no case.
+    MethodsAnyCase = "methods-any-case",
 
     // --- split ---
     /// All weights count as equal.
@@ -97,6 +101,10 @@ faults! {
     PortMismatchServed = "port-mismatch-served",
     /// A backend that isn't there keeps its share.
     MissingBackendKept = "missing-backend-kept",
+    /// A backend outside of the cluster keeps its share.
+    ExternalBackendKept = "external-backend-kept",
+    /// Where nothing is denied, nothing is split.
+    PermissiveUnsplit = "permissive-unsplit",
     /// A root can't be its own backend.
     SelfRefused = "self-refused",
     /// A root's name is taken as it is written, without its namespace and domain.
@@ -145,6 +153,8 @@ faults! {
     NoEvents = "no-events",
     /// `observedGeneration` of a status is the first for ever.
     StaleStatus = "stale-status",
+    /// No condition of SMI's objects is ever written.
+    NoStatus = "no-status",
     /// A status says of every object that all that it names is there.
     StatusFlatters = "status-flatters",
 

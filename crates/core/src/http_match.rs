@@ -139,7 +139,8 @@ impl HttpMatch {
             () if broken::is(Fault::AnyHeader) => self.headers.is_empty() || headers.any(|matched| matched),
             () => headers.all(|matched| matched),
         };
-        (methods.is_empty() || broken::is(Fault::MethodsIgnored) || methods.iter().any(|m| m == "*" || m == method))
+        let same = |m: &str| m == method || (broken::is(Fault::MethodsAnyCase) && m.eq_ignore_ascii_case(method));
+        (methods.is_empty() || broken::is(Fault::MethodsIgnored) || methods.iter().any(|m| m == "*" || same(m)))
             && self.path.as_ref().is_none_or(|regex| regex.is_match(request.path))
             && by_header
     }

@@ -10,6 +10,7 @@ use isthmus_core::{
     broken::{self, Fault},
     destination::{Backend, Destination, DestinationKey, Endpoint, ServiceRoute, Split},
     id::ObjectName,
+    inbound::PolicyMode,
 };
 
 use super::{Reader, federation, protocol};
@@ -43,6 +44,7 @@ fn by_service(reader: &Reader<'_>, name: &ObjectName, port: u16) -> Option<Desti
     let split = match service.exposure {
         // Clients of a headless Service choose a pod themselves: there is nothing to split (smi.md §5 A29).
         Exposure::Headless | Exposure::External => None,
+        Exposure::Cluster(_) if broken::is(Fault::PermissiveUnsplit) && denies_nothing(reader, name) => None,
         Exposure::Cluster(_) => reader.split_in_force(name).map(|split| compile_split(reader, split, service, port)),
     };
     Some(Destination::Service(ServiceRoute {
@@ -50,6 +52,11 @@ fn by_service(reader: &Reader<'_>, name: &ObjectName, port: u16) -> Option<Desti
         root: backend(reader, service, service_port),
         split,
     }))
+}
+
+/// What a mesh might ask that is broken on purpose.
+fn denies_nothing(reader: &Reader<'_>, service: &ObjectName) -> bool {
+    reader.namespace(&service.namespace).mode == Some(PolicyMode::Permissive)
 }
 
 fn compile_split(reader: &Reader<'_>, split: &Object<index::Split>, root: &Service, port: u16) -> Split {
@@ -66,7 +73,8 @@ fn compile_split(reader: &Reader<'_>, split: &Object<index::Split>, root: &Servi
         if broken::is(Fault::MissingBackendKept) && service.is_none() {
             return Some((Backend { service: b.service.clone(), port, endpoints: Arc::default() }, b.weight));
         }
-        let service = service.filter(|s| matches!(s.exposure, Exposure::Cluster(_)))?;
+        let is_of_cluster = |s: &&Service| matches!(s.exposure, Exposure::Cluster(_));
+        let service = service.filter(|s| is_of_cluster(s) || broken::is(Fault::ExternalBackendKept))?;
         // Kubernetes gives every Service that selects pods a slice, an empty one at least: this one is so new that it has none yet.
         if service.selects() && reader.slices(&service.name).next().is_none() {
             return None;

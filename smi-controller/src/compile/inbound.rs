@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use isthmus_core::{
+    broken,
     destination::ProtocolHint,
     id::ObjectName,
     inbound::{Grant, InboundPolicy},
@@ -50,6 +51,9 @@ fn grants(reader: &Reader<'_>, pod: &Pod) -> Vec<Grant> {
         });
     }
     grants.sort_by(|a, b| a.name.cmp(&b.name));
+    if broken::is(broken::Fault::FirstTargetWins) {
+        grants.truncate(1);
+    }
     grants
 }
 

@@ -7,6 +7,7 @@ use std::{
 };
 
 use futures::StreamExt;
+use isthmus_core::broken;
 use isthmus_k8s::{split::MeasuredBackend, status::Status};
 use k8s_openapi::jiff::Timestamp;
 use kube::{
@@ -276,7 +277,8 @@ async fn write(
     let (link, measured) = (link.as_ref(), measured.as_ref());
     let status = conditions::status(object.kind, &known.status, checked, effect, link, measured, Timestamp::now());
     let dealt = found.dealt(object.kind, &known.dealt);
-    let differs = status != known.status || dealt != known.dealt;
+    let silent = broken::is(broken::Fault::NoStatus) && object.kind.api_version().contains(".smi-spec.io/");
+    let differs = (status != known.status || dealt != known.dealt) && !silent;
     if differs {
         let mut patch = json!({ "status": status });
         if let Some(fields) = patch.get_mut("status").and_then(|status| status.as_object_mut()) {
