@@ -6,7 +6,10 @@ mod joined;
 mod list;
 mod run;
 
-use std::{path::Path, process::ExitCode};
+use std::{
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
 
 use anyhow::Context;
 use clap::{Args, Subcommand, ValueEnum};
@@ -42,6 +45,9 @@ pub(crate) struct SelectArgs {
     /// Only what the specification says at least this strongly
     #[arg(long, value_enum)]
     demand: Option<Strength>,
+    /// Cases of your own, from the YAML files of this folder, in place of the suite's
+    #[arg(long, value_name = "DIR")]
+    cases: Option<PathBuf>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -72,7 +78,11 @@ impl SelectArgs {
             Strength::Silent => Demand::Silent,
         });
         let selection = Selection { filters: self.filter.clone(), groups: self.group.clone(), demand };
-        let cases: Vec<Case> = case::all()?.into_iter().filter(|case| selection.has(case)).collect();
+        let library = match &self.cases {
+            Some(folder) => case::of_folder(folder).map_err(|error| Usage(anyhow::anyhow!("--cases: {error}")))?,
+            None => case::all()?,
+        };
+        let cases: Vec<Case> = library.into_iter().filter(|case| selection.has(case)).collect();
         if cases.is_empty() {
             return Err(Usage(anyhow::anyhow!("no case is like that; see `isthmus conformance list`")).into());
         }

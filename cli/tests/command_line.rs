@@ -61,6 +61,7 @@ fn what_cannot_be_is_refused_before_anything_happens() {
         (&["federation", "join", "isthmus1.abc"], "copy the whole text again"),
         (&["federation", "revoke", "No.Mesh"], "1 to 63 of a-z"),
         (&["federation", "check", "--from", "shop/web"], "--url"),
+        (&["conformance", "list", "--cases", "/nowhere"], "--cases: /nowhere: it can't be read"),
     ] {
         let output = isthmus(args);
         assert_eq!(output.status.code(), Some(64), "{args:?}: {}", stderr(&output));

@@ -1,7 +1,9 @@
 //! A case: what it checks, by which sentence of the specification, and how.
 
 mod api;
+mod check;
 mod library;
+mod own;
 mod step;
 #[cfg(test)]
 mod tests;
@@ -14,6 +16,7 @@ use serde_json::Value;
 use crate::meshes::Side;
 pub use api::{ApiCall, Send};
 pub use library::all;
+pub use own::of_folder;
 pub use step::{Answer, Check, Protocol, Shares, Step};
 pub(crate) use step::{HTTP, HTTP_ALT, TCP};
 

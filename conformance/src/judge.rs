@@ -14,7 +14,7 @@ use crate::{
 };
 
 /// Shares of nobody: of requests for which there was no one.
-const NOBODY: &str = "nobody";
+pub(crate) const NOBODY: &str = "nobody";
 /// What a gateway says when there is nobody.
 const UNAVAILABLE: [u16; 3] = [502, 503, 504];
 
