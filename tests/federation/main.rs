@@ -20,6 +20,7 @@ mod replicas;
 mod scene;
 mod skew;
 mod stakes;
+mod suite;
 mod traces;
 mod traffic;
 mod watch;
@@ -40,6 +41,7 @@ const ALL: &[(&str, Body)] = &[
     ("stake_10_check_from_both_sides", stakes::check::from_both_sides),
     ("stake_8_two_gateways_balanced_by_remote_endpoints", stakes::calls::balanced_over_remote_endpoints),
     ("stake_5_bounded_staleness_with_visible_state", stakes::staleness::bounded_and_visible),
+    ("conformance_cases_of_federation_pass_and_leave_nothing", suite::passes_and_leaves_nothing),
     ("a_cross_mesh_edge_is_seen_from_both_meshes", traffic::one_edge_from_both_sides),
     ("an_edge_over_the_border_is_told_alike_by_both_sources", metrics::one_edge_by_both_sources),
     ("promtool_finds_nothing_in_metrics_of_gateways_and_hub", metrics::nothing_is_wrong),
