@@ -20,7 +20,7 @@ const FEDERATION: &str = "federation";
 pub(super) async fn meshes(target: &Target, peer: &PeerArgs, profile: &Profile) -> anyhow::Result<Meshes> {
     let has = |feature: &str| profile.features.contains(feature);
     let Some(peer) = peer.target(target) else {
-        let own = target.cluster.client().await?;
+        let own = target.cluster.impatient_client().await?;
         // Whoever has the control plane elsewhere can try all cases but those that name identities.
         let side = if has(KNOWN_IDENTITIES) { target.side().await.ok() } else { None };
         let own_names = side.as_ref().map(names);
@@ -40,7 +40,9 @@ pub(super) async fn meshes(target: &Target, peer: &PeerArgs, profile: &Profile) 
         knows(&names(one), &names(other), peer.as_ref())?;
     }
     let parties = Parties { own: Some(names(&here)), peer: Some(names(&there)) };
-    Ok(Meshes { own: here.client, peer: Some(there.client), parties })
+    // What a mesh answers is what a case is about: nothing is asked again behind its back.
+    let peer = Some(peer.cluster.impatient_client().await?);
+    Ok(Meshes { own: target.cluster.impatient_client().await?, peer, parties })
 }
 
 fn names(side: &Side) -> Names {
