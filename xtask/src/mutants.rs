@@ -38,6 +38,9 @@ pub(crate) struct MutantsArgs {
     /// Take the results that earlier runs have left in target/mutants, and try only what they lack
     #[arg(long)]
     resume: bool,
+    /// Try nothing: judge what earlier runs have left, also of cases that were tried alone
+    #[arg(long, requires = "resume", conflicts_with = "quick")]
+    known: bool,
     /// Take a program that was built with `--features broken`, instead of building it
     #[arg(long, value_name = "FILE")]
     program: Option<PathBuf>,
@@ -71,7 +74,7 @@ pub(crate) fn run(args: &MutantsArgs) -> anyhow::Result<()> {
         let mut outcomes = known.map_or_else(|| Ok(BTreeMap::new()), |known| judge::outcomes(&known))?;
         // A case that was written or renamed since.
         let missing: BTreeSet<String> = tried.iter().filter(|case| !outcomes.contains_key(*case)).cloned().collect();
-        if !missing.is_empty() {
+        if !missing.is_empty() && !args.known {
             let only = Some(&missing).filter(|_| missing.len() < all_cases.len());
             let report = program.report(fault, joined, only).with_context(|| format!("the mesh with {fault:?}"))?;
             outcomes.extend(judge::outcomes(&report)?);

@@ -7,16 +7,22 @@ use super::{Declared, Outcome, Results};
 /// First the faults with how many cases have noticed each, then every case against every fault.
 pub(super) fn render(faults: &[&Declared], results: &Results) -> String {
     let failed = |fault: &str, case: &str| results.get(fault).and_then(|r| r.get(case)) == Some(&Outcome::Failed);
+    let was_tried = |fault: &str| results.get(fault).is_some_and(|outcomes| !outcomes.is_empty());
     let sound = results.get("");
     let ran = sound.into_iter().flatten().filter(|(_, outcome)| **outcome != Outcome::Skipped);
     let cases: Vec<&String> = ran.map(|(case, _)| case).collect();
     let mut text = String::from("| | broken mesh | what is broken | cases that fail |\n|---|---|---|---|\n");
     for (number, fault) in faults.iter().enumerate() {
         let count = cases.iter().filter(|case| failed(&fault.fault, case)).count();
-        let count = if count == 0 { "**undetected**".to_owned() } else { count.to_string() };
+        let count = match count {
+            0 if !was_tried(&fault.fault) => "not tried".to_owned(),
+            0 => "**undetected**".to_owned(),
+            count => count.to_string(),
+        };
         let _ = writeln!(text, "| {} | `{}` | {} | {count} |", number + 1, fault.fault, fault.breaks);
     }
-    let undetected = faults.iter().filter(|fault| !cases.iter().any(|case| failed(&fault.fault, case))).count();
+    let unnoticed = |fault: &str| was_tried(fault) && !cases.iter().any(|case| failed(fault, case));
+    let undetected = faults.iter().filter(|fault| unnoticed(&fault.fault)).count();
     let _ = writeln!(
         text,
         "\n{} broken meshes, {} cases, {undetected} undetected. `x`: the case fails; `·`: it passes; nothing: it wasn't tried. The columns are the numbers above, and `–` is the sound mesh.\n",
