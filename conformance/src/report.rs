@@ -150,7 +150,8 @@ impl Report {
 }
 
 impl CaseResult {
-    pub(crate) fn new(case: &Case, outcome: Outcome, took: Duration) -> Self {
+    /// What a case came to, and after how long.
+    pub fn new(case: &Case, outcome: Outcome, took: Duration) -> Self {
         Self {
             id: case.id.clone(),
             group: case.group().to_owned(),

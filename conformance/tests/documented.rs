@@ -20,16 +20,7 @@ fn rows(report: &str) -> BTreeSet<&str> {
 }
 
 fn passed(case: &Case) -> CaseResult {
-    CaseResult {
-        id: case.id.clone(),
-        group: case.group().to_owned(),
-        title: case.title.clone(),
-        demand: case.demand,
-        source: case.source.clone(),
-        steps: case.steps.len(),
-        outcome: Outcome::Passed,
-        took: Duration::ZERO,
-    }
+    CaseResult::new(case, Outcome::Passed, Duration::ZERO)
 }
 
 #[test]

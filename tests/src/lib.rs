@@ -9,5 +9,6 @@ pub mod process;
 pub mod prometheus;
 pub mod report;
 pub mod software;
+pub mod suite;
 pub mod trials;
 pub mod wait;
