@@ -5,6 +5,8 @@ use std::{env, fs, io, path::Path};
 fn main() -> io::Result<()> {
     let root = env::var("CARGO_MANIFEST_DIR").map_err(io::Error::other)?;
     let out = env::var("OUT_DIR").map_err(io::Error::other)?;
+    // What is written holds paths: a checkout that has moved, with what was built in it, has others.
+    println!("cargo:rerun-if-env-changed=CARGO_MANIFEST_DIR");
     for (folder, name) in [("cases", "CASES"), ("profiles", "PROFILES")] {
         println!("cargo:rerun-if-changed={folder}");
         let mut files = Vec::new();
