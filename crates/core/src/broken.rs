@@ -95,6 +95,10 @@ faults! {
     ZeroWeightServed = "zero-weight-served",
     /// A split's `matches` are ignored: every request is split.
     MatchesIgnored = "matches-ignored",
+    /// A backend that has a split of its own is divided by that.
+    SplitsNested = "splits-nested",
+    /// A split also holds for a Service of a namespace whose name only begins the split's.
+    NamespaceByPrefix = "namespace-by-prefix",
     /// Of a split's `matches`, only the first group counts.
     FirstGroupOnly = "first-group-only",
     /// A backend without the root's port is called at its first one.
@@ -115,12 +119,16 @@ faults! {
     TcpUnsplit = "tcp-unsplit",
     /// A split that is there is never read again, and outlives its deletion.
     StaleSplits = "stale-splits",
+    /// Of a Service's pods the first gets everything.
+    FirstEndpointOnly = "first-endpoint-only",
     /// The first endpoints of a Service that a proxy learns of are its last.
     StaleEndpoints = "stale-endpoints",
 
     // --- versions ---
     /// v1alpha1 is converted by its `apiVersion` alone.
     VersionUnconverted = "version-unconverted",
+    /// v1alpha2 isn't served.
+    VersionUnserved = "version-unserved",
     /// What an older version can't hold is lost.
     ParkedLost = "parked-lost",
     /// A Quantity's value is taken without its scale: 1 is less than 500m.
@@ -143,6 +151,8 @@ faults! {
     MetricsWindowIgnored = "metrics-window-ignored",
     /// What had no traffic can't be looked up.
     MetricsIdleFails = "metrics-idle-fails",
+    /// The first kind of object that there are metrics of isn't among the resources.
+    MetricsResourceMissing = "metrics-resource-missing",
     /// Every error is one of the server.
     MetricsErrors500 = "metrics-errors-500",
     /// The weights of a split's backends aren't told.

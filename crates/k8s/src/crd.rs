@@ -1,5 +1,6 @@
 //! The CustomResourceDefinitions, made from the types.
 
+use isthmus_core::broken;
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{
     CustomResourceDefinition, JSONSchemaProps, JSONSchemaPropsOrArray,
 };
@@ -36,6 +37,7 @@ pub fn crds() -> Vec<CustomResourceDefinition> {
         if let Some(schema) = version.schema.as_mut().and_then(|s| s.open_api_v3_schema.as_mut()) {
             tidy(schema);
         }
+        version.served &= version.name != "v1alpha2" || !broken::is(broken::Fault::VersionUnserved);
     }
     all.sort_by(|a, b| a.metadata.name.cmp(&b.metadata.name));
     all

@@ -65,13 +65,14 @@ fn compile_split(reader: &Reader<'_>, split: &Object<index::Split>, root: &Servi
     let most = if broken::is(Fault::FirstGroupOnly) { 1 } else { usize::MAX };
     let matches = groups.map(|groups| groups.iter().take(most).flat_map(|name| all_matches(reader, name)).collect());
     let usable = |b: &index::Backend| {
-        let service = if b.service == root.name { Some(root) } else { reader.service(&b.service) };
+        let named = named(reader, b, root);
+        let service = if named == root.name { Some(root) } else { reader.service(&named) };
         // Missing, without a cluster address, or without the port: left out, and the rest share (§5 A10, A12, A29).
-        if broken::is(Fault::SelfRefused) && b.service == root.name {
+        if broken::is(Fault::SelfRefused) && named == root.name {
             return None;
         }
         if broken::is(Fault::MissingBackendKept) && service.is_none() {
-            return Some((Backend { service: b.service.clone(), port, endpoints: Arc::default() }, b.weight));
+            return Some((Backend { service: named, port, endpoints: Arc::default() }, b.weight));
         }
         let is_of_cluster = |s: &&Service| matches!(s.exposure, Exposure::Cluster(_));
         let service = service.filter(|s| is_of_cluster(s) || broken::is(Fault::ExternalBackendKept))?;
@@ -88,6 +89,18 @@ fn compile_split(reader: &Reader<'_>, split: &Object<index::Split>, root: &Servi
         matches,
         backends: split.content.backends.iter().filter_map(usable).collect(),
     }
+}
+
+/// The Service that a backend names; another one on a mesh that is broken on purpose.
+fn named(reader: &Reader<'_>, backend: &index::Backend, root: &Service) -> ObjectName {
+    if broken::is(Fault::SplitsNested) && backend.service != root.name {
+        let inner = reader.split_in_force(&backend.service).and_then(|inner| inner.content.backends.first());
+        return inner.unwrap_or(backend).service.clone();
+    }
+    if broken::is(Fault::NamespaceByPrefix) {
+        return ObjectName { namespace: root.name.namespace.clone(), name: backend.service.name.clone() };
+    }
+    backend.service.clone()
 }
 
 /// The backends among which a split deals, whichever port is called. `None`: they differ from port to port, or there is no root.
@@ -125,6 +138,9 @@ fn backend(reader: &Reader<'_>, service: &Service, port: &ServicePort) -> Backen
     endpoints.extend(federation::standing_in(reader, service, port));
     endpoints.sort_by(|a, b| a.key().cmp(&b.key()));
     endpoints.dedup_by(|a, b| a.key() == b.key());
+    if broken::is(Fault::FirstEndpointOnly) {
+        endpoints.truncate(1);
+    }
     Backend { service: service.name.clone(), port: port.port, endpoints: endpoints.into() }
 }
 

@@ -68,7 +68,14 @@ impl Splits {
 
     /// The split by which a root's traffic is divided: the one that counts, as soon as its endpoints are there.
     pub(crate) fn in_force(&self, root: &ObjectName) -> Option<&Object<Split>> {
-        self.holds.in_force(root, self.of_root(root).next())
+        let own = self.holds.in_force(root, self.of_root(root).next());
+        own.or_else(|| if broken::is(broken::Fault::NamespaceByPrefix) { self.by_prefix(root) } else { None })
+    }
+
+    /// What a mesh may take for a root's split that is broken on purpose.
+    fn by_prefix(&self, root: &ObjectName) -> Option<&Object<Split>> {
+        let is_of = |other: &ObjectName| other.name == root.name && other.namespace.starts_with(&*root.namespace);
+        self.iter().find(|split| split.content.root.as_ref().is_some_and(is_of))
     }
 
     pub(crate) fn change(&mut self, change: Option<Applied<Object<Split>>>, facts: &mut Facts) {
@@ -88,6 +95,11 @@ impl Splits {
             let first = self.by_root.get(&root).and_then(BTreeSet::first);
             let now = first.and_then(|(_, name)| self.table.get(name));
             self.holds.change(&root, before, now, facts);
+            if broken::is(broken::Fault::NamespaceByPrefix)
+                && let Some((begin, _)) = root.namespace.rsplit_once('-')
+            {
+                facts.insert(Fact::InForce(ObjectName { namespace: begin.into(), name: root.name }));
+            }
         }
     }
 

@@ -1,5 +1,6 @@
 //! What there is, as Kubernetes' discovery asks.
 
+use isthmus_core::broken::{self, Fault};
 use serde_json::{Value, json};
 
 use super::{
@@ -37,7 +38,8 @@ fn bare_group() -> Value {
 
 /// `/apis/metrics.smi-spec.io/v1alpha1`.
 pub(crate) fn resources() -> Value {
-    let all = Kind::ALL.into_iter().flat_map(|kind| {
+    let lost = usize::from(broken::is(Fault::MetricsResourceMissing));
+    let all = Kind::ALL.into_iter().skip(lost).flat_map(|kind| {
         let (plural, namespaced) = (kind.plural(), kind.is_namespaced());
         let edges = format!("{plural}/edges");
         [
