@@ -10,7 +10,7 @@ mod sampling;
 mod state;
 mod w3c;
 
-use http::HeaderMap;
+use http::{HeaderMap, HeaderValue};
 
 pub use self::{
     collector::{BadCollector, Collector, Protocol},
@@ -180,11 +180,11 @@ pub struct Found {
 
 /// Reads a request's trace context. A format that can't be read counts as absent.
 pub fn extract(headers: &HeaderMap) -> Found {
-    let mut found = present(headers);
+    let (mut found, traceparent) = present(headers);
     let mut taken = false;
     for format in Format::ALL.into_iter().filter(|format| found.present.contains(*format)) {
         let said = match format {
-            Format::W3c => w3c::read(headers),
+            Format::W3c => w3c::read(traceparent),
             Format::B3 => b3::read(headers),
             Format::B3Multi => b3::read_multi(headers),
             Format::Jaeger => jaeger::read(headers),
@@ -200,11 +200,15 @@ pub fn extract(headers: &HeaderMap) -> Found {
 }
 
 /// What is there at all: one look at each name in the place of a search for every header, for most requests have none of them.
-fn present(headers: &HeaderMap) -> Found {
-    let mut found = Found::default();
-    for name in headers.keys() {
+/// The most common one is there already with what it says.
+fn present(headers: &HeaderMap) -> (Found, Lines<'_>) {
+    let (mut found, mut traceparent) = (Found::default(), Lines::None);
+    for (name, value) in headers {
         let format = match name.as_str() {
-            "traceparent" => Format::W3c,
+            "traceparent" => {
+                traceparent = if matches!(traceparent, Lines::None) { Lines::One(value) } else { Lines::Several };
+                Format::W3c
+            }
             "b3" => Format::B3,
             "x-b3-traceid" | "x-b3-sampled" | "x-b3-flags" => Format::B3Multi,
             "uber-trace-id" => Format::Jaeger,
@@ -216,7 +220,15 @@ fn present(headers: &HeaderMap) -> Found {
         };
         found.present = found.present.and(Formats::from_iter([format]));
     }
-    found
+    (found, traceparent)
+}
+
+/// A field of which there may be one line only.
+#[derive(Clone, Copy)]
+enum Lines<'h> {
+    None,
+    One(&'h HeaderValue),
+    Several,
 }
 
 /// A header is there that isn't in its format.

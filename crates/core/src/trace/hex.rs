@@ -5,27 +5,53 @@ const DIGITS: [u8; 16] = *b"0123456789abcdef";
 /// What isn't a digit.
 const NONE: u8 = 0x10;
 /// The value of each byte as a digit. Every request's ids are read and written, so they are looked up.
-const VALUES: [u8; 256] = values();
+const VALUES: [u8; 256] = values(true);
+/// The same, where upper case isn't a digit.
+const LOWER: [u8; 256] = values(false);
+/// The digits of each byte.
+const PAIRS: [[u8; 2]; 256] = pairs();
 
 #[expect(clippy::indexing_slicing, reason = "only the compiler does it")]
-const fn values() -> [u8; 256] {
+const fn values(upper: bool) -> [u8; 256] {
     let mut values = [NONE; 256];
     let mut value = 0;
     while value < 16 {
         let digit = DIGITS[value as usize];
         values[digit as usize] = value;
-        values[digit.to_ascii_uppercase() as usize] = value;
+        if upper {
+            values[digit.to_ascii_uppercase() as usize] = value;
+        }
         value += 1;
     }
     values
 }
 
-fn value(digit: u8) -> u8 {
-    VALUES.get(usize::from(digit)).copied().unwrap_or(NONE)
+#[expect(clippy::indexing_slicing, reason = "only the compiler does it")]
+const fn pairs() -> [[u8; 2]; 256] {
+    let mut pairs = [[0; 2]; 256];
+    let mut byte = 0;
+    while byte < 256 {
+        pairs[byte] = [DIGITS[byte >> 4], DIGITS[byte & 0xf]];
+        byte += 1;
+    }
+    pairs
+}
+
+fn value(digit: u8, values: &[u8; 256]) -> u8 {
+    values.get(usize::from(digit)).copied().unwrap_or(NONE)
 }
 
 /// A number of exactly so many bytes.
 pub(super) fn exact<const N: usize>(text: &[u8]) -> Option<[u8; N]> {
+    decode(text, &VALUES)
+}
+
+/// The same, in lower case.
+pub(super) fn lower<const N: usize>(text: &[u8]) -> Option<[u8; N]> {
+    decode(text, &LOWER)
+}
+
+fn decode<const N: usize>(text: &[u8], values: &[u8; 256]) -> Option<[u8; N]> {
     let (pairs, rest) = text.as_chunks::<2>();
     if pairs.len() != N || !rest.is_empty() {
         return None;
@@ -33,7 +59,7 @@ pub(super) fn exact<const N: usize>(text: &[u8]) -> Option<[u8; N]> {
     let mut bytes = [0; N];
     let mut faults = 0;
     for (byte, [high, low]) in bytes.iter_mut().zip(pairs) {
-        let (high, low) = (value(*high), value(*low));
+        let (high, low) = (value(*high, values), value(*low, values));
         faults |= (high | low) & NONE;
         *byte = high << 4 | low;
     }
@@ -47,7 +73,7 @@ pub(super) fn padded<const N: usize>(text: &[u8]) -> Option<[u8; N]> {
     }
     let mut bytes = [0; N];
     for (place, byte) in text.iter().rev().enumerate() {
-        let digit = value(*byte);
+        let digit = value(*byte, &VALUES);
         if digit == NONE {
             return None;
         }
@@ -60,8 +86,7 @@ pub(super) fn padded<const N: usize>(text: &[u8]) -> Option<[u8; N]> {
 /// Appends the digits of these bytes.
 pub(super) fn write(text: &mut Vec<u8>, bytes: &[u8]) {
     for byte in bytes {
-        let digit = |nibble: u8| DIGITS.get(usize::from(nibble)).copied().unwrap_or_default();
-        text.extend_from_slice(&[digit(byte >> 4), digit(byte & 0xf)]);
+        text.extend_from_slice(PAIRS.get(usize::from(*byte)).unwrap_or(b"00"));
     }
 }
 

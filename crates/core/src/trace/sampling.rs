@@ -85,11 +85,15 @@ pub struct Sampling<'a> {
 
 impl Sampling<'_> {
     /// Is the request's trace recorded? What was decided before counts.
-    pub fn decide(&self, found: &Found, trace: TraceId, request: HttpRequest<'_>) -> bool {
+    pub fn decide<'r>(&self, found: &Found, trace: TraceId, request: impl FnOnce() -> HttpRequest<'r>) -> bool {
         found.sampled.unwrap_or_else(|| self.ratio_of(request).covers(trace))
     }
 
-    fn ratio_of(&self, request: HttpRequest<'_>) -> Ratio {
+    fn ratio_of<'r>(&self, request: impl FnOnce() -> HttpRequest<'r>) -> Ratio {
+        if self.routes.is_empty() {
+            return self.ratio;
+        }
+        let request = request();
         let covering = self.routes.iter().filter(|route| route.matches.iter().any(|m| m.matches(request)));
         covering.map(|route| route.ratio).max_by_key(|ratio| ratio.per_million).unwrap_or(self.ratio)
     }

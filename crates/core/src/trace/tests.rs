@@ -38,6 +38,9 @@ fn traceparent_is_read_as_the_standard_has_it() {
     assert_eq!(of(format!("00-{TRACE}-{SPAN}-09")), known(Some(true), false));
     assert_eq!(of(format!("cc-{TRACE}-{SPAN}-01-what-the-future-brings")), known(Some(true), false));
     assert_eq!(of(format!("cc-{TRACE}-{SPAN}-01")), known(Some(true), false));
+    // The present version's parts alone are bound to lower case.
+    assert_eq!(of(format!("cc-{TRACE}-{SPAN}-01-More")), known(Some(true), false));
+    assert_eq!(of(format!("00-{TRACE}-{}-01", SPAN.to_uppercase())), None);
     let zeros = "0".repeat(32);
     for wrong in [
         String::new(),
@@ -193,7 +196,7 @@ fn a_route_has_a_share_of_its_own_unless_it_was_decided_before() {
     let none = HeaderMap::new();
     let asked = |path, sampled| {
         let request = HttpRequest { method: "GET", path, authority: "", headers: &none };
-        sampling.decide(&Found { sampled, ..Found::default() }, TraceId([1; 16]), request)
+        sampling.decide(&Found { sampled, ..Found::default() }, TraceId([1; 16]), || request)
     };
     assert!(asked("/pay/1", None) && !asked("/look", None));
     assert!(!asked("/pay/1", Some(false)) && asked("/look", Some(true)));

@@ -2,45 +2,46 @@
 
 use http::{HeaderMap, HeaderName, HeaderValue};
 
-use super::{Context, Malformed, Parent, Said, SpanId, TraceId, hex};
+use super::{Context, Lines, Malformed, Parent, Said, SpanId, TraceId, hex};
 
 const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 
-/// Length of version 00; later versions may only add to it.
+/// Length of version 00.
 const LENGTH: usize = 55;
 const SAMPLED: u8 = 0x01;
 const RANDOM: u8 = 0x02;
 
 /// `None`: there is none.
-pub(super) fn read(headers: &HeaderMap) -> Option<Result<Said, Malformed>> {
-    let value = headers.get(TRACEPARENT)?;
-    if headers.get_all(TRACEPARENT).iter().nth(1).is_some() {
-        return Some(Err(Malformed));
+pub(super) fn read(lines: Lines<'_>) -> Option<Result<Said, Malformed>> {
+    match lines {
+        Lines::None => None,
+        Lines::One(value) => Some(parse(value.as_bytes()).ok_or(Malformed)),
+        Lines::Several => Some(Err(Malformed)),
     }
-    Some(parse(value.as_bytes()).ok_or(Malformed))
 }
 
 fn parse(text: &[u8]) -> Option<Said> {
-    // Upper case isn't allowed here.
-    if text.iter().any(u8::is_ascii_uppercase) {
-        return None;
-    }
-    let (head, rest) = text.split_at_checked(LENGTH)?;
-    let mut parts = head.split(|byte| *byte == b'-');
-    let [version] = hex::exact(parts.next()?)?;
-    let trace = TraceId::new(hex::exact(parts.next()?)?)?;
-    let span = SpanId::new(hex::exact(parts.next()?)?)?;
-    let [flags] = hex::exact(parts.next()?)?;
+    let ([version], text) = number(text)?;
+    let (trace, text) = number(text.strip_prefix(b"-")?)?;
+    let (span, text) = number(text.strip_prefix(b"-")?)?;
+    let ([flags], rest) = number(text.strip_prefix(b"-")?)?;
+    let (trace, span) = (TraceId::new(trace)?, SpanId::new(span)?);
     let fits = match version {
         0 => rest.is_empty(),
         0xff => false,
         _ => rest.is_empty() || rest.starts_with(b"-"),
     };
-    if !fits || parts.next().is_some() {
+    if !fits {
         return None;
     }
     let random = flags & RANDOM != 0;
     Some(Said { parent: Some(Parent { trace, span, random }), sampled: Some(flags & SAMPLED != 0), debug: false })
+}
+
+/// A number of so many bytes, and what is behind it. Upper case isn't allowed here.
+fn number<const N: usize>(text: &[u8]) -> Option<([u8; N], &[u8])> {
+    let (digits, rest) = text.split_at_checked(2 * N)?;
+    Some((hex::lower(digits)?, rest))
 }
 
 pub(super) fn write(headers: &mut HeaderMap, context: &Context) {
