@@ -1,6 +1,7 @@
 //! The access log: a line for each request and connection when it is over (docs/access-log.md).
 
 mod line;
+mod memo;
 mod record;
 mod time;
 
@@ -14,7 +15,11 @@ use std::{
 use isthmus_core::telemetry::settings::{AccessLog as Said, LogFormat};
 use isthmus_runtime::logging;
 
-pub(crate) use self::{record::Record, time::Clock};
+pub(crate) use self::{
+    memo::{Alike, Memo},
+    record::Record,
+    time::{Clock, Stamp},
+};
 
 /// For so long an answer holds whether anybody wants lines: filters change seldom, and each request would look through all of them.
 const ASKED: Duration = Duration::from_millis(100);

@@ -1,6 +1,12 @@
 //! One backend of a destination: its endpoints in tiers, and the choice among them.
 
-use std::{cell::RefCell, ops::Range, rc::Rc, sync::Arc, time::Duration};
+use std::{
+    cell::{OnceCell, RefCell},
+    ops::Range,
+    rc::Rc,
+    sync::Arc,
+    time::Duration,
+};
 
 use isthmus_core::{
     balance::{self, Standing},
@@ -10,6 +16,7 @@ use isthmus_core::{
 };
 
 use crate::{
+    access_log::Memo,
     edges::{Callees, Edge, Protocol},
     endpoint::EndpointState,
     worker::Worker,
@@ -27,7 +34,11 @@ pub(crate) struct BackendState {
     endpoints: Vec<Rc<EndpointState>>,
     priorities: Vec<u8>,
     tiers: Vec<Tier>,
+    memos: OnceCell<Box<[RefCell<Known>]>>,
 }
+
+/// What lines of the access log say of an endpoint, as long as it is whom it was then.
+type Known = Option<(u32, Rc<Memo>)>;
 
 /// What outlives changes of a backend's endpoints.
 #[derive(Clone, Default)]
@@ -81,7 +92,7 @@ impl BackendState {
         if let [only] = *priorities {
             kept.failover.borrow_mut().only(only);
         }
-        Self { destination, name, split, edges, kept, endpoints, priorities, tiers }
+        Self { destination, name, split, edges, kept, endpoints, priorities, tiers, memos: OnceCell::new() }
     }
 
     /// One endpoint that is called directly.
@@ -101,6 +112,13 @@ impl BackendState {
         self.endpoints.get(index).map(|endpoint| &**endpoint)
     }
 
+    /// What the lines of the access log have in common that tell of the endpoint at this place.
+    pub(crate) fn memo(&self, index: usize) -> Option<Rc<Memo>> {
+        let memos = self.memos.get_or_init(|| self.endpoints.iter().map(|_| RefCell::default()).collect());
+        let now = self.endpoints.get(index)?.peer.borrow().0;
+        Some(known(&mut memos.get(index)?.borrow_mut(), now))
+    }
+
     /// How many endpoints there are.
     pub(crate) fn len(&self) -> usize {
         self.endpoints.len()
@@ -115,6 +133,15 @@ impl BackendState {
         };
         Some(Chosen { index, tier, endpoint: self.endpoints.get(index)? })
     }
+}
+
+/// The memo of an endpoint that is by now the one of this number.
+fn known(known: &mut Known, now: u32) -> Rc<Memo> {
+    let (_, memo) = match known.take() {
+        Some((then, memo)) if then == now => known.insert((then, memo)),
+        _ => known.insert((now, Rc::default())),
+    };
+    Rc::clone(memo)
 }
 
 /// An endpoint's priority, and whether what is known of it is stale.

@@ -5,7 +5,7 @@ use std::{
     net::SocketAddr,
     rc::Rc,
     sync::Arc,
-    time::{Duration, Instant, SystemTime},
+    time::{Duration, Instant},
 };
 
 use http::{HeaderMap, Method, uri::PathAndQuery};
@@ -15,7 +15,7 @@ use isthmus_core::{
 };
 
 use crate::{
-    access_log::Record,
+    access_log::{Alike, Record, Stamp},
     backend::BackendState,
     edges::{Answer, Caller, Edge, Open, Protocol},
     expect::Expectation,
@@ -211,12 +211,17 @@ impl Exchange {
     }
 
     /// What is told of it.
-    fn record(&self, ended: SystemTime, took: Duration) -> Record<'_> {
+    fn record(&self, ended: Stamp, took: Duration) -> Record<'_> {
         let (caller, backend) = (self.caller.get(), self.backend.get());
         let outbound = backend.filter(|_| self.direction == Direction::Outbound);
         let endpoint = outbound.zip(self.chosen.get()).and_then(|(backend, index)| backend.endpoint(index));
         let callee = endpoint.and_then(|endpoint| endpoint.peer.borrow().1.clone());
         let http = self.protocol != Protocol::Tcp;
+        let alike = match (caller, outbound.zip(self.chosen.get())) {
+            (Some(caller), _) if self.endpoint.get().is_some() => Alike::Connection(caller.memo()),
+            (None, Some((backend, index))) => backend.memo(index).map_or(Alike::No, Alike::Endpoint),
+            _ => Alike::No,
+        };
         Record {
             ended: Some(ended),
             direction: self.direction.as_str(),
@@ -242,6 +247,7 @@ impl Exchange {
             endpoint: self.endpoint.get(),
             retries: self.retries(),
             trace: self.span.get().map(|span| span.trace_id()),
+            alike,
         }
     }
 }

@@ -1,9 +1,9 @@
 //! Everybody who watches a worker's traffic: the access log, and taps.
 
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
 use crate::{
-    access_log::{AccessLog, Clock, Record},
+    access_log::{AccessLog, Clock, Record, Stamp},
     tap::Taps,
 };
 
@@ -26,12 +26,12 @@ impl Watch {
     }
 
     /// Shows them a record of what has just ended, which is made only if somebody looks.
-    pub(crate) fn see<'r>(&self, ended: Instant, record: impl FnOnce(SystemTime) -> Record<'r>) {
+    pub(crate) fn see<'r>(&self, ended: Instant, record: impl FnOnce(Stamp) -> Record<'r>) {
         let (log, tap) = (self.log.is_on(ended), !self.taps.are_idle());
         if !log && !tap {
             return;
         }
-        let record = record(self.clock.time(ended));
+        let record = record(self.clock.stamp(ended));
         if log {
             self.log.write(&record);
         }

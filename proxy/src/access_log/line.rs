@@ -1,14 +1,11 @@
 //! A record as a line: of JSON, or of `key=value` pairs. A proxy writes one for each request, so nothing here goes through the
 //! machinery of `std::fmt` but what is rare.
 
-use std::{fmt::Display, io::Write, net::SocketAddr, time::SystemTime};
+use std::{fmt::Display, io::Write, net::SocketAddr};
 
-use isthmus_core::telemetry::settings::LogFormat;
+use isthmus_core::{id::ObjectName, telemetry::settings::LogFormat};
 
-use super::{
-    record::{Fields, Name, Record},
-    time,
-};
+use super::record::{Fields, Name, Record};
 
 /// Appends a line with its end. Memory is all that is written to, so nothing fails.
 pub(crate) fn write(record: &Record<'_>, format: LogFormat, line: &mut Vec<u8>) {
@@ -46,6 +43,12 @@ impl Json<'_> {
 }
 
 impl Fields for Json<'_> {
+    const FORMAT: LogFormat = LogFormat::Json;
+
+    fn line(&mut self) -> &mut Vec<u8> {
+        self.line
+    }
+
     fn text(&mut self, name: Name, value: &str) {
         if is_itself(value) {
             self.plain(name, value);
@@ -72,8 +75,12 @@ impl Fields for Json<'_> {
         self.quoted(name, |line| address(value, line));
     }
 
-    fn time(&mut self, name: Name, value: SystemTime) {
-        self.quoted(name, |line| line.extend_from_slice(&time::rfc3339(value)));
+    fn object(&mut self, name: Name, value: &ObjectName) {
+        self.quoted(name, |line| object(value, line));
+    }
+
+    fn constant(&mut self, json: &'static str, _: &'static str) {
+        self.line.extend_from_slice(json.as_bytes());
     }
 }
 
@@ -83,15 +90,25 @@ struct Text<'l> {
 }
 
 impl Text<'_> {
-    fn name(&mut self, name: Name) {
+    fn space(&mut self) {
         if self.line.len() > self.from {
             self.line.push(b' ');
         }
+    }
+
+    fn name(&mut self, name: Name) {
+        self.space();
         self.line.extend_from_slice(name.text.as_bytes());
     }
 }
 
 impl Fields for Text<'_> {
+    const FORMAT: LogFormat = LogFormat::Text;
+
+    fn line(&mut self) -> &mut Vec<u8> {
+        self.line
+    }
+
     /// In quotes, as in JSON, where it could be taken for something else.
     fn text(&mut self, name: Name, value: &str) {
         self.name(name);
@@ -124,15 +141,26 @@ impl Fields for Text<'_> {
         address(value, self.line);
     }
 
-    fn time(&mut self, name: Name, value: SystemTime) {
+    fn object(&mut self, name: Name, value: &ObjectName) {
         self.name(name);
-        self.line.extend_from_slice(&time::rfc3339(value));
+        object(value, self.line);
+    }
+
+    fn constant(&mut self, _: &'static str, text: &'static str) {
+        self.space();
+        self.line.extend_from_slice(text.as_bytes());
     }
 }
 
 /// Is it within JSON's quotes what it is without them? All bytes are looked at, so that many are at a time.
 fn is_itself(value: &str) -> bool {
     value.bytes().fold(true, |so_far, byte| so_far & (byte >= b' ') & (byte != b'"') & (byte != b'\\'))
+}
+
+fn object(value: &ObjectName, line: &mut Vec<u8>) {
+    for part in [value.namespace.as_bytes(), b"/", value.name.as_bytes()] {
+        line.extend_from_slice(part);
+    }
 }
 
 fn number(value: u64, line: &mut Vec<u8>) {

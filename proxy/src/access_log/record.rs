@@ -1,22 +1,23 @@
 //! What is told of a request or a connection when it is over: by the access log and by taps, in the same words
 //! (docs/access-log.md). Never what it carried: no query, no field of a head, no body.
 
-use std::{
-    net::SocketAddr,
-    sync::Arc,
-    time::{Duration, SystemTime},
-};
+use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use isthmus_core::{
     id::{ObjectName, SpiffeId},
-    telemetry::Workload,
+    telemetry::{Workload, settings::LogFormat},
     trace::TraceId,
+};
+
+use super::{
+    memo::{Alike, Memo},
+    time::Stamp,
 };
 
 /// One of them. What is `None` isn't there, or isn't known.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Record<'a> {
-    pub(crate) ended: Option<SystemTime>,
+    pub(crate) ended: Option<Stamp>,
     pub(crate) direction: &'static str,
     pub(crate) protocol: &'static str,
     pub(crate) client: Option<SocketAddr>,
@@ -42,6 +43,7 @@ pub(crate) struct Record<'a> {
     /// Tries beyond the first.
     pub(crate) retries: u32,
     pub(crate) trace: Option<TraceId>,
+    pub(crate) alike: Alike<'a>,
 }
 
 /// A field's name as each form writes it before the value.
@@ -61,6 +63,10 @@ macro_rules! name {
 
 /// Takes a record's fields one after the other.
 pub(crate) trait Fields {
+    /// How they look.
+    const FORMAT: LogFormat;
+    /// The line, with all that were told so far.
+    fn line(&mut self) -> &mut Vec<u8>;
     /// A text that users or the network have had a say in.
     fn text(&mut self, name: Name, value: &str);
     /// A text of letters, digits and marks that need no care.
@@ -69,7 +75,20 @@ pub(crate) trait Fields {
     fn shown(&mut self, name: Name, value: impl std::fmt::Display);
     fn number(&mut self, name: Name, value: u64);
     fn address(&mut self, name: Name, value: SocketAddr);
-    fn time(&mut self, name: Name, value: SystemTime);
+    /// The name of an object.
+    fn object(&mut self, name: Name, value: &ObjectName);
+    /// Fields that are the same in every line of this process.
+    fn constant(&mut self, json: &'static str, text: &'static str);
+
+    /// Fields that are the same in all records that share the memo.
+    fn once(&mut self, memo: &Memo, tell: impl FnOnce(&mut Self)) {
+        if let Some(part) = memo.part(Self::FORMAT) {
+            return self.line().extend_from_slice(part);
+        }
+        let from = self.line().len();
+        tell(self);
+        memo.keep(Self::FORMAT, self.line().get(from..).unwrap_or_default());
+    }
 
     /// A text, if there is any.
     fn some(&mut self, name: Name, value: Option<&str>) {
@@ -88,28 +107,24 @@ impl Record<'_> {
     /// Tells all that there is, always in this order.
     pub(crate) fn tell(&self, to: &mut impl Fields) {
         if let Some(ended) = self.ended {
-            to.time(name!("timestamp"), ended);
+            to.plain(name!("timestamp"), ended.as_str());
         }
-        to.plain(name!("level"), "INFO");
-        to.plain(name!("target"), "access");
+        to.constant(r#","level":"INFO","target":"access""#, "level=INFO target=access");
         to.plain(name!("direction"), self.direction);
         to.plain(name!("protocol"), self.protocol);
-        if let Some(client) = self.client {
-            to.address(name!("client"), client);
-        }
-        to.some(name!("peer"), self.peer.map(SpiffeId::as_str));
-        if let Some(workload) = &self.workload {
-            to.text(name!("peer_mesh"), &workload.mesh);
-            to.some(name!("peer_namespace"), Some(&workload.namespace));
-            to.some(name!("peer_kind"), Some(&workload.kind));
-            to.some(name!("peer_workload"), Some(&workload.name));
-            to.some(name!("peer_pod"), Some(&workload.pod));
-        }
-        to.some(name!("service"), self.service);
-        to.some(name!("split"), self.split);
-        to.some(name!("backend"), self.backend);
-        if let Some(endpoint) = self.endpoint {
-            to.address(name!("endpoint"), endpoint);
+        match &self.alike {
+            Alike::No => {
+                self.tell_client(to);
+                self.tell_callee(to);
+            }
+            Alike::Connection(memo) => to.once(memo, |to| {
+                self.tell_client(to);
+                self.tell_callee(to);
+            }),
+            Alike::Endpoint(memo) => {
+                self.tell_client(to);
+                to.once(memo, |to| self.tell_callee(to));
+            }
         }
         if self.retries > 0 {
             to.number(name!("retries"), self.retries.into());
@@ -127,7 +142,7 @@ impl Record<'_> {
             to.number(name!("grpc_status"), status.into());
         }
         if let Some(grant) = self.grant {
-            to.shown(name!("grant"), grant);
+            to.object(name!("grant"), grant);
         }
         if let Some(deny) = self.deny {
             to.plain(name!("deny"), deny);
@@ -140,6 +155,29 @@ impl Record<'_> {
         to.number(name!("bytes_out"), self.sent);
         if let Some(trace) = self.trace {
             to.shown(name!("trace_id"), trace);
+        }
+    }
+    fn tell_client(&self, to: &mut impl Fields) {
+        if let Some(client) = self.client {
+            to.address(name!("client"), client);
+        }
+    }
+
+    /// Who is at the other end, and what was called there.
+    fn tell_callee(&self, to: &mut impl Fields) {
+        to.some(name!("peer"), self.peer.map(SpiffeId::as_str));
+        if let Some(workload) = &self.workload {
+            to.text(name!("peer_mesh"), &workload.mesh);
+            to.some(name!("peer_namespace"), Some(&workload.namespace));
+            to.some(name!("peer_kind"), Some(&workload.kind));
+            to.some(name!("peer_workload"), Some(&workload.name));
+            to.some(name!("peer_pod"), Some(&workload.pod));
+        }
+        to.some(name!("service"), self.service);
+        to.some(name!("split"), self.split);
+        to.some(name!("backend"), self.backend);
+        if let Some(endpoint) = self.endpoint {
+            to.address(name!("endpoint"), endpoint);
         }
     }
 }

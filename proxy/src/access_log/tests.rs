@@ -1,5 +1,6 @@
 use std::{
     collections::BTreeMap,
+    rc::Rc,
     sync::{LazyLock, Mutex},
     time::{Duration, UNIX_EPOCH},
 };
@@ -30,7 +31,7 @@ impl Lane for Kept {
 
 fn full(peer: &SpiffeId, workload: Workload) -> Record<'_> {
     Record {
-        ended: Some(UNIX_EPOCH + Duration::from_secs(1)),
+        ended: Some(Stamp::of(UNIX_EPOCH + Duration::from_secs(1))),
         direction: "outbound",
         protocol: "grpc",
         client: Some("10.42.0.9:40000".parse().unwrap()),
@@ -52,6 +53,7 @@ fn full(peer: &SpiffeId, workload: Workload) -> Record<'_> {
         grant: Some(grant()),
         endpoint: Some("10.42.0.10:8080".parse().unwrap()),
         trace: TraceId::new([7; 16]),
+        alike: Alike::No,
     }
 }
 
@@ -122,6 +124,26 @@ fn text_says_the_same() {
         assert!(text.contains(&format!("{name}=")), "{name}");
     }
     assert_eq!(text.matches('\n').count(), 1);
+}
+
+#[test]
+fn what_lines_have_in_common_is_written_once() {
+    let (id, workload) = peer();
+    let whole = full(&id, workload);
+    for format in [LogFormat::Json, LogFormat::Text] {
+        let other = Record { client: "10.0.0.1:1".parse().ok(), status: Some(404), ..whole.clone() };
+        let (connection, endpoint) = (Memo::default(), Rc::new(Memo::default()));
+        for record in [&whole, &other, &whole] {
+            let alike = Record { alike: Alike::Endpoint(Rc::clone(&endpoint)), ..record.clone() };
+            assert_eq!(written(&alike, format), written(record, format));
+            let alike = Record { alike: Alike::Connection(&connection), client: whole.client, ..record.clone() };
+            assert_eq!(written(&alike, format), written(&Record { client: whole.client, ..record.clone() }, format));
+        }
+        // A line of the other form isn't made of parts of this one.
+        let form = if format == LogFormat::Json { LogFormat::Text } else { LogFormat::Json };
+        let alike = Record { alike: Alike::Connection(&connection), ..whole.clone() };
+        assert_eq!(written(&alike, form), written(&whole, form));
+    }
 }
 
 #[test]

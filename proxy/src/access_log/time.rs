@@ -2,6 +2,7 @@
 
 use std::{
     cell::Cell,
+    ops::Range,
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
@@ -11,49 +12,81 @@ const AGREED: Duration = Duration::from_secs(1);
 
 /// Tells the time of what was measured by the monotonic clock, so that nobody asks two clocks about one request.
 #[derive(Debug)]
-pub(crate) struct Clock(Cell<(Instant, SystemTime)>);
+pub(crate) struct Clock {
+    looked: Cell<(Instant, SystemTime)>,
+    /// The last stamp, and its second: most of those that follow are of the same.
+    last: Cell<(u64, Stamp)>,
+}
 
 impl Clock {
     pub(crate) fn new() -> Self {
-        Self(Cell::new((Instant::now(), SystemTime::now())))
+        let second = (0, Stamp::of(UNIX_EPOCH));
+        Self { looked: Cell::new((Instant::now(), SystemTime::now())), last: Cell::new(second) }
     }
 
     /// When it was `instant`, which is now or has just been.
-    pub(crate) fn time(&self, instant: Instant) -> SystemTime {
-        let (looked, time) = self.0.get();
+    pub(crate) fn stamp(&self, instant: Instant) -> Stamp {
+        let time = self.time(instant);
+        let since = time.duration_since(UNIX_EPOCH).unwrap_or_default();
+        let (second, last) = self.last.get();
+        let stamp = if second == since.as_secs() { last.at(since.subsec_micros()) } else { Stamp::of(time) };
+        self.last.set((since.as_secs(), stamp));
+        stamp
+    }
+
+    fn time(&self, instant: Instant) -> SystemTime {
+        let (looked, time) = self.looked.get();
         let since = instant.saturating_duration_since(looked);
         if since < AGREED {
             return time + since;
         }
         let now = SystemTime::now();
-        self.0.set((instant, now));
+        self.looked.set((instant, now));
         now
     }
 }
 
-/// In UTC, with microseconds: `2026-01-31T23:59:59.000001Z`. What is before 1970 is 1970; years have four digits.
-pub(crate) fn rfc3339(at: SystemTime) -> [u8; 27] {
-    let since = at.duration_since(UNIX_EPOCH).unwrap_or_default();
-    let (days, within) = (since.as_secs() / DAY, since.as_secs() % DAY);
-    let (year, month, day) = date(days);
-    let micros = u64::from(since.subsec_micros());
-    let mut text = *b"0000-00-00T00:00:00.000000Z";
-    for (range, value) in [
-        (0..4, year),
-        (5..7, month),
-        (8..10, day),
-        (11..13, within / 3600),
-        (14..16, within / 60 % 60),
-        (17..19, within % 60),
-        (20..26, micros),
-    ] {
-        let mut rest = value;
-        for digit in text.get_mut(range).into_iter().flatten().rev() {
-            *digit += u8::try_from(rest % 10).unwrap_or_default();
-            rest /= 10;
+/// A time in UTC, with microseconds: `2026-01-31T23:59:59.000001Z`. What is before 1970 is 1970; years have four digits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Stamp([u8; 27]);
+
+impl Stamp {
+    pub(crate) fn of(at: SystemTime) -> Self {
+        let since = at.duration_since(UNIX_EPOCH).unwrap_or_default();
+        let (days, within) = (since.as_secs() / DAY, since.as_secs() % DAY);
+        let (year, month, day) = date(days);
+        let mut text = *b"0000-00-00T00:00:00.000000Z";
+        for (range, value) in [
+            (0..4, year),
+            (5..7, month),
+            (8..10, day),
+            (11..13, within / 3600),
+            (14..16, within / 60 % 60),
+            (17..19, within % 60),
+        ] {
+            write(&mut text, range, value);
         }
+        Self(text).at(since.subsec_micros())
     }
-    text
+
+    /// The same second, and so many microseconds.
+    fn at(mut self, micros: u32) -> Self {
+        write(&mut self.0, 20..26, micros.into());
+        self
+    }
+
+    pub(super) fn as_str(&self) -> &str {
+        std::str::from_utf8(&self.0).unwrap_or_default()
+    }
+}
+
+/// Writes a number to where its digits are.
+fn write(text: &mut [u8], range: Range<usize>, value: u64) {
+    let mut rest = value;
+    for digit in text.get_mut(range).into_iter().flatten().rev() {
+        *digit = b'0' + u8::try_from(rest % 10).unwrap_or_default();
+        rest /= 10;
+    }
 }
 
 /// The date so many days after 1970-01-01: years are counted from a first of March, so that leap days come last.
@@ -76,12 +109,23 @@ mod tests {
     #[test]
     fn the_clocks_agree_for_a_second() {
         let clock = Clock::new();
-        let (looked, time) = clock.0.get();
+        let (looked, time) = clock.looked.get();
         assert_eq!(clock.time(looked + Duration::from_micros(1500)), time + Duration::from_micros(1500));
         // The wall's clock was set back an hour.
-        clock.0.set((looked, time - Duration::from_secs(3600)));
+        clock.looked.set((looked, time - Duration::from_secs(3600)));
         assert!(clock.time(looked + AGREED) >= time);
         assert!(clock.time(looked + AGREED + Duration::from_millis(1)) >= time);
+    }
+
+    #[test]
+    fn stamps_of_one_second_follow_from_each_other() {
+        let clock = Clock::new();
+        let at = UNIX_EPOCH + Duration::new(1_767_225_599, 1_000);
+        let begun = Instant::now();
+        for micros in [0, 999_998, 999_999, 500_000, 1_999_999, 61_000_000] {
+            clock.looked.set((begun, at + Duration::from_micros(micros)));
+            assert_eq!(clock.stamp(begun), Stamp::of(at + Duration::from_micros(micros)));
+        }
     }
 
     #[test]
@@ -95,7 +139,7 @@ mod tests {
             (4_107_542_400, 0, "2100-03-01T00:00:00.000000Z"),
         ] {
             let at = UNIX_EPOCH + Duration::new(secs, micros * 1000);
-            assert_eq!(std::str::from_utf8(&rfc3339(at)), Ok(text));
+            assert_eq!(Stamp::of(at).as_str(), text);
         }
     }
 }

@@ -28,3 +28,12 @@ fn a_place_is_what_the_backend_says_of_an_endpoint() {
     };
     assert_eq!(place(&Endpoint { remote: Some(remote), priority: 3, ..local }), (3, true));
 }
+
+#[test]
+fn what_was_written_of_an_endpoint_holds_as_long_as_it_is_the_same_one() {
+    let mut place = None;
+    let first = known(&mut place, 0);
+    assert!(Rc::ptr_eq(&first, &known(&mut place, 0)));
+    let other = known(&mut place, 1);
+    assert!(!Rc::ptr_eq(&first, &other) && Rc::ptr_eq(&other, &known(&mut place, 1)));
+}

@@ -5,7 +5,7 @@ use std::{cell::OnceCell, sync::Arc};
 use isthmus_core::{federation::RemoteName, id::SpiffeId, telemetry::Workload};
 
 use super::{Edge, Edges, Key, Open, Protocol};
-use crate::metrics::Direction;
+use crate::{access_log::Memo, metrics::Direction};
 
 /// Who has opened a connection, and what it calls; an edge for each protocol that is spoken on it.
 #[derive(Debug)]
@@ -15,12 +15,20 @@ pub(crate) struct Caller {
     service: Option<Arc<str>>,
     edges: [OnceCell<Arc<Edge>>; 3],
     open: OnceCell<Open>,
+    memo: Memo,
 }
 
 impl Caller {
     /// Somebody without an identity.
     pub(crate) fn unknown(table: &Arc<Edges>) -> Self {
-        Self { table: Arc::clone(table), who: None, service: None, edges: Default::default(), open: OnceCell::new() }
+        Self {
+            table: Arc::clone(table),
+            who: None,
+            service: None,
+            edges: Default::default(),
+            open: OnceCell::new(),
+            memo: Memo::default(),
+        }
     }
 
     /// A workload of a mesh that has called by this name (SNI). A name counts only if it is one of a Service of the own mesh and
@@ -58,6 +66,11 @@ impl Caller {
     /// The workload, if it has proved who it is.
     pub(crate) fn workload(&self) -> Option<&Arc<Workload>> {
         self.who.as_ref().map(|(_, workload)| workload)
+    }
+
+    /// What all its lines of the access log have in common.
+    pub(crate) fn memo(&self) -> &Memo {
+        &self.memo
     }
 
     /// The Service that was called.

@@ -14,7 +14,7 @@ pub(crate) fn begin<B>(worker: &Worker, exchange: &Exchange, request: &mut Reque
     let sampled = {
         let told = &worker.telemetry().tracing;
         let sampling = Sampling { ratio: told.sample.unwrap_or(tracer.ratio), routes: &told.routes };
-        sampling.decide(&found, parent.trace, hop::as_matched(request))
+        sampling.decide(&found, parent.trace, || hop::as_matched(request))
     };
     if !sampled {
         return tracer.pass_on(&found, parent, request);
