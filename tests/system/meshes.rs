@@ -60,6 +60,12 @@ fn joined(cluster: &Cluster) -> anyhow::Result<()> {
     let _down = Down(cluster);
     run(cluster, &["up", "--meshes", "sys-east,sys-west", "--name", GROUP, "--detach"])?;
     let rows = status(cluster)?;
+    for (row, peer) in rows.iter().zip(["sys-west", "sys-east"]) {
+        let object = kubectl_of(cluster, row)?.get("default", "meshpeer", peer)?;
+        let conditions = object.pointer("/status/conditions").and_then(Value::as_array).context("no conditions")?;
+        let connected = conditions.iter().find(|condition| text(condition, "/type") == Some("Connected"));
+        expect_eq(peer, connected.and_then(|condition| text(condition, "/status")), Some("True"))?;
+    }
     let names: Vec<_> = rows.iter().filter_map(|row| text(row, "/name")).collect();
     expect_eq("clusters", names, vec!["sys-east", "sys-west"])?;
     let [east, west] = &rows[..] else { bail!("{rows:?}") };

@@ -99,6 +99,17 @@ pub(crate) async fn join(side: &Side, invitation: &Invitation, progress: &Progre
     Ok(Joined::of(side.mesh.as_str(), terms, &peer, begun.elapsed()))
 }
 
+/// Waits until a side whose mesh has this peer is in touch with it, and its proxies trust it.
+#[cfg(feature = "local")]
+pub(crate) async fn wait_joined(side: &Side, peer: &str) -> anyhow::Result<()> {
+    let peers: Api<MeshPeer> = side.all();
+    let look = || async {
+        let found = peers.get_opt(peer).await?;
+        Ok(joined::progress(&found.with_context(|| format!("MeshPeer {peer} was deleted"))?))
+    };
+    waiting::until(&Progress::silent(), &format!("{} in touch with {peer}", side.mesh), PATIENCE, look).await.map(drop)
+}
+
 /// Writes what says that this side wants it: the invitation, the hub, the peer.
 async fn agree(side: &Side, invitation: &Invitation, has_mesh: bool) -> anyhow::Result<()> {
     let (terms, id) = (&invitation.terms, invitation.id.to_string());

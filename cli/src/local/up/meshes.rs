@@ -22,7 +22,11 @@ use tokio_util::sync::CancellationToken;
 use super::{END_WITHIN, MeshName, Parts, Place, Plan, Progress, StateDir, UpArgs, root, start_cluster, start_mesh};
 use crate::{
     args::Usage,
-    federation::{Side, invite::invite, join::join},
+    federation::{
+        Side,
+        invite::invite,
+        join::{join, wait_joined},
+    },
     local::{mesh, state::Held},
 };
 
@@ -165,15 +169,16 @@ pub(super) async fn start(plans: &[Plan], join: bool, progress: &Progress) -> an
     progress.step("gateways ready", gateways).await?;
     progress.step("hub ready", mesh::wait_ready(&first.client(), HUB, since)).await?;
     if join {
-        join_meshes(&clusters).await?;
+        join_meshes(&clusters, progress).await?;
     }
     Ok(clusters)
 }
 
 /// Each pair by an invitation of its own, as two teams would do it. The hub's mesh comes first: then the others know its roots.
-async fn join_meshes(clusters: &[Cluster]) -> anyhow::Result<()> {
+async fn join_meshes(clusters: &[Cluster], progress: &Progress) -> anyhow::Result<()> {
     let sides = clusters.iter().map(async |cluster| Side::of(cluster.client(), mesh::NAMESPACE).await);
     let sides = try_join_all(sides).await?;
+    let steps = |side: &Side| Progress::new(format!("{}: ", side.mesh));
     let mut rest = &sides[..];
     while let Some((inviter, joiners)) = rest.split_first() {
         for joiner in joiners.iter().filter(|joiner| joiner.mesh != inviter.mesh) {
@@ -183,13 +188,17 @@ async fn join_meshes(clusters: &[Cluster]) -> anyhow::Result<()> {
                 (false, _) => (inviter, joiner),
                 (true, false) => (joiner, inviter),
             };
-            let steps = |side: &Side| Progress::new(format!("{}: ", side.mesh));
             let invited = invite(inviter, INVITATION_LIFETIME, Some(&joiner.mesh), &steps(inviter)).await?;
             join(joiner, &Invitation::parse(&invited.invitation)?, &steps(joiner)).await?;
         }
         rest = joiners;
     }
-    Ok(())
+    // Whoever joins waits for its own side; the other one hears of it a moment later.
+    let pairs = sides.iter().flat_map(|side| sides.iter().map(move |other| (side, other)));
+    let heard = pairs
+        .filter(|(side, other)| side.mesh != other.mesh)
+        .map(async |(side, other)| wait_joined(side, other.mesh.as_str()).await);
+    progress.step("meshes in touch with each other", async { try_join_all(heard).await.map(drop) }).await
 }
 
 /// Does one agree with the mesh of the other?
