@@ -58,8 +58,8 @@ impl Fields for Json<'_> {
         }
     }
 
-    fn plain(&mut self, name: Name, value: &str) {
-        self.quoted(name, |line| line.extend_from_slice(value.as_bytes()));
+    fn ascii(&mut self, name: Name, value: &[u8]) {
+        self.quoted(name, |line| line.extend_from_slice(value));
     }
 
     fn shown(&mut self, name: Name, value: impl Display) {
@@ -121,9 +121,9 @@ impl Fields for Text<'_> {
         }
     }
 
-    fn plain(&mut self, name: Name, value: &str) {
+    fn ascii(&mut self, name: Name, value: &[u8]) {
         self.name(name);
-        self.line.extend_from_slice(value.as_bytes());
+        self.line.extend_from_slice(value);
     }
 
     fn shown(&mut self, name: Name, value: impl Display) {

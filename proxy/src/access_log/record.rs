@@ -70,7 +70,11 @@ pub(crate) trait Fields {
     /// A text that users or the network have had a say in.
     fn text(&mut self, name: Name, value: &str);
     /// A text of letters, digits and marks that need no care.
-    fn plain(&mut self, name: Name, value: &str);
+    fn plain(&mut self, name: Name, value: &str) {
+        self.ascii(name, value.as_bytes());
+    }
+    /// The same, in bytes.
+    fn ascii(&mut self, name: Name, value: &[u8]);
     /// The same, of what shows itself so.
     fn shown(&mut self, name: Name, value: impl std::fmt::Display);
     fn number(&mut self, name: Name, value: u64);
@@ -107,7 +111,7 @@ impl Record<'_> {
     /// Tells all that there is, always in this order.
     pub(crate) fn tell(&self, to: &mut impl Fields) {
         if let Some(ended) = self.ended {
-            to.plain(name!("timestamp"), ended.as_str());
+            to.ascii(name!("timestamp"), ended.as_bytes());
         }
         to.constant(r#","level":"INFO","target":"access""#, "level=INFO target=access");
         to.plain(name!("direction"), self.direction);

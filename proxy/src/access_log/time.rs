@@ -13,46 +13,49 @@ const AGREED: Duration = Duration::from_secs(1);
 /// Tells the time of what was measured by the monotonic clock, so that nobody asks two clocks about one request.
 #[derive(Debug)]
 pub(crate) struct Clock {
-    looked: Cell<(Instant, SystemTime)>,
+    /// When the wall's clock was looked at, and what it said, since 1970.
+    looked: Cell<(Instant, Duration)>,
     /// The last stamp, and its second: most of those that follow are of the same.
     last: Cell<(u64, Stamp)>,
 }
 
 impl Clock {
     pub(crate) fn new() -> Self {
-        let second = (0, Stamp::of(UNIX_EPOCH));
-        Self { looked: Cell::new((Instant::now(), SystemTime::now())), last: Cell::new(second) }
+        Self { looked: Cell::new((Instant::now(), wall())), last: Cell::new((0, Stamp::of(Duration::ZERO))) }
     }
 
     /// When it was `instant`, which is now or has just been.
     pub(crate) fn stamp(&self, instant: Instant) -> Stamp {
         let time = self.time(instant);
-        let since = time.duration_since(UNIX_EPOCH).unwrap_or_default();
         let (second, last) = self.last.get();
-        let stamp = if second == since.as_secs() { last.at(since.subsec_micros()) } else { Stamp::of(time) };
-        self.last.set((since.as_secs(), stamp));
+        let stamp = if second == time.as_secs() { last.at(time.subsec_micros()) } else { Stamp::of(time) };
+        self.last.set((time.as_secs(), stamp));
         stamp
     }
 
-    fn time(&self, instant: Instant) -> SystemTime {
+    fn time(&self, instant: Instant) -> Duration {
         let (looked, time) = self.looked.get();
         let since = instant.saturating_duration_since(looked);
         if since < AGREED {
-            return time + since;
+            return time.saturating_add(since);
         }
-        let now = SystemTime::now();
+        let now = wall();
         self.looked.set((instant, now));
         now
     }
 }
 
-/// A time in UTC, with microseconds: `2026-01-31T23:59:59.000001Z`. What is before 1970 is 1970; years have four digits.
+fn wall() -> Duration {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()
+}
+
+/// A time in UTC, with microseconds: `2026-01-31T23:59:59.000001Z`. Years have four digits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Stamp([u8; 27]);
 
 impl Stamp {
-    pub(crate) fn of(at: SystemTime) -> Self {
-        let since = at.duration_since(UNIX_EPOCH).unwrap_or_default();
+    /// So long after 1970.
+    pub(crate) fn of(since: Duration) -> Self {
         let (days, within) = (since.as_secs() / DAY, since.as_secs() % DAY);
         let (year, month, day) = date(days);
         let mut text = *b"0000-00-00T00:00:00.000000Z";
@@ -75,8 +78,9 @@ impl Stamp {
         self
     }
 
-    pub(super) fn as_str(&self) -> &str {
-        std::str::from_utf8(&self.0).unwrap_or_default()
+    /// As it is written: ASCII.
+    pub(super) fn as_bytes(&self) -> &[u8] {
+        &self.0
     }
 }
 
@@ -120,7 +124,7 @@ mod tests {
     #[test]
     fn stamps_of_one_second_follow_from_each_other() {
         let clock = Clock::new();
-        let at = UNIX_EPOCH + Duration::new(1_767_225_599, 1_000);
+        let at = Duration::new(1_767_225_599, 1_000);
         let begun = Instant::now();
         for micros in [0, 999_998, 999_999, 500_000, 1_999_999, 61_000_000] {
             clock.looked.set((begun, at + Duration::from_micros(micros)));
@@ -138,8 +142,8 @@ mod tests {
             (1_767_225_600, 0, "2026-01-01T00:00:00.000000Z"),
             (4_107_542_400, 0, "2100-03-01T00:00:00.000000Z"),
         ] {
-            let at = UNIX_EPOCH + Duration::new(secs, micros * 1000);
-            assert_eq!(Stamp::of(at).as_str(), text);
+            let at = Duration::new(secs, micros * 1000);
+            assert_eq!(Stamp::of(at).as_bytes(), text.as_bytes());
         }
     }
 }
