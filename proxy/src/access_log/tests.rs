@@ -139,6 +139,11 @@ fn what_lines_have_in_common_is_written_once() {
             let alike = Record { alike: Alike::Connection(&connection), client: whole.client, ..record.clone() };
             assert_eq!(written(&alike, format), written(&Record { client: whole.client, ..record.clone() }, format));
         }
+        // What was kept is what is written, whatever the record would tell anew.
+        let changed = Record { service: Some("shop/other"), ..whole.clone() };
+        for alike in [Alike::Endpoint(endpoint), Alike::Connection(&connection)] {
+            assert_eq!(written(&Record { alike, ..changed.clone() }, format), written(&whole, format));
+        }
         // A line of the other form isn't made of parts of this one.
         let form = if format == LogFormat::Json { LogFormat::Text } else { LogFormat::Json };
         let alike = Record { alike: Alike::Connection(&connection), ..whole.clone() };
