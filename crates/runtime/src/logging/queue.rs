@@ -17,7 +17,11 @@ use tracing_subscriber::fmt::MakeWriter;
 /// Most bytes of lines that wait to be written, in each lane.
 pub const QUEUE_BYTES: usize = 1 << 20;
 /// Lines of this time are written together, so that logging costs few wakeups.
-const BATCH_TIME: Duration = Duration::from_millis(10);
+const BATCH_TIME: Duration = Duration::from_millis(50);
+/// A lane with so many bytes is written at once.
+const BATCH_BYTES: usize = 64 << 10;
+/// Pause before a pipe that is full is tried again.
+const FULL_PIPE: Duration = Duration::from_millis(10);
 
 /// The lines that wait, in a lane for each thread that has many, so that none waits for another; clones are the same.
 #[derive(Clone)]
@@ -50,7 +54,10 @@ struct Shared {
 struct State {
     /// The writer has lines that it has taken out.
     writing: bool,
+    /// Somebody waits for all lines.
     hurry: bool,
+    /// A lane has enough for a batch.
+    full: bool,
 }
 
 impl Lane {
@@ -64,7 +71,12 @@ impl Lane {
             drop(lines);
             return self.shared.dropped.inc();
         }
+        let full = before < BATCH_BYTES && lines.len() >= BATCH_BYTES;
         drop(lines);
+        if full {
+            lock(&self.shared.state).full = true;
+            self.shared.filled.notify_one();
+        }
         // The writer says that it is idle before it looks into the lanes, so a line that it hasn't seen sees this.
         if self.shared.idle.load(Ordering::Acquire) && self.shared.idle.swap(false, Ordering::AcqRel) {
             let _state = lock(&self.shared.state);
@@ -126,25 +138,35 @@ impl Shared {
     fn write_to(&self, mut out: impl Write) {
         let mut batch = Vec::new();
         loop {
-            let state = self.wait();
-            let more = self.filled.wait_timeout_while(state, BATCH_TIME, |state| !state.hurry);
-            let (mut state, _) = more.unwrap_or_else(PoisonError::into_inner);
-            state.writing = true;
-            drop(state);
-            let lanes = lock(&self.lanes).clone();
-            for lines in &lanes {
-                std::mem::swap(&mut *lock(lines), &mut batch);
-                if let Err(unwritten) = write_all(&mut out, &batch) {
-                    self.dropped.inc_by(unwritten);
-                }
-                batch.clear();
-            }
-            drop(lanes);
-            // Its thread has ended, and its last lines are out.
-            lock(&self.lanes).retain(|lines| Arc::strong_count(lines) > 1 || !lock(lines).is_empty());
-            lock(&self.state).writing = false;
-            self.written.notify_all();
+            drop(self.wait());
+            // While lines come it is the clock that wakes this thread, so that they don't have to.
+            while self.write_batch(&mut out, &mut batch) {}
         }
+    }
+
+    /// Writes the lines of the next moment. Were there any?
+    fn write_batch(&self, out: &mut impl Write, batch: &mut Vec<u8>) -> bool {
+        let waits = |state: &mut State| !state.hurry && !state.full;
+        let waited = self.filled.wait_timeout_while(lock(&self.state), BATCH_TIME, waits);
+        let (mut state, _) = waited.unwrap_or_else(PoisonError::into_inner);
+        (state.writing, state.full) = (true, false);
+        drop(state);
+        let mut any = false;
+        let lanes = lock(&self.lanes).clone();
+        for lines in &lanes {
+            std::mem::swap(&mut *lock(lines), batch);
+            any |= !batch.is_empty();
+            if let Err(unwritten) = write_all(out, batch) {
+                self.dropped.inc_by(unwritten);
+            }
+            batch.clear();
+        }
+        drop(lanes);
+        // Its thread has ended, and its last lines are out.
+        lock(&self.lanes).retain(|lines| Arc::strong_count(lines) > 1 || !lock(lines).is_empty());
+        lock(&self.state).writing = false;
+        self.written.notify_all();
+        any
     }
 
     /// Until there are lines.
@@ -172,7 +194,7 @@ fn write_all(out: &mut impl Write, mut rest: &[u8]) -> Result<(), u64> {
             Ok(written @ 1..) => rest = rest.get(written..).unwrap_or_default(),
             Err(error) if error.kind() == ErrorKind::Interrupted => {}
             // Somebody has made it non-blocking, and its reader is slow.
-            Err(error) if error.kind() == ErrorKind::WouldBlock => thread::sleep(BATCH_TIME),
+            Err(error) if error.kind() == ErrorKind::WouldBlock => thread::sleep(FULL_PIPE),
             Ok(_) | Err(_) => return Err(rest.iter().filter(|byte| **byte == b'\n').count() as u64),
         }
     }

@@ -127,6 +127,23 @@ fn a_disk_that_has_room_again_is_written_to_again() {
 }
 
 #[test]
+fn a_full_batch_is_not_waited_for() {
+    let ((go, gone), (say, said)) = (mpsc::channel(), mpsc::channel());
+    let queue = Queue::start(Failing(gone, say, false), counter()).unwrap();
+    queue.put(b"one\n");
+    eventually("taken out", || lock(&queue.shared.state).writing);
+    let (half, full) = (vec![b'x'; BATCH_BYTES / 2], || lock(&queue.shared.state).full);
+    queue.put(&half);
+    assert!(!full());
+    queue.put(&half);
+    assert!(full());
+    (0..2).for_each(|_| go.send(()).unwrap());
+    assert_eq!(said.recv_timeout(DEADLINE).unwrap(), b"one\n");
+    assert_eq!(said.recv_timeout(DEADLINE).unwrap().len(), BATCH_BYTES);
+    assert!(!full());
+}
+
+#[test]
 fn a_flush_ends_at_its_limit() {
     let (go, gone) = mpsc::channel();
     let (say, _said) = mpsc::channel();
