@@ -135,8 +135,6 @@ pub const TRACE_QUEUE: usize = 2048;
 pub const TRACE_BATCH: usize = 512;
 /// How long a batch that isn't full waits for more spans.
 pub const TRACE_PERIOD: Duration = Duration::from_secs(1);
-/// How often spans are looked for while a batch waits for more.
-pub const TRACE_STEP: Duration = Duration::from_millis(20);
 /// Most bytes of a path, or of a host, that a span carries.
 pub const TRACE_TEXT: usize = 1024;
 /// How long the collector has to answer.

@@ -182,4 +182,4 @@ fn peer(of: &Peer, to: &mut Vec<KeyValue>) {
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

@@ -1,7 +1,9 @@
 //! The thread that sends what workers have put into the queue.
 
 use std::{
-    io, thread,
+    io,
+    sync::Arc,
+    thread,
     time::{Duration, Instant},
 };
 
@@ -9,7 +11,7 @@ use isthmus_api::otlp::v1::{ExportTraceServiceRequest, InstrumentationScope, Res
 use isthmus_runtime::backoff::{Backoff, jitter};
 use tokio::{
     runtime::Builder,
-    sync::{mpsc, oneshot},
+    sync::{Notify, mpsc, oneshot},
     time::timeout,
 };
 use tokio_util::sync::CancellationToken;
@@ -22,7 +24,7 @@ use super::{
     outcome::Outcome,
     span::Finished,
 };
-use crate::limits::{TRACE_BATCH, TRACE_FLUSH_TIME, TRACE_PERIOD, TRACE_QUEUE, TRACE_RETRY_TIME, TRACE_STEP};
+use crate::limits::{TRACE_BATCH, TRACE_FLUSH_TIME, TRACE_PERIOD, TRACE_QUEUE, TRACE_RETRY_TIME};
 
 /// Pauses between tries, as the specification of OTLP asks for: growing, and never all at once.
 const RETRY: Backoff = Backoff { base: Duration::from_secs(1), max: Duration::from_secs(16) };
@@ -31,13 +33,18 @@ const RETRY: Backoff = Backoff { base: Duration::from_secs(1), max: Duration::fr
 #[derive(Clone)]
 pub(crate) struct Queue {
     sender: mpsc::Sender<Finished>,
+    /// There is a batch in it.
+    full: Arc<Notify>,
     metrics: Metrics,
 }
 
 impl Queue {
     pub(super) fn put(&self, span: Finished) {
         if self.sender.try_send(span).is_err() {
-            self.metrics.dropped_queue.inc();
+            return self.metrics.dropped_queue.inc();
+        }
+        if TRACE_QUEUE - self.sender.capacity() >= TRACE_BATCH {
+            self.full.notify_one();
         }
     }
 }
@@ -75,6 +82,7 @@ pub(crate) fn start(
     resource: impl Fn() -> Resource + Send + 'static,
 ) -> Result<(Queue, Exporting), BadExport> {
     let (sender, spans) = mpsc::channel(TRACE_QUEUE);
+    let full = Arc::<Notify>::default();
     let (end, ended) = oneshot::channel();
     let stop = CancellationToken::new();
     let runtime = Builder::new_current_thread().enable_all().build()?;
@@ -82,17 +90,19 @@ pub(crate) fn start(
         let _within = runtime.enter();
         Sender::new(settings, mark)?
     };
-    let export = Export { spans, to, metrics: metrics.clone(), stop: stop.clone(), lost: false };
+    let export =
+        Export { spans, full: Arc::clone(&full), to, metrics: metrics.clone(), stop: stop.clone(), lost: false };
     let body = move || {
         runtime.block_on(export.run(resource));
         let _ = end.send(());
     };
     thread::Builder::new().name("traces".into()).spawn(body)?;
-    Ok((Queue { sender, metrics }, Exporting { stop, ended }))
+    Ok((Queue { sender, full, metrics }, Exporting { stop, ended }))
 }
 
 struct Export {
     spans: mpsc::Receiver<Finished>,
+    full: Arc<Notify>,
     to: Sender,
     metrics: Metrics,
     stop: CancellationToken,
@@ -134,18 +144,18 @@ impl Export {
             read = self.spans.recv_many(&mut batch, TRACE_BATCH) => if read == 0 { self.stop.cancelled().await },
             () = self.stop.cancelled() => {}
         }
-        let over = tokio::time::Instant::now() + TRACE_PERIOD;
-        // Looked for in steps, so that not every span wakes this thread.
-        while !batch.is_empty() && batch.len() < TRACE_BATCH && tokio::time::Instant::now() < over {
+        if !batch.is_empty() && batch.len() < TRACE_BATCH {
+            // Nobody waits in the queue meanwhile, so that not every span wakes this thread.
             tokio::select! {
-                () = tokio::time::sleep(TRACE_STEP) => {}
-                () = self.stop.cancelled() => break,
+                () = tokio::time::sleep(TRACE_PERIOD) => {}
+                () = self.full.notified() => {}
+                () = self.stop.cancelled() => {}
             }
-            while batch.len() < TRACE_BATCH
-                && let Ok(span) = self.spans.try_recv()
-            {
-                batch.push(span);
-            }
+        }
+        while batch.len() < TRACE_BATCH
+            && let Ok(span) = self.spans.try_recv()
+        {
+            batch.push(span);
         }
         batch
     }
@@ -208,3 +218,6 @@ fn request(spans: Vec<Finished>, resource: Resource) -> ExportTraceServiceReques
     let resource_spans = vec![ResourceSpans { resource: Some(resource), scope_spans, schema_url: SCHEMA.into() }];
     ExportTraceServiceRequest { resource_spans }
 }
+
+#[cfg(test)]
+mod tests;

@@ -10,7 +10,7 @@ use isthmus_core::{
 use super::*;
 use crate::{fault::Fault, trace::span::Peer};
 
-fn finished(direction: Direction) -> Finished {
+pub(in crate::trace) fn finished(direction: Direction) -> Finished {
     let peer = |addr: &str, id: &str, kind: &str, name: &str, pod: &str| Peer {
         addr: addr.parse().unwrap(),
         identity: Some(id.parse().unwrap()),
