@@ -61,7 +61,8 @@ impl Process {
     /// Starts a program in a namespace. What it writes goes to `<name>.log` in `dir`.
     pub(crate) fn start(namespace: &Namespace, name: &str, command: Vec<OsString>, dir: &Path) -> anyhow::Result<Self> {
         let log = dir.join(format!("{name}.log"));
-        let output = File::create(&log)?;
+        // At the end, wherever that is: lines that were counted are taken away.
+        let output = File::options().create(true).append(true).open(&log)?;
         // Not by its path: a build may have replaced the file meanwhile.
         let mut exec = Command::new("/proc/self/exe");
         exec.arg("exec").arg("--").args(command).stdin(Stdio::null()).stdout(output.try_clone()?).stderr(output);
@@ -95,9 +96,11 @@ impl Process {
         lines.into_iter().rev().collect::<Vec<_>>().join("\n")
     }
 
-    /// How many lines it has written.
-    pub(crate) fn lines(&self) -> usize {
-        fs::read(&self.log).unwrap_or_default().iter().filter(|byte| **byte == b'\n').count()
+    /// How many lines it has written since the last time. They are gone then.
+    pub(crate) fn take_lines(&self) -> anyhow::Result<usize> {
+        let lines = fs::read(&self.log)?.iter().filter(|byte| **byte == b'\n').count();
+        File::options().write(true).open(&self.log)?.set_len(0)?;
+        Ok(lines)
     }
 
     pub(crate) fn pid(&self) -> u32 {
@@ -133,6 +136,17 @@ pub(crate) fn usage(pid: u32) -> anyhow::Result<Usage> {
         usage.rss_mib = usage.rss_mib.max(rss_mib(&status));
     }
     Ok(usage)
+}
+
+/// How long the threads of a process have run, to the nanosecond; those that have ended don't count.
+pub(crate) fn ran(pid: u32) -> anyhow::Result<Duration> {
+    let mut ran = Duration::ZERO;
+    for task in fs::read_dir(format!("/proc/{pid}/task"))? {
+        let stat = fs::read_to_string(task?.path().join("schedstat")).unwrap_or_default();
+        let nanos = stat.split_ascii_whitespace().next().and_then(|nanos| nanos.parse().ok());
+        ran += Duration::from_nanos(nanos.unwrap_or_default());
+    }
+    Ok(ran)
 }
 
 /// Open file descriptors of a process.

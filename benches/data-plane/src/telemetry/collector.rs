@@ -54,9 +54,9 @@ impl Collector {
         Ok(Self { bytes, _stop: stop, _thread: thread })
     }
 
-    /// Of all messages so far.
-    pub(super) fn bytes(&self) -> u64 {
-        self.bytes.load(Ordering::Relaxed)
+    /// Of all messages since the last time.
+    pub(super) fn take_bytes(&self) -> u64 {
+        self.bytes.swap(0, Ordering::Relaxed)
     }
 }
 

@@ -5,9 +5,10 @@ use std::{fmt::Write as _, path::Path};
 use super::{Figures, Mode, Row};
 use crate::report::docs::replace_in;
 
-/// One run in one line.
-pub(super) fn line(mode: Mode, figures: &Figures) -> String {
-    format!("{:<22} {:>6.1} µs/request, RSS {:.1} MiB", mode.name(), figures.cpu, figures.rss_mib)
+/// A round in one line.
+pub(super) fn line(round: &[(Mode, Figures, f64)]) -> String {
+    let parts = round.iter().map(|(mode, figures, ratio)| format!("{} {:.1} µs {ratio:.3}", mode.name(), figures.cpu));
+    parts.collect::<Vec<_>>().join(" | ")
 }
 
 /// What a mode may cost at most, as part of what goes without telemetry.
@@ -29,11 +30,11 @@ fn verdict(row: &Row) -> String {
 
 /// For a terminal.
 pub(super) fn text(rows: &[Row]) -> String {
-    let mut out = format!("\n{:<22} {:>12} {:>8} {:>8} {:>5}\n", "", "µs/request", "of off", "RSS MiB", "runs");
+    let mut out = format!("\n{:<22} {:>12} {:>8} {:>8} {:>6}\n", "", "µs/request", "of off", "RSS MiB", "slices");
     for row in rows {
-        let Row { mode, cpu_us_per_request, ratio, rss_mib, runs } = row;
+        let Row { mode, cpu_us_per_request, ratio, rss_mib, slices } = row;
         let line = format!(
-            "{:<22} {cpu_us_per_request:>12.1} {ratio:>8.3} {rss_mib:>8.1} {runs:>5}  {}",
+            "{:<22} {cpu_us_per_request:>12.1} {ratio:>8.3} {rss_mib:>8.1} {slices:>6}  {}",
             mode.name(),
             verdict(row)
         );

@@ -1,8 +1,8 @@
 use super::*;
 
 fn row(mode: Mode, ratios: &[f64]) -> Row {
-    let runs: Vec<_> = ratios.iter().map(|ratio| (Figures { cpu: 50.0 * ratio, rss_mib: 12.0 }, *ratio)).collect();
-    Row::of(mode, &runs)
+    let slices: Vec<_> = ratios.iter().map(|ratio| (Figures { cpu: 50.0 * ratio, rss_mib: 12.0 }, *ratio)).collect();
+    Row::of(mode, &slices)
 }
 
 #[test]
@@ -11,7 +11,7 @@ fn modes_are_held_against_their_targets() {
     let table = report::table(&rows);
     assert!(table.contains("| metrics | 51.0 | 1.020 | 12.0 | at most 1.03: holds |"), "{table}");
     assert!(table.contains("| all three | 60.0 | 1.200 | 12.0 | at most 1.10: MISSED |"), "{table}");
-    assert!(report::text(&rows).contains("off                            50.0    1.000     12.0     1\n"));
+    assert!(report::text(&rows).contains("off                            50.0    1.000     12.0      1\n"));
 }
 
 #[test]
