@@ -1,5 +1,6 @@
 //! What a change costs, by counting: its subscribers, and nothing of the rest of the mesh.
 
+use hyper::body::Bytes;
 use isthmus_core::destination::DestinationKey;
 use serde_json::{Value, json};
 

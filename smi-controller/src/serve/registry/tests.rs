@@ -6,8 +6,12 @@ use isthmus_core::destination::{Destination, DestinationKey};
 use prost::Message;
 use serde_json::{Value, json};
 
-use super::*;
-use crate::{fault::Kind, serve::InEffect, testing::*};
+use super::{sessions::TooManySubscriptions, *};
+use crate::{
+    fault::Kind,
+    serve::{InEffect, session::MAX_SUBSCRIPTIONS},
+    testing::*,
+};
 
 fn registry(manifests: impl IntoIterator<Item = Value>) -> Registry {
     let mut registry = Registry::new(index_of([]), Vec::new());
