@@ -1,6 +1,8 @@
 //! Every SMI version, by the real kubectl: what is written in one is read, patched and written back in every other, and
 //! is what it was.
 
+use std::time::Duration;
+
 use isthmus_tests::kubectl::Kubectl;
 use serde_json::{Value, json};
 
@@ -9,6 +11,8 @@ mod doors;
 mod examples;
 mod patches;
 
+/// For what the controller's own writes may get in the way of.
+const DEADLINE: Duration = Duration::from_secs(60);
 /// The examples name it.
 const NAMESPACE: &str = "default";
 const VERSIONS: [&str; 4] = ["v1alpha1", "v1alpha2", "v1alpha3", "v1alpha4"];

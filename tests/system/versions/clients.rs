@@ -1,7 +1,5 @@
 //! Clients that know an older version alone: what they can't see stays.
 
-use std::time::Duration;
-
 use isthmus_tests::{
     cluster::Cluster,
     kubectl::Kubectl,
@@ -9,9 +7,7 @@ use isthmus_tests::{
 };
 use serde_json::json;
 
-use super::{NAMESPACE, at, get, resource, weights};
-
-const DEADLINE: Duration = Duration::from_secs(30);
+use super::{DEADLINE, NAMESPACE, at, get, resource, weights};
 
 pub(super) fn run(cluster: &Cluster) -> anyhow::Result<()> {
     let kubectl = &cluster.kubectl;

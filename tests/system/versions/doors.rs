@@ -1,11 +1,9 @@
 //! What no version lets in, and what it lets in with a warning: in the words of the version that its author wrote.
 
-use std::time::Duration;
-
 use anyhow::{Context, bail};
 use isthmus_tests::{cluster::Cluster, kubectl::Kubectl, wait::until};
 
-use super::NAMESPACE;
+use super::{DEADLINE, NAMESPACE};
 
 /// Group and version, kind, fields; and what is said of them.
 type Row = (&'static str, &'static str, &'static str, &'static str);
@@ -135,7 +133,7 @@ fn datagrams(kubectl: &Kubectl) -> anyhow::Result<()> {
     kubectl.apply(NAMESPACE, yaml)?;
     let reason = r#"jsonpath={.status.conditions[?(@.type=="Programmed")].reason}=NotEnforced"#;
     kubectl.run(&["wait", "-n", NAMESPACE, "udproute/datagrams", "--for", reason, "--timeout=30s"])?;
-    until("the Event", Duration::from_secs(30), || {
+    until("the Event", DEADLINE, || {
         let events = kubectl.run(&["events", "-n", NAMESPACE, "--for=udproute/datagrams"])?;
         if events.contains("UDP isn't enforced yet") { Ok(()) } else { bail!("no such Event: {events}") }
     })?;

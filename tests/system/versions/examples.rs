@@ -3,10 +3,14 @@
 use std::collections::BTreeMap;
 
 use anyhow::Context;
-use isthmus_tests::{cluster::Cluster, kubectl::Kubectl, wait::expect_eq};
+use isthmus_tests::{
+    cluster::Cluster,
+    kubectl::Kubectl,
+    wait::{expect_eq, until},
+};
 use serde_json::{Value, json};
 
-use super::{NAMESPACE, VERSIONS, at};
+use super::{DEADLINE, NAMESPACE, VERSIONS, at};
 
 const EXAMPLES: [&str; 4] = [
     include_str!("examples/v1alpha1.yaml"),
@@ -56,7 +60,9 @@ fn examples_of(kubectl: &Kubectl, own: &str, yaml: &str) -> anyhow::Result<()> {
             }
         }
         patched.iter_mut().for_each(unpin);
-        kubectl.run_with(&["replace", "-f", "-"], Some(&documents(&patched)))?;
+        // kubectl looks the version up before each PUT: a status may be written in between.
+        let replaced = documents(&patched);
+        until("a PUT", DEADLINE, || kubectl.run_with(&["replace", "-f", "-"], Some(&replaced)))?;
         let whole: Vec<Value> = patched.into_iter().map(applicable).collect();
         let apply = ["apply", "-f", "-", "--server-side", "--force-conflicts", "--field-manager=examples"];
         kubectl.run_with(&apply, Some(&documents(&whole)))?;
