@@ -199,7 +199,14 @@ impl fmt::Debug for Handle {
 }
 
 fn parse(filter: &str) -> Result<EnvFilter, LoggingError> {
-    EnvFilter::try_new(filter).map_err(|e| LoggingError::BadFilter { filter: filter.to_owned(), fault: e.to_string() })
+    let bad = |fault: String| LoggingError::BadFilter { filter: filter.to_owned(), fault };
+    // To `EnvFilter` any word is a target of which all is wanted, and of the rest nothing: a slip of the pen would silence the log.
+    let word = |part: &&str| !part.is_empty() && !part.contains(['=', '[']);
+    let unknown = filter.split(',').map(str::trim).filter(word).find(|part| part.parse::<LevelFilter>().is_err());
+    if let Some(unknown) = unknown {
+        return Err(bad(format!("{unknown:?} is no level: off, error, warn, info, debug or trace")));
+    }
+    EnvFilter::try_new(filter).map_err(|error| bad(error.to_string()))
 }
 
 #[cfg(test)]

@@ -12,6 +12,17 @@ fn a_bad_filter_is_named_and_changes_nothing() {
 }
 
 #[test]
+fn a_word_is_a_level_or_a_slip() {
+    for filter in ["debgu", "info, isthmus_proxy", "warning,access=off"] {
+        let error = check(filter).unwrap_err().to_string();
+        assert!(error.contains("is no level: off, error, warn") && error.contains(filter), "{error}");
+    }
+    for filter in ["", "DEBUG", "off", "info,access=off", "warn,isthmus_proxy[request]", "isthmus=debug,"] {
+        assert_eq!(check(filter).unwrap(), filter);
+    }
+}
+
+#[test]
 fn formats_have_names() {
     assert_eq!("json".parse(), Ok(Format::Json));
     assert_eq!("text".parse(), Ok(Format::Text));
