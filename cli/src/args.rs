@@ -12,6 +12,8 @@ use crate::conformance::ConformanceCommand;
 use crate::federation::FederationCommand;
 #[cfg(feature = "local")]
 use crate::local;
+#[cfg(feature = "views")]
+use crate::log_level::LogLevelArgs;
 #[cfg(feature = "migrate")]
 use crate::migrate::{ExportCommand, MigrateArgs};
 #[cfg(feature = "federation")]
@@ -71,6 +73,9 @@ pub(crate) enum Command {
     #[cfg(feature = "views")]
     #[command(flatten)]
     View(ViewCommand),
+    /// Show or change what the mesh's own processes write into their logs, while they run
+    #[cfg(feature = "views")]
+    LogLevel(LogLevelArgs),
     /// Make this program a plugin of kubectl
     #[cfg(feature = "views")]
     #[command(subcommand)]

@@ -6,6 +6,7 @@ mod args;
 mod broken;
 mod roles;
 mod stdout;
+mod told;
 #[cfg(feature = "controller")]
 mod traces;
 
@@ -37,7 +38,7 @@ fn main() -> ExitCode {
         return code;
     }
     let code = parse_and_run().unwrap_or_else(|error| {
-        logging::say(&format!("isthmus: {error:#}"));
+        logging::say(&format!("isthmus: {}", told::told(&error)));
         ExitCode::from(exit_code(&error))
     });
     logging::flush();
@@ -113,6 +114,8 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         #[cfg(feature = "views")]
         Command::View(command) => return views::run(&cli.log, command),
         #[cfg(feature = "views")]
+        Command::LogLevel(args) => return log_level::run(&cli.log, &args),
+        #[cfg(feature = "views")]
         Command::Plugin(PluginCommand::Install(args)) => views::plugin::install(&args),
         #[cfg(feature = "federation")]
         Command::Monitoring(command) => monitoring::run(&command),
@@ -143,6 +146,8 @@ mod conformance;
 mod federation;
 #[cfg(feature = "local")]
 mod local;
+#[cfg(feature = "views")]
+mod log_level;
 #[cfg(feature = "migrate")]
 mod migrate;
 #[cfg(feature = "federation")]

@@ -9,6 +9,7 @@ mod apps;
 mod conformance;
 mod demo;
 mod denial;
+mod log_level;
 mod meshes;
 mod migrate;
 mod resilience;
@@ -33,6 +34,7 @@ fn all() -> Vec<(&'static str, Body)> {
         versions::tests(),
         views::tests(),
         migrate::tests(),
+        log_level::tests(),
     ]
     .concat()
 }

@@ -1,5 +1,7 @@
 //! The resources that TrafficMetrics tells of, and the names that people know them by.
 
+use std::str::FromStr;
+
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 
 /// A resource of the metrics API.
@@ -64,6 +66,31 @@ pub(crate) fn spelled(kind: &str) -> &str {
 pub(crate) fn parser() -> impl TypedValueParser<Value = &'static Resource> {
     let values = RESOURCES.iter().map(|r| PossibleValue::new(r.plural).aliases(r.aliases.iter().copied()));
     PossibleValuesParser::new(values).try_map(|name| named(&name).ok_or_else(|| format!("there is no resource {name}")))
+}
+
+/// Something with pods.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Target {
+    pub(crate) resource: &'static Resource,
+    pub(crate) name: String,
+}
+
+impl FromStr for Target {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let (resource, name) = text
+            .split_once('/')
+            .filter(|(_, name)| !name.is_empty())
+            .ok_or_else(|| format!("{text:?} isn't RESOURCE/NAME, such as deploy/web"))?;
+        let resource = named(resource).ok_or_else(|| format!("there is no resource {resource:?}"))?;
+        match resource.kind {
+            "Namespace" | "Node" | "TrafficSplit" => {
+                Err(format!("{} have no pods of their own: give what has, such as deploy/web", resource.plural))
+            }
+            _ => Ok(Self { resource, name: name.to_owned() }),
+        }
+    }
 }
 
 #[cfg(test)]

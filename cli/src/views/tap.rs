@@ -14,15 +14,14 @@ use std::{
 use clap::{Args, ValueEnum};
 
 use self::{line::HEAD, stream::Stream};
-use super::quantity;
+use super::{kinds::Target, quantity};
 use crate::cluster::ClusterArgs;
 pub(crate) use fault::Fault;
-pub(crate) use target::Target;
 
 #[derive(Debug, Args)]
 pub(crate) struct TapArgs {
     /// What to tap, such as deploy/web, pod/web-0 or svc/catalog [default: the whole namespace]
-    #[arg(value_name = "RESOURCE/NAME")]
+    #[arg(value_name = "RESOURCE/NAME", value_parser = tappable)]
     target: Option<Target>,
     #[command(flatten)]
     cluster: ClusterArgs,
@@ -85,6 +84,10 @@ enum Form {
     Table,
     /// One object a line: the fields of the access log, and the pod
     Json,
+}
+
+fn tappable(text: &str) -> Result<Target, String> {
+    text.parse().map_err(|fault: String| format!("{fault}; for a whole namespace give -n alone"))
 }
 
 fn lasts(text: &str) -> Result<Duration, String> {

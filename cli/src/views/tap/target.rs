@@ -1,38 +1,10 @@
-//! What is tapped, and the path that asks for it.
-
-use std::str::FromStr;
+//! The path that asks for a tap.
 
 use super::{Direction, Fault, TapArgs};
-use crate::views::{
-    api::escape,
-    kinds::{self, Resource},
-};
+use crate::views::api::escape;
 
 /// Where taps are served.
 pub(super) const ROOT: &str = "/apis/tap.isthmus.mesh/v1alpha1";
-
-/// Something with pods.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Target {
-    resource: &'static Resource,
-    name: String,
-}
-
-impl FromStr for Target {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        let (resource, name) = text.split_once('/').filter(|(_, name)| !name.is_empty()).ok_or_else(|| {
-            format!("{text:?} isn't RESOURCE/NAME, such as deploy/web; for a whole namespace give -n alone")
-        })?;
-        let resource = kinds::named(resource).ok_or_else(|| format!("there is no resource {resource:?}"))?;
-        match resource.kind {
-            "Namespace" => Err(format!("for a whole namespace give -n {name} alone")),
-            "Node" | "TrafficSplit" => Err(format!("{} can't be tapped: their pods can", resource.plural)),
-            _ => Ok(Self { resource, name: name.to_owned() }),
-        }
-    }
-}
 
 /// What to ask the API server for.
 pub(super) fn path(namespace: &str, args: &TapArgs) -> Result<String, Fault> {

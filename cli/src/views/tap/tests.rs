@@ -37,7 +37,7 @@ fn a_name_leads_nowhere_else() {
 
 #[test]
 fn what_can_not_be_tapped_is_said_at_the_door() {
-    for (word, remedy) in [("web", "deploy/web"), ("ns/shop", "-n shop"), ("ts/x", "their pods"), ("x/y", "resource")] {
+    for (word, remedy) in [("web", "deploy/web"), ("ns/shop", "-n alone"), ("ts/x", "no pods"), ("x/y", "resource")] {
         let error = Cli::try_parse_from(["tap", word]).map(drop).unwrap_err().to_string();
         assert!(error.contains(remedy), "{error}");
     }
