@@ -45,10 +45,11 @@ pub(crate) struct Cli {
 #[derive(Debug, Clone, Args)]
 pub(crate) struct LogArgs {
     /// Log filter: a level, or directives like info,isthmus_proxy=debug
-    #[arg(long = "log", env = "ISTHMUS_LOG", global = true, value_name = "FILTER", value_parser = logging::check, help_heading = "Logging")]
+    // An id is a field's name unless it is given, and one that a command has too would take over its value.
+    #[arg(id = "log", long, env = "ISTHMUS_LOG", global = true, value_name = "FILTER", value_parser = logging::check, help_heading = "Logging")]
     filter: Option<String>,
     /// Log format: text or json [default: json for proxy, gateway, hub and controller, else text]
-    #[arg(long = "log-format", env = "ISTHMUS_LOG_FORMAT", global = true, help_heading = "Logging")]
+    #[arg(id = "log-format", long, env = "ISTHMUS_LOG_FORMAT", global = true, help_heading = "Logging")]
     format: Option<Format>,
 }
 
