@@ -138,6 +138,7 @@ impl Probe {
         };
         tokio::time::sleep(SETTLE).await;
         let spent = self.cpu()?.saturating_sub(before);
+        ensure!(!spent.is_zero(), "the kernel tells no times of threads (/proc/<pid>/task/*/schedstat)");
         let cpu = spent.as_secs_f64() * 1e6 / answered as f64;
         let rss = self.pids.iter().map(|pid| Ok(process::usage(*pid)?.rss_mib)).collect::<anyhow::Result<Vec<_>>>()?;
         Ok((Figures { cpu, rss_mib: rss.into_iter().fold(0.0, f64::max) }, answered))
