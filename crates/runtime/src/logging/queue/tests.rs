@@ -26,6 +26,11 @@ fn eventually(what: &str, mut condition: impl FnMut() -> bool) {
     }
 }
 
+/// Lines put in from here on are of another batch. (The writer says that it writes before it takes the lines out.)
+fn eventually_taken_out(queue: &Queue) {
+    eventually("taken out", || lock(&queue.shared.state).writing && queue.shared.is_empty());
+}
+
 #[test]
 fn lines_come_out_in_order_and_whole() {
     let (mut read, write) = io::pipe().unwrap();
@@ -118,7 +123,7 @@ fn a_disk_that_has_room_again_is_written_to_again() {
     let ((go, gone), (say, said)) = (mpsc::channel(), mpsc::channel());
     let queue = Queue::start(Failing(gone, say, true), dropped.clone()).unwrap();
     queue.put(b"one\n");
-    eventually("taken out", || lock(&queue.shared.state).writing);
+    eventually_taken_out(&queue);
     queue.put(b"two\n");
     go.send(()).unwrap();
     go.send(()).unwrap();
@@ -131,7 +136,7 @@ fn a_full_batch_is_not_waited_for() {
     let ((go, gone), (say, said)) = (mpsc::channel(), mpsc::channel());
     let queue = Queue::start(Failing(gone, say, false), counter()).unwrap();
     queue.put(b"one\n");
-    eventually("taken out", || lock(&queue.shared.state).writing);
+    eventually_taken_out(&queue);
     let (half, full) = (vec![b'x'; BATCH_BYTES / 2], || lock(&queue.shared.state).full);
     queue.put(&half);
     assert!(!full());
