@@ -63,6 +63,7 @@ fn local(
         (["api", version], _) => found(legacy::resources(catalog, "", version)),
         (["apis", group], _) => found(legacy::group(catalog, group)),
         (["apis", group, version], _) => found(legacy::resources(catalog, group, version)),
+        (["openapi", "v2"], _) => Some(Ok(openapi::second_version(headers))),
         (["openapi", "v3"], _) => Some(Ok(openapi::index(catalog))),
         (["openapi", "v3", rest @ ..], _) => Some(openapi::document(catalog, rest, headers, &Query::parse(query))),
         _ => None,

@@ -7,6 +7,9 @@ use serde_json::{Map, Value, json};
 
 use crate::{builtin, resource::Resource};
 
+pub mod v2;
+
+const TITLE: &str = "Isthmus local cluster";
 const REFERENCE: &str = "#/components/schemas/";
 const OBJECT_META: &str = "io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta";
 const GVK: &str = "x-kubernetes-group-version-kind";
@@ -31,7 +34,7 @@ pub fn document(group: &str, version: &str, entries: &[Entry<'_>]) -> Value {
     }
     json!({
         "openapi": "3.0.0",
-        "info": {"title": "Isthmus local cluster", "version": "v1"},
+        "info": {"title": TITLE, "version": "v1"},
         "paths": paths,
         "components": {"schemas": schemas},
     })

@@ -1,15 +1,24 @@
-//! `/openapi/v3`: an index with hashes, and a document for each group and version.
+//! `/openapi/v3`: an index with hashes, and a document for each group and version; and what there is of `/openapi/v2`.
 
 use http::HeaderMap;
 use http::header::{CACHE_CONTROL, ETAG, HeaderValue, IF_NONE_MATCH};
-use isthmus_local_machinery::openapi::{self, Entry};
+use isthmus_local_machinery::openapi::{self, Entry, v2};
 use isthmus_local_machinery::status::ApiError;
 use serde_json::{Map, Value, json};
 
 use super::hash;
+use crate::http::negotiate::accepts;
 use crate::http::query::Query;
 use crate::http::reply::{self, Reply};
 use crate::registry::Catalog;
+
+/// `/openapi/v2`.
+pub(super) fn second_version(headers: &HeaderMap) -> Reply {
+    match [v2::ASKED, v2::PROTOBUF].iter().any(|media| accepts(headers, media)) {
+        true => reply::bytes(200, v2::PROTOBUF, v2::protobuf()),
+        false => reply::json(200, &v2::document()),
+    }
+}
 
 pub(super) fn index(catalog: &Catalog) -> Reply {
     let mut paths = Map::new();

@@ -46,6 +46,11 @@ pub(crate) fn aggregated_discovery(headers: &HeaderMap) -> Option<&'static str> 
     None
 }
 
+/// Is this very media type asked for?
+pub(crate) fn accepts(headers: &HeaderMap, media: &str) -> bool {
+    ranges(headers).iter().any(|range| range.media.eq_ignore_ascii_case(media))
+}
+
 struct Range {
     media: String,
     params: Vec<(String, String)>,

@@ -92,3 +92,23 @@ async fn diff_shows_what_would_change_and_changes_nothing() {
     }
     assert_eq!(k.run("get cm cm -o", &["jsonpath={.data.a}"]).await, "1");
 }
+
+/// What `kubectl get a b -o yaml` writes. kubectl asks for an OpenAPI v2 document then.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_list_is_applied_item_by_item_and_the_server_judges_each() {
+    let Some(k) = Kubectl::start().await else { return };
+    k.run_with_input("apply -f -", CRD).await;
+    let list = |objects: [&str; 2]| {
+        let items = objects.map(|object| format!("- {}\n", object.trim().replace('\n', "\n  ")));
+        format!("apiVersion: v1\nkind: List\nitems:\n{}", items.concat())
+    };
+    let file = k.file("list.yaml", &list([CONFIG, SPLIT]));
+    assert_eq!(k.run("apply -f", &[&file]).await, "configmap/cm created\nsplit.x.io/s1 created\n");
+    assert_eq!(k.run("apply -f", &[&file]).await, "configmap/cm unchanged\nsplit.x.io/s1 unchanged\n");
+    let written = k.run("get cm/cm split/s1 -o", &["yaml"]).await;
+    assert!(written.contains("kind: List"), "{written}");
+    k.run_with_input("apply -f -", &written).await;
+    let file = k.file("bad.yaml", &list([CONFIG, &SPLIT.replace("service: web", "service: web, colour: red")]));
+    let err = k.fail("apply -f", &[&file]).await;
+    assert!(err.contains("unknown field \"spec.colour\""), "{err}");
+}
