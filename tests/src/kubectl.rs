@@ -13,8 +13,8 @@ use crate::left_out;
 
 /// Google's dispatcher picks a version by the server's; by path the version is fixed.
 const FIXED: &str = "/usr/lib/google-cloud-sdk/bin/kubectl.1.32";
-/// The oldest minor version whose requests the tests know.
-const OLDEST_MINOR: u32 = 27;
+/// The oldest minor version that has all commands of the tests.
+const OLDEST_MINOR: u32 = 28;
 
 /// A `kubectl` bound to one cluster.
 #[derive(Debug, Clone)]
@@ -35,8 +35,11 @@ pub struct Output {
     pub stderr: String,
 }
 
-/// The program to use, or why there is none.
+/// The program to use, or why there is none: `KUBECTL`, where that is set.
 pub fn find() -> Result<PathBuf, String> {
+    if let Some(program) = env::var_os("KUBECTL") {
+        return Ok(program.into());
+    }
     if Path::new(FIXED).exists() {
         return Ok(FIXED.into());
     }
@@ -52,7 +55,7 @@ pub fn find() -> Result<PathBuf, String> {
 
 /// The same for a test that can't do without it: `None` when it was left out.
 pub fn find_for(test: &str) -> Option<PathBuf> {
-    find().inspect_err(|why| left_out::say(test, why, "install kubectl 1.27 or newer")).ok()
+    find().inspect_err(|why| left_out::say(test, why, "install kubectl 1.28 or newer, or name one by KUBECTL")).ok()
 }
 
 impl Kubectl {

@@ -13,6 +13,7 @@ mod native;
 mod paths;
 mod scene;
 mod sources;
+mod traces;
 
 use scene::Scene;
 
@@ -31,6 +32,7 @@ const ALL: &[(&str, Body)] = &[
     ("kubectl_discovers_all_resources", paths::discovered),
     ("kubectl_shows_tables_and_sorts_them", paths::tables),
     ("a_splits_root_is_told_by_its_clients", paths::a_splits_root),
+    ("spans_reach_a_collector_that_wants_tls_and_a_token", traces::by_tls_with_a_token),
 ];
 
 fn main() -> ExitCode {

@@ -11,7 +11,7 @@ use isthmus_tests::{
 };
 use serde_json::{Value, json};
 
-use crate::manifest;
+use crate::{manifest, traces::Collector};
 
 const PATIENCE: Duration = Duration::from_secs(90);
 pub(crate) const SHOP: &str = "shop";
@@ -39,11 +39,14 @@ pub(crate) struct Scene {
     pub(crate) cluster: Cluster,
     pub(crate) prometheus: Server,
     pub(crate) caller: PortForward,
+    pub(crate) collector: Collector,
 }
 
 impl Scene {
     pub(crate) fn set() -> anyhow::Result<Self> {
-        let cluster = Cluster::up("telemetry-tests", &[])?;
+        let collector = Collector::new()?;
+        let told = collector.told_to_the_mesh()?;
+        let cluster = Cluster::up("telemetry-tests", &told.each_ref().map(String::as_str))?;
         let kubectl = &cluster.kubectl;
         Server::asked_by_the_controller(kubectl)?;
         kubectl.run(&["create", "namespace", SHOP])?;
@@ -58,7 +61,7 @@ impl Scene {
         kubectl.run(&["wait", "-n", SHOP, "--for=condition=Programmed", "trafficsplit/front", "--timeout=60s"])?;
         let prometheus = Server::start(kubectl, || cluster.isthmus())?;
         let caller = kubectl.port_forward(SHOP, "deployment/caller", 8080)?;
-        let scene = Self { cluster, prometheus, caller };
+        let scene = Self { cluster, prometheus, caller, collector };
         // The sidecars, and the controller.
         let targets = f64::from(u32::try_from(SERVERS.len() + 2)?);
         until("all targets up", PATIENCE, || scene.prometheus.expect("count(up == 1)", targets))?;
@@ -68,7 +71,12 @@ impl Scene {
 
     /// Has the caller ask a server.
     pub(crate) fn call(&self, host: &str, path: &str) -> anyhow::Result<()> {
-        let ask = json!({ "url": format!("http://{host}/{path}") }).to_string();
+        self.call_with(host, path, &json!({}))
+    }
+
+    /// The same, with these headers.
+    pub(crate) fn call_with(&self, host: &str, path: &str, headers: &Value) -> anyhow::Result<()> {
+        let ask = json!({ "url": format!("http://{host}/{path}"), "headers": headers }).to_string();
         let answer = http::send(self.caller.port, http::with_body("POST", "/ask", ask))?;
         let answer: Value = serde_json::from_str(answer.body())?;
         let asked = if path == "fail" { 500 } else { 200 };

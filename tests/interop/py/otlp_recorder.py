@@ -1,7 +1,8 @@
 """A collector of traces by OTLP over gRPC, made of the standard's own generated code: it keeps every span that it is sent, and
-tells them as JSON by HTTP."""
+tells them as JSON by HTTP. With CERTIFICATE and KEY (PEM) it speaks TLS, with AUTHORIZATION it takes spans from who shows that."""
 
 import json
+import os
 import threading
 from concurrent import futures
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -32,7 +33,10 @@ def written(span, resource):
 
 
 class Recorder(trace_service_pb2_grpc.TraceServiceServicer):
-    def Export(self, request, _context):
+    def Export(self, request, context):
+        wanted = os.environ.get("AUTHORIZATION")
+        if wanted and dict(context.invocation_metadata()).get("authorization") != wanted:
+            context.abort(grpc.StatusCode.UNAUTHENTICATED, "who are you?")
         for of_resource in request.resource_spans:
             resource = plain(of_resource.resource.attributes)
             of_scopes = [span for scope in of_resource.scope_spans for span in scope.spans]
@@ -56,6 +60,10 @@ class Teller(BaseHTTPRequestHandler):
 
 server = grpc.server(futures.ThreadPoolExecutor(max_workers=8))
 trace_service_pb2_grpc.add_TraceServiceServicer_to_server(Recorder(), server)
-server.add_insecure_port("0.0.0.0:4317")
+if "KEY" in os.environ:
+    pair = (os.environb[b"KEY"], os.environb[b"CERTIFICATE"])
+    server.add_secure_port("0.0.0.0:4317", grpc.ssl_server_credentials([pair]))
+else:
+    server.add_insecure_port("0.0.0.0:4317")
 server.start()
 ThreadingHTTPServer(("", 8080), Teller).serve_forever()
