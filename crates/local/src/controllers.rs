@@ -4,15 +4,19 @@
 //! between two rounds, so there is no cache that could be behind the server.
 
 mod balancers;
+mod daemonsets;
 mod deployments;
 mod endpoints;
 mod events;
 mod garbage;
+mod jobs;
 mod kubernetes;
 mod namespaces;
 mod objects;
+mod pods;
 mod replicasets;
 mod scheduler;
+mod statefulsets;
 
 use std::collections::HashMap;
 use std::fmt::Debug;
@@ -74,6 +78,9 @@ pub(crate) fn start(config: Config, shutdown: &CancellationToken) -> TaskTracker
     tasks.spawn(namespaces::run(round().0, round().1));
     tasks.spawn(deployments::run(round().0, round().1));
     tasks.spawn(replicasets::run(round().0, round().1));
+    tasks.spawn(daemonsets::run(round().0, round().1));
+    tasks.spawn(jobs::run(round().0, round().1));
+    tasks.spawn(statefulsets::run(round().0, round().1));
     tasks.spawn(endpoints::run(round().0, round().1));
     tasks.spawn(scheduler::run(round().0, round().1));
     tasks.spawn(balancers::run(round().0, round().1));

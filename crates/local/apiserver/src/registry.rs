@@ -41,8 +41,12 @@ impl Kind {
     /// Whether `metadata.generation` counts the changes of these objects.
     pub(crate) fn has_generation(&self) -> bool {
         const COUNTED: &[&str] = &[
+            "daemonsets",
             "deployments",
+            "jobs",
             "replicasets",
+            "replicationcontrollers",
+            "statefulsets",
             "endpointslices",
             "customresourcedefinitions",
             "mutatingwebhookconfigurations",

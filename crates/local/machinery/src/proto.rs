@@ -81,6 +81,7 @@ fn message_name(api_version: &str, kind: &str) -> Option<String> {
     let package = match group {
         "" => "core",
         "apps" => "apps",
+        "batch" => "batch",
         "authentication.k8s.io" => "authentication",
         "authorization.k8s.io" => "authorization",
         "coordination.k8s.io" => "coordination",

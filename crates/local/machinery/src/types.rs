@@ -85,6 +85,7 @@ const TABLES: &[&str] = &[
     include_str!("types/volumes.txt"),
     include_str!("types/auth.txt"),
     include_str!("types/rest.txt"),
+    include_str!("types/workloads.txt"),
 ];
 
 /// The type of this name (`core.v1.Pod`).

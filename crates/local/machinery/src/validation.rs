@@ -4,6 +4,7 @@ mod admission;
 mod cluster;
 mod crd;
 mod defaults;
+mod job;
 mod meta;
 pub mod names;
 mod pod;
@@ -33,7 +34,10 @@ pub fn validate_object(resource: &Resource, new: &Value, old: Option<&Value>) ->
         ("", "Pod") => pod::check(new, old, &mut causes),
         ("", "Service") => service::check(new, old, &mut causes),
         ("", "Secret" | "ConfigMap") => cluster::data(new, old, &mut causes),
-        ("apps", "Deployment" | "ReplicaSet") => workload::check(new, old, &mut causes),
+        ("", "ReplicationController") => workload::replication_controller(new, &mut causes),
+        ("apps", "Deployment" | "ReplicaSet" | "DaemonSet") => workload::check(new, old, &mut causes),
+        ("apps", "StatefulSet") => workload::stateful_set(new, old, &mut causes),
+        ("batch", "Job") => job::check(new, old, &mut causes),
         ("discovery.k8s.io", "EndpointSlice") => service::endpoint_slice(new, old, &mut causes),
         ("rbac.authorization.k8s.io", kind) => cluster::rbac(kind, new, old, &mut causes),
         ("admissionregistration.k8s.io", _) => admission::check(new, &mut causes),

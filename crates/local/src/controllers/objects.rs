@@ -70,25 +70,34 @@ pub(super) fn unless<T>(code: u16, result: Result<T, kube::Error>) -> Result<Opt
 /// Whether two values read the same on the wire, where absent, null and empty are one.
 pub(super) fn same<T: Serialize>(one: &T, other: &T) -> bool {
     match (serde_json::to_value(one), serde_json::to_value(other)) {
-        (Ok(one), Ok(other)) => stripped(one) == stripped(other),
+        (Ok(one), Ok(other)) => stripped(one, false) == stripped(other, false),
         _ => false,
     }
 }
 
-fn stripped(value: serde_json::Value) -> serde_json::Value {
+/// The same of two statuses, where a count of zero is absent, too.
+pub(super) fn same_status<T: Serialize>(one: &T, other: &Option<T>) -> bool {
+    match (serde_json::to_value(one), serde_json::to_value(other)) {
+        (Ok(one), Ok(other)) => stripped(one, true) == stripped(other, true),
+        _ => false,
+    }
+}
+
+fn stripped(value: serde_json::Value, zeros: bool) -> serde_json::Value {
     use serde_json::Value;
     let empty = |value: &Value| match value {
         Value::Null => true,
+        Value::Number(number) => zeros && number.as_i64() == Some(0),
         Value::Array(items) => items.is_empty(),
         Value::Object(fields) => fields.is_empty(),
         _ => false,
     };
     match value {
         Value::Object(fields) => {
-            let fields = fields.into_iter().map(|(name, value)| (name, stripped(value)));
+            let fields = fields.into_iter().map(|(name, value)| (name, stripped(value, zeros)));
             Value::Object(fields.filter(|(_, value)| !empty(value)).collect())
         }
-        Value::Array(items) => Value::Array(items.into_iter().map(stripped).collect()),
+        Value::Array(items) => Value::Array(items.into_iter().map(|item| stripped(item, zeros)).collect()),
         value => value,
     }
 }
@@ -123,6 +132,8 @@ mod tests {
         assert!(!same(&full, &json!({ "a": 2, "f": [{}] })));
         assert!(!same(&json!({ "a": 0 }), &json!({})), "a number is never nothing");
         assert!(same::<Value>(&json!(null), &json!(null)));
+        assert!(same_status(&json!({ "a": 0, "b": { "c": 0 } }), &Some(json!({}))));
+        assert!(!same_status(&json!({ "a": 0 }), &Some(json!({ "a": 1 }))));
     }
 
     #[test]

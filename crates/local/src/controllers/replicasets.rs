@@ -1,4 +1,4 @@
-//! ReplicaSets: as many pods as asked.
+//! ReplicaSets and ReplicationControllers: as many pods as asked.
 
 mod plan;
 
@@ -6,47 +6,91 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use k8s_openapi::api::apps::v1::{ReplicaSet, ReplicaSetCondition, ReplicaSetStatus};
-use k8s_openapi::api::core::v1::Pod;
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
-use kube::api::{DeleteParams, Patch, PatchParams, PostParams, Preconditions};
+use k8s_openapi::NamespaceResourceScope;
+use k8s_openapi::api::apps::v1::{ReplicaSet, ReplicaSetCondition, ReplicaSetSpec, ReplicaSetStatus};
+use k8s_openapi::api::core::v1::ReplicationController;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, Time};
+use kube::api::{Patch, PatchParams, PostParams};
 use kube::runtime::controller::Action;
-use kube::runtime::{Controller, watcher};
-use kube::{Api, ResourceExt};
+use kube::{Api, Resource, ResourceExt};
+use serde::de::DeserializeOwned;
 use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
-use super::objects::{is_controlled_by, list, query, same, unless};
-use super::{Config, Error, Outcome, reconcile};
+use super::objects::same;
+use super::{Config, Error, Outcome, pods};
 
 /// Pods made in one round; the rest follow in the next.
 const BATCH: usize = 50;
 
 pub(super) async fn run(config: Arc<Config>, shutdown: CancellationToken) {
-    let client = &config.client;
-    let controller = Controller::new(Api::<ReplicaSet>::all(client.clone()), watcher::Config::default())
-        .owns(Api::<Pod>::all(client.clone()), watcher::Config::default());
-    reconcile("replicasets", controller, config, shutdown, round).await;
+    tokio::join!(
+        pods::reconcile_owners("replicasets", config.clone(), shutdown.clone(), round::<ReplicaSet>),
+        pods::reconcile_owners("replicationcontrollers", config, shutdown, round::<ReplicationController>),
+    );
 }
 
-async fn round(set: Arc<ReplicaSet>, config: Arc<Config>) -> Outcome {
-    let (namespace, name) = (set.namespace().unwrap_or_default(), set.name_any());
-    let sets: Api<ReplicaSet> = Api::namespaced(config.client.clone(), &namespace);
-    // The watch may be behind what the last round wrote.
-    let Some(set) = sets.get_opt(&name).await?.filter(|now| now.uid() == set.uid()) else {
+/// What asks for a number of pods.
+trait Replicated:
+    Resource<DynamicType = (), Scope = NamespaceResourceScope> + Clone + std::fmt::Debug + DeserializeOwned
+{
+    /// The same as a ReplicaSet says it.
+    fn to_set(&self) -> ReplicaSet;
+}
+
+impl Replicated for ReplicaSet {
+    fn to_set(&self) -> ReplicaSet {
+        self.clone()
+    }
+}
+
+impl Replicated for ReplicationController {
+    fn to_set(&self) -> ReplicaSet {
+        let spec = self.spec.clone().unwrap_or_default();
+        let status = self.status.clone().unwrap_or_default();
+        let conditions = status.conditions.into_iter().flatten().map(|condition| ReplicaSetCondition {
+            last_transition_time: condition.last_transition_time,
+            message: condition.message,
+            reason: condition.reason,
+            status: condition.status,
+            type_: condition.type_,
+        });
+        ReplicaSet {
+            metadata: self.metadata.clone(),
+            spec: Some(ReplicaSetSpec {
+                min_ready_seconds: spec.min_ready_seconds,
+                replicas: spec.replicas,
+                selector: LabelSelector { match_labels: spec.selector, match_expressions: None },
+                template: spec.template,
+            }),
+            status: Some(ReplicaSetStatus {
+                available_replicas: status.available_replicas,
+                conditions: Some(conditions.collect()),
+                fully_labeled_replicas: status.fully_labeled_replicas,
+                observed_generation: status.observed_generation,
+                ready_replicas: status.ready_replicas,
+                replicas: status.replicas,
+                ..ReplicaSetStatus::default()
+            }),
+        }
+    }
+}
+
+async fn round<K: Replicated>(object: Arc<K>, config: Arc<Config>) -> Outcome {
+    let Some((object, objects, api)) = pods::current(&*object, &config).await? else {
         return Ok(Action::await_change());
     };
+    let set = object.to_set();
     let Some(spec) = &set.spec else { return Ok(Action::await_change()) };
-    let pods: Api<Pod> = Api::namespaced(config.client.clone(), &namespace);
-    let uid = set.uid().unwrap_or_default();
-    let mut owned = list(&pods, query(&spec.selector)?).await?;
-    owned.retain(|pod| is_controlled_by(&pod.metadata, &uid) && plan::is_active(pod));
+    let mut owned = pods::owned(&api, &spec.selector, &set.uid().unwrap_or_default()).await?;
+    owned.retain(pods::is_active);
     let mut failure = None;
     if set.metadata.deletion_timestamp.is_none() {
         let wanted = usize::try_from(spec.replicas.unwrap_or(1)).unwrap_or(0);
+        let template = spec.template.clone().unwrap_or_default();
         let missing = wanted.saturating_sub(owned.len());
         for _ in 0..missing.min(BATCH) {
-            match pods.create(&PostParams::default(), &plan::new_pod(&set)).await {
+            match api.create(&PostParams::default(), &pods::of_template(&template, &object)).await {
                 Ok(pod) => owned.push(pod),
                 Err(error) => {
                     failure = Some(error);
@@ -56,14 +100,12 @@ async fn round(set: Arc<ReplicaSet>, config: Arc<Config>) -> Outcome {
         }
         let surplus = owned.len().saturating_sub(wanted);
         for pod in plan::least_useful(&owned, surplus) {
-            let only_it = Preconditions { uid: pod.uid(), resource_version: None };
-            let params = DeleteParams::background().preconditions(only_it);
-            unless(404, pods.delete(&pod.name_any(), &params).await)?;
+            pods::end(&api, pod).await?;
         }
     }
     let now = Timestamp::now();
     let counts = plan::count(&set, &owned, now);
-    write_status(&sets, &set, &counts, failure.as_ref().map(ToString::to_string), now).await?;
+    write_status(&objects, &set, &counts, failure.as_ref().map(ToString::to_string), now).await?;
     if let Some(error) = failure {
         return Err(error.into());
     }
@@ -71,8 +113,8 @@ async fn round(set: Arc<ReplicaSet>, config: Arc<Config>) -> Outcome {
     Ok(if counts.replicas_missing(spec) { Action::requeue(Duration::from_millis(10)) } else { soon })
 }
 
-async fn write_status(
-    sets: &Api<ReplicaSet>,
+async fn write_status<K: Replicated>(
+    objects: &Api<K>,
     set: &ReplicaSet,
     counts: &plan::Counts,
     failure: Option<String>,
@@ -93,7 +135,7 @@ async fn write_status(
         return Ok(());
     }
     let patch = json!({ "metadata": { "uid": set.uid() }, "status": status });
-    sets.patch_status(&set.name_any(), &PatchParams::default(), &Patch::Merge(patch)).await?;
+    objects.patch_status(&set.name_any(), &PatchParams::default(), &Patch::Merge(patch)).await?;
     Ok(())
 }
 

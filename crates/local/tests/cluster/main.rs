@@ -9,6 +9,7 @@ mod balancers;
 mod child;
 mod gone;
 mod kubectl;
+mod others;
 mod programs;
 mod workloads;
 
@@ -50,6 +51,9 @@ fn main() -> ExitCode {
     };
     if isthmus_tests::kubectl::find_for("every test of crates/local that runs kubectl").is_some() {
         add("a_deployment_from_its_first_pod_to_its_last", || Box::pin(workloads::deployment()));
+        add("a_stateful_set_keeps_names_and_order", || Box::pin(others::stateful_set()));
+        add("a_daemon_set_and_a_replication_controller", || Box::pin(others::daemon_set_and_replication_controller()));
+        add("jobs_run_to_their_end", || Box::pin(others::jobs()));
         add("logs_exec_and_port_forward", || Box::pin(workloads::streams()));
         add("services_have_names_and_addresses_in_pods", || Box::pin(workloads::services()));
         add("a_balancer_has_its_address_while_it_lives", || Box::pin(balancers::lifetime()));

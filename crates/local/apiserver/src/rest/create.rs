@@ -102,5 +102,33 @@ fn system_fields(call: &Call, object: &mut Value) -> Result<(), ApiError> {
     if kind.has_generation() {
         metadata.insert("generation".to_owned(), json!(1));
     }
+    if kind.is("batch", "jobs") {
+        select_own_pods(object);
+    }
     Ok(())
+}
+
+/// A Job's pods are those with its UID: the server writes the selector, and the labels that it asks for.
+fn select_own_pods(job: &mut Value) {
+    const UID: &str = "batch.kubernetes.io/controller-uid";
+    let (uid, name) = (meta::text(job, "uid").to_owned(), meta::name(job).to_owned());
+    let Some(spec) = job.get_mut("spec").filter(|spec| spec.is_object()) else { return };
+    if let Some(selector) = object_at(spec, &["selector"]) {
+        *selector = Map::from_iter([("matchLabels".to_owned(), json!({ UID: uid }))]);
+    }
+    let Some(labels) = object_at(spec, &["template", "metadata", "labels"]) else { return };
+    let own = [(UID, &uid), ("controller-uid", &uid), ("batch.kubernetes.io/job-name", &name), ("job-name", &name)];
+    labels.extend(own.map(|(label, value)| (label.to_owned(), json!(value))));
+}
+
+/// The object at the end of a path, made if it isn't there; none where something else stands in its way.
+fn object_at<'a>(value: &'a mut Value, path: &[&str]) -> Option<&'a mut Map<String, Value>> {
+    let at = path.iter().try_fold(value, |value, field| {
+        let field = value.as_object_mut()?.entry(*field).or_insert(Value::Null);
+        if field.is_null() {
+            *field = json!({});
+        }
+        Some(field)
+    });
+    at?.as_object_mut()
 }

@@ -1,4 +1,4 @@
-//! `scale`: the replicas of a Deployment, a ReplicaSet or a custom object, apart from the rest.
+//! `scale`: the replicas of a workload or a custom object, apart from the rest.
 
 use std::sync::Arc;
 
@@ -88,7 +88,9 @@ fn scale(call: &Call, object: &Value) -> Value {
 
 /// `spec.selector.matchLabels` as text.
 fn selector_text(object: &Value) -> String {
-    let labels = object.pointer("/spec/selector/matchLabels").and_then(Value::as_object);
+    // A ReplicationController's selector is labels and nothing else.
+    let selector = object.pointer("/spec/selector");
+    let labels = selector.and_then(|selector| selector.get("matchLabels").unwrap_or(selector).as_object());
     let pairs = labels.into_iter().flatten().filter_map(|(name, value)| Some(format!("{name}={}", value.as_str()?)));
     pairs.collect::<Vec<_>>().join(",")
 }

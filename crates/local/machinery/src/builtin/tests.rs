@@ -52,7 +52,7 @@ fn ports_of_a_service_are_found_by_port_and_protocol() {
 fn names_are_looked_up_by_path_and_by_kind() {
     assert_eq!(find("", "v1", "pods").map(|r| r.kind.as_str()), Some("Pod"));
     assert_eq!(by_kind("apps", "v1", "Deployment").map(Resource::group_resource).as_deref(), Some("deployments.apps"));
-    assert!(find("apps", "v1", "statefulsets").is_none());
+    assert!(find("batch", "v1", "cronjobs").is_none());
     assert!(find("authorization.k8s.io", "v1", "subjectaccessreviews").is_some_and(Resource::create_only));
 }
 

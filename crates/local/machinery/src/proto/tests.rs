@@ -61,7 +61,7 @@ fn delete_options_are_read_in_any_group() {
 
 #[test]
 fn a_kind_that_is_not_in_the_table_is_unsupported_and_garbage_is_bad() {
-    assert_eq!(decode(&body("batch/v1", "Job", b"")).unwrap_err().code, 415);
+    assert_eq!(decode(&body("batch/v1", "CronJob", b"")).unwrap_err().code, 415);
     assert_eq!(decode(b"{}").unwrap_err().code, 400);
     assert_eq!(decode(b"k8s\0\x0a\xff").unwrap_err().code, 400);
 }

@@ -1,6 +1,7 @@
 //! Defaults of the built-in kinds.
 
 mod pod;
+mod workload;
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use serde_json::{Map, Value, json};
@@ -18,8 +19,12 @@ pub(super) fn object(resource: &Resource, object: &mut Value) {
         ("", "Namespace") => namespace(map),
         ("", "Secret") => secret(map),
         ("", "Endpoints") => endpoints(map),
-        ("apps", "Deployment") => deployment(map),
-        ("apps", "ReplicaSet") => replica_set(map),
+        ("", "ReplicationController") => workload::replication_controller(map),
+        ("apps", "DaemonSet") => workload::daemon_set(map),
+        ("apps", "Deployment") => workload::deployment(map),
+        ("apps", "ReplicaSet") => workload::replica_set(map),
+        ("apps", "StatefulSet") => workload::stateful_set(map),
+        ("batch", "Job") => workload::job(map),
         ("discovery.k8s.io", "EndpointSlice") => endpoint_slice(map),
         ("admissionregistration.k8s.io", kind) => webhooks(map, kind),
         ("apiextensions.k8s.io", "CustomResourceDefinition") => crd(map),
@@ -57,13 +62,6 @@ fn endpoint_slice(map: &mut Object) -> Option<()> {
         put(port, "protocol", "TCP");
     }
     None
-}
-
-fn replica_set(map: &mut Object) -> Option<()> {
-    let spec = entry(map, "spec")?;
-    put(spec, "replicas", 1);
-    template(spec);
-    Some(())
 }
 
 fn api_service(map: &mut Object) -> Option<()> {
@@ -153,28 +151,6 @@ fn secret(map: &mut Object) -> Option<()> {
         let encoded = STANDARD.encode(value.as_str().unwrap_or_default());
         data.insert(key, encoded.into());
     }
-    Some(())
-}
-
-fn template(spec: &mut Object) {
-    if let Some(spec) = child(spec, "template").and_then(|template| child(template, "spec")) {
-        pod::spec(spec);
-    }
-}
-
-fn deployment(map: &mut Object) -> Option<()> {
-    let spec = entry(map, "spec")?;
-    put(spec, "replicas", 1);
-    put(spec, "revisionHistoryLimit", 10);
-    put(spec, "progressDeadlineSeconds", 600);
-    let strategy = entry(spec, "strategy")?;
-    put_text(strategy, "type", "RollingUpdate");
-    if strategy.get("type").and_then(Value::as_str) == Some("RollingUpdate") {
-        let rolling = entry(strategy, "rollingUpdate")?;
-        put(rolling, "maxUnavailable", "25%");
-        put(rolling, "maxSurge", "25%");
-    }
-    template(spec);
     Some(())
 }
 

@@ -291,3 +291,76 @@ fn defaulting_twice_changes_nothing() {
         }
     }
 }
+
+/// A workload of a container, with these fields in its spec and this restart policy.
+fn workload(spec: Value, policy: Option<&str>) -> Value {
+    let mut whole = json!({"template": {"metadata": {"labels": {"app": "a"}}, "spec": pod_spec()}});
+    if let Some(policy) = policy {
+        whole["template"]["spec"]["restartPolicy"] = json!(policy);
+    }
+    whole.as_object_mut().unwrap().extend(spec.as_object().unwrap().clone());
+    json!({"spec": whole})
+}
+
+#[test]
+fn a_stateful_set_asks_for_nothing_that_the_embedded_cluster_cannot_keep() {
+    let of = |spec: Value| {
+        let mut whole = json!({"selector": {"matchLabels": {"app": "a"}}, "serviceName": "a"});
+        whole.as_object_mut().unwrap().extend(spec.as_object().unwrap().clone());
+        workload(whole, None)
+    };
+    let (set, faults) = checked("StatefulSet", of(json!({})));
+    assert!(faults.is_empty(), "{faults:?}");
+    assert_eq!((&set["spec"]["podManagementPolicy"], &set["spec"]["replicas"]), (&json!("OrderedReady"), &json!(1)));
+    assert_eq!(set["spec"]["updateStrategy"], json!({"type": "RollingUpdate", "rollingUpdate": {"partition": 0}}));
+    for (spec, fault) in [
+        (json!({"volumeClaimTemplates": [{}]}), "spec.volumeClaimTemplates: Forbidden"),
+        (json!({"updateStrategy": {"rollingUpdate": {"partition": 1}}}), "rollingUpdate.partition: Forbidden"),
+        (json!({"updateStrategy": {"type": "Recreate"}}), "spec.updateStrategy.type: Unsupported value"),
+        (json!({"podManagementPolicy": "Any"}), "spec.podManagementPolicy: Unsupported value"),
+        (json!({"replicas": -1}), "spec.replicas: Invalid value: -1"),
+        (json!({"selector": {"matchLabels": {"app": "b"}}}), "does not match template `labels`"),
+    ] {
+        has(&checked("StatefulSet", of(spec)).1, fault);
+    }
+    has(&updated("StatefulSet", of(json!({"serviceName": "b"})), Some(&set)).1, "spec.serviceName");
+    let none: [Value; 0] = [];
+    assert!(checked("StatefulSet", of(json!({"volumeClaimTemplates": none}))).1.is_empty());
+}
+
+#[test]
+fn a_daemon_set_rolls_one_by_one() {
+    let (set, faults) = checked("DaemonSet", workload(json!({"selector": {"matchLabels": {"app": "a"}}}), None));
+    assert!(faults.is_empty(), "{faults:?}");
+    let rolling = json!({"type": "RollingUpdate", "rollingUpdate": {"maxUnavailable": 1, "maxSurge": 0}});
+    assert_eq!(set["spec"]["updateStrategy"], rolling);
+}
+
+#[test]
+fn a_replication_controller_selects_by_its_templates_labels() {
+    let (controller, faults) = checked("ReplicationController", workload(json!({}), None));
+    assert!(faults.is_empty(), "{faults:?}");
+    assert_eq!(controller["spec"]["selector"], json!({"app": "a"}));
+    let other = workload(json!({"selector": {"app": "b"}}), None);
+    has(&checked("ReplicationController", other).1, "does not match template `labels`");
+    has(&checked("ReplicationController", workload(json!({"selector": {}}), None)).1, "spec.selector: Required value");
+}
+
+#[test]
+fn a_job_is_of_one_pod_unless_it_says_otherwise_and_of_no_sort_that_is_not_there() {
+    let (job, faults) = checked("Job", workload(json!({}), Some("Never")));
+    assert!(faults.is_empty(), "{faults:?}");
+    assert_eq!((&job["spec"]["completions"], &job["spec"]["parallelism"]), (&json!(1), &json!(1)));
+    let (queue, _) = checked("Job", workload(json!({"parallelism": 2}), Some("OnFailure")));
+    assert_eq!(queue["spec"].get("completions"), None);
+    has(&checked("Job", workload(json!({}), None)).1, "restartPolicy: Unsupported value: \"Always\"");
+    for (spec, fault) in [
+        (json!({"completionMode": "Indexed"}), "spec.completionMode: Unsupported value"),
+        (json!({"podFailurePolicy": {"rules": []}}), "spec.podFailurePolicy: Forbidden"),
+        (json!({"manualSelector": true}), "spec.manualSelector: Forbidden"),
+        (json!({"backoffLimit": -1}), "spec.backoffLimit: Invalid value: -1"),
+    ] {
+        has(&checked("Job", workload(spec, Some("Never"))).1, fault);
+    }
+    has(&updated("Job", workload(json!({"completions": 2}), Some("Never")), Some(&job)).1, "spec.completions");
+}

@@ -7,33 +7,9 @@ use jiff::Timestamp;
 use k8s_openapi::api::apps::v1::{ReplicaSet, ReplicaSetSpec, ReplicaSetStatus};
 use k8s_openapi::api::core::v1::Pod;
 use kube::ResourceExt;
-use kube::api::ObjectMeta;
 
-use crate::controllers::objects::{is_terminal, owner, ready};
-
-/// Whether a pod counts as a replica.
-pub(super) fn is_active(pod: &Pod) -> bool {
-    pod.metadata.deletion_timestamp.is_none() && !is_terminal(pod)
-}
-
-/// A pod of the set's template.
-pub(super) fn new_pod(set: &ReplicaSet) -> Pod {
-    let template = set.spec.as_ref().and_then(|spec| spec.template.clone()).unwrap_or_default();
-    let of_template = template.metadata.unwrap_or_default();
-    Pod {
-        metadata: ObjectMeta {
-            generate_name: Some(format!("{}-", set.name_any())),
-            namespace: set.namespace(),
-            labels: of_template.labels,
-            annotations: of_template.annotations,
-            finalizers: of_template.finalizers,
-            owner_references: owner(set),
-            ..ObjectMeta::default()
-        },
-        spec: template.spec,
-        status: None,
-    }
-}
+use crate::controllers::objects::ready;
+use crate::controllers::pods::{Readiness, is_active, readiness};
 
 /// The pods whose end does the least harm: those that don't run yet, then those that aren't ready, then the cheapest to delete by their
 /// annotation, the ones with more restarts, the younger ones.
@@ -79,7 +55,6 @@ impl Counts {
 pub(super) fn count(set: &ReplicaSet, active: &[Pod], now: Timestamp) -> Counts {
     let spec = set.spec.as_ref();
     let template = spec.and_then(|spec| spec.template.as_ref()?.metadata.as_ref()?.labels.clone()).unwrap_or_default();
-    let long_enough = i64::from(spec.and_then(|spec| spec.min_ready_seconds).unwrap_or(0));
     let mut counts = Counts::default();
     let add = |count: &mut i32| *count = count.saturating_add(1);
     for pod in active.iter().filter(|pod| is_active(pod)) {
@@ -87,16 +62,16 @@ pub(super) fn count(set: &ReplicaSet, active: &[Pod], now: Timestamp) -> Counts 
         if template.iter().all(|(name, value)| pod.labels().get(name) == Some(value)) {
             add(&mut counts.fully_labeled);
         }
-        let Some(condition) = ready(pod) else { continue };
-        add(&mut counts.ready);
-        let since = condition.last_transition_time.as_ref().map_or(now, |time| time.0);
-        let left = long_enough.saturating_sub(now.duration_since(since).as_secs());
-        match u64::try_from(left) {
-            Ok(left @ 1..) => {
-                let left = Duration::from_secs(left);
+        match readiness(pod, spec.and_then(|spec| spec.min_ready_seconds), now) {
+            Readiness::Not => {}
+            Readiness::For(left) => {
+                add(&mut counts.ready);
                 counts.next_available = Some(counts.next_available.map_or(left, |soonest| soonest.min(left)));
             }
-            _ => add(&mut counts.available),
+            Readiness::Available => {
+                add(&mut counts.ready);
+                add(&mut counts.available);
+            }
         }
     }
     counts

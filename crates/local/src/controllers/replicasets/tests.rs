@@ -1,7 +1,10 @@
+use k8s_openapi::api::core::v1::Pod;
 use serde_json::{Value, json};
 
-use super::plan::{count, is_active, least_useful, new_pod};
+use super::plan::{count, least_useful};
+use super::pods::{is_active, of_template};
 use super::*;
+use crate::controllers::objects::is_controlled_by;
 
 fn at(seconds: i64) -> Timestamp {
     Timestamp::from_second(1_700_000_000 + seconds).unwrap()
@@ -37,7 +40,8 @@ fn pod(name: &str, phase: &str, ready_since: Option<i64>, more: Value) -> Pod {
 
 #[test]
 fn pods_are_made_from_the_template_and_owned() {
-    let pod = new_pod(&set(0));
+    let set = set(0);
+    let pod = of_template(set.spec.as_ref().unwrap().template.as_ref().unwrap(), &set);
     assert_eq!(pod.metadata.generate_name.as_deref(), Some("web-a-"));
     assert_eq!(pod.annotations().get("a").unwrap(), "b");
     assert!(is_controlled_by(&pod.metadata, "u"));
