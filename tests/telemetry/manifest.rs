@@ -1,5 +1,9 @@
 //! What the cluster runs, as YAML.
 
+use serde_json::json;
+
+use crate::scene::Workload;
+
 /// Answers `/ok` with 200, `/slow` with 200 after 300 ms, `/fail` with 500.
 const SERVER: &str = r#"
 import http.server, time
@@ -17,26 +21,24 @@ http.server.ThreadingHTTPServer(("", 8080), Handler).serve_forever()
 
 /// A Service and a Deployment of [`SERVER`].
 pub(crate) fn server(name: &str) -> String {
-    let script = serde_json::Value::from(SERVER);
-    format!(
-        "---
-{}---
-apiVersion: apps/v1
-kind: Deployment
-metadata: {{ name: {name} }}
-spec:
-  selector: {{ matchLabels: {{ app: {name} }} }}
-  template:
-    metadata: {{ labels: {{ app: {name} }} }}
-    spec:
-      containers:
-        - name: app
-          image: local/python3
-          args: [-c, {script}]
-          readinessProbe: {{ tcpSocket: {{ port: 8080 }}, periodSeconds: 1 }}
-",
-        service(name, name)
-    )
+    workload(&Workload { api: "apps/v1", kind: "Deployment", plural: "deployments", name, times: 0 })
+}
+
+/// A Service and a workload of [`SERVER`].
+pub(crate) fn workload(Workload { api, kind, name, .. }: &Workload<'_>) -> String {
+    let labels = json!({ "app": name });
+    let template = json!({ "metadata": { "labels": labels }, "spec": {
+        "restartPolicy": if *kind == "Job" { "Never" } else { "Always" },
+        "containers": [{ "name": "app", "image": "local/python3", "args": ["-c", SERVER],
+                         "readinessProbe": { "tcpSocket": { "port": 8080 }, "periodSeconds": 1 } }],
+    } });
+    let spec = match *kind {
+        "Job" => json!({ "template": template }),
+        "ReplicationController" => json!({ "selector": labels, "template": template }),
+        _ => json!({ "selector": { "matchLabels": labels }, "template": template }),
+    };
+    let object = json!({ "apiVersion": api, "kind": kind, "metadata": { "name": name }, "spec": spec });
+    format!("---\n{}---\n{object}\n", service(name, name))
 }
 
 fn service(name: &str, app: &str) -> String {

@@ -11,16 +11,16 @@ use crate::scene::{SHOP, Scene};
 const BASE: &str = "/apis/metrics.smi-spec.io/v1alpha1";
 /// Each resource, whether it is in a namespace, and which object is asked for.
 const RESOURCES: [(&str, bool, Which); 11] = [
-    ("daemonsets", true, Which::None),
+    ("daemonsets", true, Which::Named("agent")),
     ("deployments", true, Which::Named("flaky")),
-    ("jobs", true, Which::None),
+    ("jobs", true, Which::Named("batch")),
     ("namespaces", false, Which::Named(SHOP)),
     ("nodes", false, Which::First),
     ("pods", true, Which::First),
     ("replicasets", true, Which::First),
-    ("replicationcontrollers", true, Which::None),
+    ("replicationcontrollers", true, Which::Named("old")),
     ("services", true, Which::Named("flaky")),
-    ("statefulsets", true, Which::None),
+    ("statefulsets", true, Which::Named("db")),
     ("trafficsplits", true, Which::Named("front")),
 ];
 
@@ -30,8 +30,6 @@ enum Which {
     Named(&'static str),
     /// Somebody else gives them names.
     First,
-    /// The embedded cluster has no such kind.
-    None,
 }
 
 /// `kubectl get --raw`, below the API's own path.
@@ -62,15 +60,11 @@ pub(crate) fn every_one(scene: &Scene) -> anyhow::Result<()> {
         }
         let folder = folders.last().context("no list")?;
         paths += folders.len() + 2;
+        for path in [format!("{folder}/any"), format!("{folder}/any/edges")] {
+            let missing = scene.cluster.kubectl.try_run(&["get", "--raw", &format!("{BASE}{path}")], None)?;
+            expect_eq(&missing.stderr, missing.stderr.contains("\"any\" not found"), true)?;
+        }
         let one = match which {
-            Which::None => {
-                expect_eq(folder, listed.len(), 0)?;
-                for path in [format!("{folder}/any"), format!("{folder}/any/edges")] {
-                    let missing = scene.cluster.kubectl.try_run(&["get", "--raw", &format!("{BASE}{path}")], None)?;
-                    expect_eq(&missing.stderr, missing.stderr.contains("\"any\" not found"), true)?;
-                }
-                continue;
-            }
             Which::Named(name) => name,
             Which::First => listed.first().map(name).context("none")?,
         };

@@ -18,6 +18,23 @@ pub(crate) const SHOP: &str = "shop";
 /// Two of them have known figures; the others are called when a test wants to see who was called more.
 const SERVERS: [&str; 4] = ["flaky", "steady", "nine", "twelve"];
 
+/// Servers of every kind that TrafficMetrics knows beside Deployments.
+pub(crate) const OTHERS: [Workload<'_>; 4] = [
+    Workload { api: "apps/v1", kind: "StatefulSet", plural: "statefulsets", name: "db", times: 3 },
+    Workload { api: "apps/v1", kind: "DaemonSet", plural: "daemonsets", name: "agent", times: 4 },
+    Workload { api: "batch/v1", kind: "Job", plural: "jobs", name: "batch", times: 5 },
+    Workload { api: "v1", kind: "ReplicationController", plural: "replicationcontrollers", name: "old", times: 6 },
+];
+
+/// A workload, and how often it is called.
+pub(crate) struct Workload<'a> {
+    pub(crate) api: &'a str,
+    pub(crate) kind: &'a str,
+    pub(crate) plural: &'a str,
+    pub(crate) name: &'a str,
+    pub(crate) times: u32,
+}
+
 /// What begins every edge, the split's too: 3 to steady, 1 to flaky.
 const FIRST: [(&str, u32); 3] = [("flaky", 1), ("steady", 1), ("front", 4)];
 
@@ -54,16 +71,21 @@ impl Scene {
         kubectl.run(&["annotate", "namespace", SHOP, "isthmus.mesh/policy-mode=permissive"])?;
         let mut apps = manifest::CALLER.to_owned() + &manifest::split();
         apps.extend(SERVERS.map(manifest::server));
+        apps.extend(OTHERS.map(|other| manifest::workload(&other)));
         kubectl.apply(SHOP, &apps)?;
         for app in ["caller"].into_iter().chain(SERVERS) {
             kubectl.run(&["rollout", "status", "-n", SHOP, &format!("deployment/{app}"), "--timeout=90s"])?;
+        }
+        for Workload { name, .. } in OTHERS {
+            let label = format!("app={name}");
+            kubectl.run(&["wait", "-n", SHOP, "--for=condition=Ready", "pod", "-l", &label, "--timeout=90s"])?;
         }
         kubectl.run(&["wait", "-n", SHOP, "--for=condition=Programmed", "trafficsplit/front", "--timeout=60s"])?;
         let prometheus = Server::start(kubectl, || cluster.isthmus())?;
         let caller = kubectl.port_forward(SHOP, "deployment/caller", 8080)?;
         let scene = Self { cluster, prometheus, caller, collector };
         // The sidecars, and the controller.
-        let targets = f64::from(u32::try_from(SERVERS.len() + 2)?);
+        let targets = f64::from(u32::try_from(SERVERS.len() + OTHERS.len() + 2)?);
         until("all targets up", PATIENCE, || scene.prometheus.expect("count(up == 1)", targets))?;
         scene.load()?;
         Ok(scene)
@@ -85,10 +107,11 @@ impl Scene {
 
     /// Each edge begins and is scraped; then comes what rates are of.
     fn load(&self) -> anyhow::Result<()> {
-        let first = FIRST.iter().map(|(_, times)| times).sum();
-        for (host, times) in FIRST {
-            (0..times).try_for_each(|_| self.call(host, "ok"))?;
+        let first: Vec<_> = FIRST.into_iter().chain(OTHERS.map(|other| (other.name, other.times))).collect();
+        for (host, times) in &first {
+            (0..*times).try_for_each(|_| self.call(host, "ok"))?;
         }
+        let first = first.iter().map(|(_, times)| times).sum();
         self.scraped("the first requests are scraped", first)?;
         for (host, path, times) in LOAD {
             for _ in 0..times {

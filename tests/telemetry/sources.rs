@@ -6,11 +6,11 @@ use anyhow::{Context, bail};
 use isthmus_tests::wait::{expect_eq, until};
 use serde_json::Value;
 
-use crate::scene::{Scene, difference};
+use crate::scene::{OTHERS, Scene, Workload, difference};
 
 const BASE: &str = "/apis/metrics.smi-spec.io/v1alpha1";
 /// Lists, single objects and edges of every sort of object that the scene has.
-const PATHS: [&str; 14] = [
+const PATHS: [&str; 22] = [
     "/namespaces/shop/deployments",
     "/namespaces/shop/pods",
     "/namespaces/shop/services",
@@ -24,6 +24,14 @@ const PATHS: [&str; 14] = [
     "/namespaces/shop/deployments/caller/edges",
     "/namespaces/shop/services/flaky/edges",
     "/namespaces/shop/trafficsplits/front/edges",
+    "/namespaces/shop/statefulsets",
+    "/namespaces/shop/statefulsets/db/edges",
+    "/namespaces/shop/daemonsets",
+    "/namespaces/shop/daemonsets/agent/edges",
+    "/namespaces/shop/jobs",
+    "/namespaces/shop/jobs/batch/edges",
+    "/namespaces/shop/replicationcontrollers",
+    "/namespaces/shop/replicationcontrollers/old/edges",
     "/namespaces/shop/edges",
 ];
 
@@ -34,19 +42,24 @@ pub(crate) fn side_by_side(scene: &Scene) -> anyhow::Result<()> {
         forget_time(&mut answer);
         Ok(answer)
     };
-    let flaky = "/namespaces/shop/deployments/flaky";
-    for source in ["controller", "prometheus"] {
-        // Proxies report every two seconds.
-        until("the known figures", Duration::from_secs(20), || {
-            let answer = ask(flaky, "10m", source)?;
-            let metric = |name: &str| -> Option<String> {
-                let metrics = answer.get("metrics")?.as_array()?;
-                let metric = metrics.iter().find(|metric| metric.get("name").is_some_and(|n| n == name))?;
-                Some(metric.get("value")?.as_str()?.to_owned())
-            };
-            let counts = (metric("success_count"), metric("failure_count"));
-            expect_eq(&format!("{source}: {answer}"), counts, (Some("61".to_owned()), Some("10".to_owned())))
-        })?;
+    let mut figures = vec![("/namespaces/shop/deployments/flaky".to_owned(), ["61", "10"].map(str::to_owned))];
+    figures.extend(OTHERS.map(|Workload { plural, name, times, .. }| {
+        (format!("/namespaces/shop/{plural}/{name}"), [times.to_string(), "0".to_owned()])
+    }));
+    for (path, known) in figures {
+        for source in ["controller", "prometheus"] {
+            // Proxies report every two seconds.
+            until("the known figures", Duration::from_secs(20), || {
+                let answer = ask(&path, "10m", source)?;
+                let metric = |name: &str| -> Option<String> {
+                    let metrics = answer.get("metrics")?.as_array()?;
+                    let metric = metrics.iter().find(|metric| metric.get("name").is_some_and(|n| n == name))?;
+                    Some(metric.get("value")?.as_str()?.to_owned())
+                };
+                let counts = ["success_count", "failure_count"].map(|name| metric(name).unwrap_or_default());
+                expect_eq(&format!("{source}: {answer}"), counts, known.clone())
+            })?;
+        }
     }
     for path in PATHS {
         let items = until("both to have all", Duration::from_secs(20), || {
