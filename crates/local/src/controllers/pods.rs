@@ -17,6 +17,8 @@ use tokio_util::sync::CancellationToken;
 use super::objects::{is_controlled_by, is_terminal, list, owner, query, ready, unless};
 use super::{Config, Error, Outcome, reconcile};
 
+/// Most pods that are made in one round; the rest follow in the next.
+pub(super) const BATCH: usize = 50;
 /// Which version of its owner's template a pod is of.
 pub(super) const REVISION: &str = "controller-revision-hash";
 

@@ -20,9 +20,6 @@ use tokio_util::sync::CancellationToken;
 use super::objects::same;
 use super::{Config, Error, Outcome, pods};
 
-/// Pods made in one round; the rest follow in the next.
-const BATCH: usize = 50;
-
 pub(super) async fn run(config: Arc<Config>, shutdown: CancellationToken) {
     tokio::join!(
         pods::reconcile_owners("replicasets", config.clone(), shutdown.clone(), round::<ReplicaSet>),
@@ -89,7 +86,7 @@ async fn round<K: Replicated>(object: Arc<K>, config: Arc<Config>) -> Outcome {
         let wanted = usize::try_from(spec.replicas.unwrap_or(1)).unwrap_or(0);
         let template = spec.template.clone().unwrap_or_default();
         let missing = wanted.saturating_sub(owned.len());
-        for _ in 0..missing.min(BATCH) {
+        for _ in 0..missing.min(pods::BATCH) {
             match api.create(&PostParams::default(), &pods::of_template(&template, &object)).await {
                 Ok(pod) => owned.push(pod),
                 Err(error) => {

@@ -8,7 +8,7 @@ use k8s_openapi::api::core::v1::Pod;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
 use crate::controllers::objects::ready;
-use crate::controllers::pods::is_active;
+use crate::controllers::pods::{BATCH, is_active};
 
 const COMPLETE: &str = "Complete";
 const FAILED: &str = "Failed";
@@ -128,7 +128,7 @@ pub(super) fn decide(spec: &JobSpec, status: &JobStatus, counts: &Counts, now: T
     let pause = FIRST_PAUSE.saturating_mul(1 << (counts.failed - 1).clamp(0, 10)).min(LONGEST_PAUSE);
     match counts.last_failure.and_then(|failure| left(failure, pause, now)) {
         Some(left) => Decision::Wait(left),
-        None => Decision::Make(missing),
+        None => Decision::Make(missing.min(i32::try_from(BATCH).unwrap_or(i32::MAX))),
     }
 }
 

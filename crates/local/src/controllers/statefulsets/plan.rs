@@ -8,7 +8,7 @@ use k8s_openapi::api::core::v1::Pod;
 use kube::ResourceExt;
 
 use crate::controllers::objects::is_terminal;
-use crate::controllers::pods::{Readiness, is_of};
+use crate::controllers::pods::{BATCH, Readiness, is_of};
 
 pub(super) struct Plan<'a> {
     name: &'a str,
@@ -59,7 +59,7 @@ impl<'a> Plan<'a> {
                 }
                 Some(pod) => available(pod),
             };
-            if !settled && !self.parallel {
+            if !settled && (!self.parallel || steps.len() == BATCH) {
                 return steps;
             }
         }

@@ -62,6 +62,8 @@ fn pods_come_one_after_the_other() {
     }
     assert_eq!(steps(json!({ "replicas": 2, "podManagementPolicy": "Parallel" }), ""), "+0 +1");
     assert_eq!(steps(json!({ "replicas": 1, "ordinals": { "start": 5 } }), ""), "+5");
+    let all = steps(json!({ "replicas": i32::MAX, "podManagementPolicy": "Parallel", "ordinals": { "start": 1 } }), "");
+    assert_eq!(all.split(' ').count(), pods::BATCH);
 }
 
 #[test]

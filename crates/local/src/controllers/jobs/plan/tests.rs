@@ -50,6 +50,7 @@ fn as_many_pods_run_as_are_asked_for_and_still_needed() {
     for (job, pods, wanted) in [
         (of(json!(1), 1), "", Decision::Make(1)),
         (of(json!(5), 2), "", Decision::Make(2)),
+        (of(json!(i32::MAX), i32::MAX), "r", Decision::Make(50)),
         (of(json!(5), 2), "rr", Decision::Rest),
         (of(json!(5), 2), "ssssr", Decision::Rest),
         (of(json!(5), 3), "sssr", Decision::Make(1)),
