@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use futures::StreamExt;
 use isthmus_local_apiserver::{ApiServer, CancellationToken, Limits, Pki};
 use isthmus_local_callout::HostDial;
-use isthmus_local_kubelet::{ContainerRef, ExecOptions, LogOptions, Runtime};
+use isthmus_local_kubelet::{ContainerRef, ExecOptions, LogOptions, Runtime, RuntimeError};
 use isthmus_local_node::{Config, Images, Node, RestartDelays, Router, RouterConfig};
 use k8s_openapi::api::core::v1::Pod;
 use kube::api::{Api, PostParams};
@@ -17,7 +17,7 @@ use serde_json::{Value, json};
 use tokio::io::AsyncReadExt;
 use tokio::net::TcpListener;
 
-const LIMIT: Duration = Duration::from_secs(20);
+pub(crate) const LIMIT: Duration = Duration::from_secs(20);
 
 struct Programs;
 
@@ -147,12 +147,22 @@ impl Cluster {
     }
 
     pub(crate) async fn exec(&self, pod: &str, container: &str, argv: &[&str], tty: bool) -> (i32, String) {
+        self.try_exec(pod, container, argv, tty).await.unwrap()
+    }
+
+    pub(crate) async fn try_exec(
+        &self,
+        pod: &str,
+        container: &str,
+        argv: &[&str],
+        tty: bool,
+    ) -> Result<(i32, String), RuntimeError> {
         let options = ExecOptions { stdin: false, stdout: true, stderr: false, tty };
         let argv = argv.iter().map(|word| (*word).to_owned()).collect();
-        let process = self.node.runtime().exec(&reference(pod, container), argv, options).await.unwrap();
+        let process = self.node.runtime().exec(&reference(pod, container), argv, options).await?;
         let mut text = String::new();
         process.stdout.unwrap().read_to_string(&mut text).await.unwrap();
-        (process.exit.await, text)
+        Ok((process.exit.await, text))
     }
 
     /// Messages of a pod's Events with this reason.
