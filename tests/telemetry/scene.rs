@@ -65,8 +65,6 @@ impl Scene {
         let told = collector.told_to_the_mesh()?;
         let cluster = Cluster::up("telemetry-tests", &told.each_ref().map(String::as_str))?;
         let kubectl = &cluster.kubectl;
-        // Served from the first moment on.
-        kubectl.run(&["get", "--raw", "/apis/metrics.smi-spec.io/v1alpha1/namespaces"])?;
         Server::asked_by_the_controller(kubectl)?;
         kubectl.run(&["create", "namespace", SHOP])?;
         kubectl.run(&["label", "namespace", SHOP, "isthmus.mesh/inject=enabled"])?;

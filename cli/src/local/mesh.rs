@@ -10,7 +10,6 @@ use k8s_openapi::{
         core::v1::{ContainerStatus, Pod, Service},
     },
     apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition,
-    kube_aggregator::pkg::apis::apiregistration::v1::APIService,
 };
 use kube::{
     Api, Client, ResourceExt,
@@ -56,9 +55,6 @@ impl MeshName {
 
 /// The sidecar's container.
 const SIDECAR: &str = "isthmus-proxy";
-/// The APIService of TrafficMetrics, and how long it may take to be found.
-const METRICS: &str = "v1alpha1.metrics.smi-spec.io";
-const METRICS_PATIENCE: Duration = Duration::from_secs(10);
 /// Two gateways, so that one can be lost.
 const GATEWAYS: u32 = 2;
 /// How long each part may take to be there: a second on a quiet machine, and many on one that compiles meanwhile.
@@ -121,23 +117,6 @@ pub(crate) async fn wait_ready(client: &Client, part: &str, since: Timestamp) ->
     match tokio::time::timeout(PATIENCE, ready).await {
         Ok(done) => done.with_context(|| format!("waiting for {part}")),
         Err(_) => bail!("{part} isn't ready after {} s: {}", PATIENCE.as_secs(), unready(client, NAMESPACE).await?),
-    }
-}
-
-/// Waits until the API server has found the metrics API, so that `isthmus top` works from the first moment. Everything else works
-/// without it.
-pub(crate) async fn wait_metrics(client: &Client) -> anyhow::Result<()> {
-    let services: Api<APIService> = Api::all(client.clone());
-    let available = |service: Option<&APIService>| {
-        let conditions = service.and_then(|service| service.status.as_ref()?.conditions.as_ref());
-        conditions.into_iter().flatten().any(|c| c.type_ == "Available" && c.status == "True")
-    };
-    match tokio::time::timeout(METRICS_PATIENCE, await_condition(services, METRICS, available)).await {
-        Ok(found) => found.map(drop).context("waiting for the metrics API"),
-        Err(_) => {
-            tracing::warn!("the metrics API isn't available yet: see `kubectl describe apiservice {METRICS}`");
-            Ok(())
-        }
     }
 }
 

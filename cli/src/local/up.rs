@@ -262,8 +262,7 @@ async fn start_mesh(
 ) -> anyhow::Result<()> {
     progress.step("SMI kinds (CRDs)", mesh::install_crds(client)).await?;
     progress.step("control plane applied", mesh::install_control_plane(client, name, parts)).await?;
-    progress.step("control plane ready", mesh::wait_ready(client, mesh::CONTROLLER, since)).await?;
-    progress.step("metrics API found", mesh::wait_metrics(client)).await
+    progress.step("control plane ready", mesh::wait_ready(client, mesh::CONTROLLER, since)).await
 }
 
 fn ready(plan: &Plan, progress: &Progress, begun: Instant) {

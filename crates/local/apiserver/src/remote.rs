@@ -22,8 +22,6 @@ use crate::registry::Remote;
 const STORAGE: &str = "apiregistration.k8s.io/apiservices";
 /// How often each backend is asked whether it is there.
 const PROBE_INTERVAL: Duration = Duration::from_secs(5);
-/// The same, while one of them isn't: it may come at any moment.
-const MISSING_INTERVAL: Duration = Duration::from_millis(250);
 /// A list of resources larger than this is not taken.
 const LIST_BYTES: usize = 2 * 1024 * 1024;
 /// How aggregated discovery is asked for, as Kubernetes' own aggregator does.
@@ -106,11 +104,9 @@ async fn fetch(core: &Core, remote: &Remote, path: &str, accept: &str) -> Option
 pub(crate) async fn watch_availability(core: Arc<Core>, shutdown: CancellationToken) {
     let mut changes = core.store.watch(STORAGE, None, core.store.revision()).ok();
     loop {
-        let mut all = true;
         for entry in core.store.list(STORAGE, None).entries {
-            all &= probe(&core, &entry.key).await;
+            probe(&core, &entry.key).await;
         }
-        let pause = if all { PROBE_INTERVAL } else { MISSING_INTERVAL };
         let changed = async {
             match changes.as_mut() {
                 Some(changes) => changes.next().await.is_some(),
@@ -119,7 +115,7 @@ pub(crate) async fn watch_availability(core: Arc<Core>, shutdown: CancellationTo
         };
         let gone = tokio::select! {
             () = shutdown.cancelled() => return,
-            () = tokio::time::sleep(pause) => false,
+            () = tokio::time::sleep(PROBE_INTERVAL) => false,
             more = changed => !more,
         };
         if gone {
@@ -128,9 +124,8 @@ pub(crate) async fn watch_availability(core: Arc<Core>, shutdown: CancellationTo
     }
 }
 
-/// Is it available, as far as it is still there?
-async fn probe(core: &Arc<Core>, key: &Key) -> bool {
-    let Some(entry) = core.store.get(key) else { return true };
+async fn probe(core: &Arc<Core>, key: &Key) {
+    let Some(entry) = core.store.get(key) else { return };
     let found = core.callouts.callout.probe(&entry.object, &core.callouts.front_proxy).await;
     let status = if found.available { "True" } else { "False" };
     let old = entry.object.pointer("/status/conditions").and_then(Value::as_array).cloned().unwrap_or_default();
@@ -144,7 +139,7 @@ async fn probe(core: &Arc<Core>, key: &Key) -> bool {
         "lastTransitionTime": since,
     });
     if before == Some(&condition) {
-        return found.available;
+        return;
     }
     let mut object = Value::clone(&entry.object);
     let mut conditions: Vec<Value> = old.iter().filter(|c| !is_ours(c)).cloned().collect();
@@ -156,5 +151,4 @@ async fn probe(core: &Arc<Core>, key: &Key) -> bool {
     if let Err(error) = core.write(Write::Update(entry.key, entry.revision, object)).await {
         tracing::debug!(%error, "an APIService changed while it was probed");
     }
-    found.available
 }
