@@ -17,7 +17,7 @@ use serde::de::DeserializeOwned;
 use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
-use super::objects::same;
+use super::objects::same_status;
 use super::{Config, Error, Outcome, pods};
 
 pub(super) async fn run(config: Arc<Config>, shutdown: CancellationToken) {
@@ -117,18 +117,17 @@ async fn write_status<K: Replicated>(
     failure: Option<String>,
     now: Timestamp,
 ) -> Result<(), Error> {
-    let old = set.status.clone().unwrap_or_default();
+    let old = set.status.as_ref().and_then(|status| status.conditions.clone()).unwrap_or_default();
     let status = ReplicaSetStatus {
         available_replicas: Some(counts.available),
-        conditions: Some(conditions(old.conditions.clone().unwrap_or_default(), failure, now)),
+        conditions: Some(conditions(old, failure, now)),
         fully_labeled_replicas: Some(counts.fully_labeled),
         observed_generation: set.metadata.generation,
         ready_replicas: Some(counts.ready),
         replicas: counts.replicas,
         ..ReplicaSetStatus::default()
     };
-    // Zero and absent are the same here.
-    if plan::zeros(&status, &old) && same(&status.conditions, &old.conditions) {
+    if same_status(&status, &set.status) {
         return Ok(());
     }
     let patch = json!({ "metadata": { "uid": set.uid() }, "status": status });

@@ -48,16 +48,6 @@ pub(super) const STATEFUL_SET: &[Computed] = &[
     ("Images", true, images),
 ];
 
-pub(super) const REPLICATION_CONTROLLER: &[Computed] = &[
-    ("Desired", false, |r, _| number(r, "/spec/replicas").into()),
-    ("Current", false, |r, _| number(r, "/status/replicas").into()),
-    ("Ready", false, |r, _| number(r, "/status/readyReplicas").into()),
-    ("Age", false, age),
-    ("Containers", true, containers),
-    ("Images", true, images),
-    ("Selector", true, |r, _| labels(r, "/spec/selector")),
-];
-
 pub(super) const JOB: &[Computed] = &[
     ("Status", false, |j, _| job_status(j).into()),
     ("Completions", false, completions),
@@ -99,10 +89,11 @@ fn images(object: &Value, _: Timestamp) -> Value {
     joined(list(object, "/spec/template/spec/containers").iter().map(|c| text(c, "/image")))
 }
 
-/// `a=b,c in (d,e),!f`.
+/// `a=b,c in (d,e),!f`. A ReplicationController's selector is labels and nothing else.
 fn selector(object: &Value, _: Timestamp) -> Value {
-    let equal = object.pointer("/spec/selector/matchLabels").and_then(Value::as_object);
-    let equal = equal.into_iter().flatten().map(|(key, value)| format!("{key}={}", value.as_str().unwrap_or_default()));
+    let selector = object.pointer("/spec/selector");
+    let equal = selector.and_then(|selector| selector.get("matchLabels").unwrap_or(selector).as_object());
+    let equal = equal.into_iter().flatten().filter_map(|(key, value)| Some(format!("{key}={}", value.as_str()?)));
     let sets = list(object, "/spec/selector/matchExpressions").iter().map(|e| {
         let values = list(e, "/values").iter().filter_map(Value::as_str).collect::<Vec<_>>().join(",");
         match (text(e, "/operator"), text(e, "/key")) {

@@ -4,7 +4,7 @@ use std::cmp::Reverse;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use k8s_openapi::api::apps::v1::{ReplicaSet, ReplicaSetSpec, ReplicaSetStatus};
+use k8s_openapi::api::apps::v1::{ReplicaSet, ReplicaSetSpec};
 use k8s_openapi::api::core::v1::Pod;
 use kube::ResourceExt;
 
@@ -75,14 +75,4 @@ pub(super) fn count(set: &ReplicaSet, active: &[Pod], now: Timestamp) -> Counts 
         }
     }
     counts
-}
-
-/// Whether two statuses say the same numbers, where none is zero.
-pub(super) fn zeros(one: &ReplicaSetStatus, other: &ReplicaSetStatus) -> bool {
-    let numbers = |status: &ReplicaSetStatus| {
-        let zero = |count: Option<i32>| count.unwrap_or(0);
-        let counts = [status.available_replicas, status.ready_replicas, status.fully_labeled_replicas].map(zero);
-        (status.replicas, counts, status.observed_generation)
-    };
-    numbers(one) == numbers(other)
 }
